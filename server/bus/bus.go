@@ -1,0 +1,245 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"log"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-zeromq/zmq4"
+)
+
+const (
+	defaultShards      = 8
+	defaultBuffer      = 128 << 10
+	defaultIdleTimeout = 5 * time.Second
+)
+
+// Options of a [Bus]; the zero value is good for a server.
+type Options struct {
+	// Shards is the number of PUB sockets, 8 if 0. A PUB looks at each of its
+	// SUBs for every message, so a busy channel costs only its own shard.
+	Shards int
+
+	// Buffer is how many bytes may wait for one SUB, 128 KiB if 0. A SUB that
+	// has so many waiting when the next message comes is cut off.
+	Buffer int
+
+	// IdleTimeout is how long a released SUB is kept for the next poll of its
+	// channel, 5 s if 0.
+	IdleTimeout time.Duration
+}
+
+// ErrClosed is what a closed bus answers.
+var ErrClosed = errors.New("the message bus is closed")
+
+// Bus spreads channels over PUB sockets. Its methods are safe for concurrent
+// use. Close it to give everything back.
+type Bus struct {
+	options Options
+	seed    maphash.Seed
+	shards  []*shard
+	closed  atomic.Bool
+
+	sweepMu sync.Mutex
+	sweeper *time.Timer // runs while released SUBs wait, nil otherwise
+}
+
+// shard is one PUB socket and the released SUBs that are connected to it.
+type shard struct {
+	endpoint string
+	pub      zmq4.Socket
+
+	releasedMu sync.Mutex
+	released   map[string][]*Subscription // by channel, longest released first
+}
+
+var buses atomic.Int64 // makes endpoints unique in this process
+
+// quiet swallows what zmq4 would print about connections that end.
+var quiet = zmq4.WithLogger(log.New(io.Discard, "", 0))
+
+// New opens the PUB sockets of a bus.
+func New(options Options) (*Bus, error) {
+	if options.Shards == 0 {
+		options.Shards = defaultShards
+	}
+	if options.Buffer == 0 {
+		options.Buffer = defaultBuffer
+	}
+	if options.IdleTimeout == 0 {
+		options.IdleTimeout = defaultIdleTimeout
+	}
+	b := &Bus{options: options, seed: maphash.MakeSeed()}
+	number := buses.Add(1)
+	for i := range options.Shards {
+		s := &shard{
+			endpoint: fmt.Sprintf("%s://bus-%d-%d", scheme, number, i),
+			pub:      zmq4.NewPub(context.Background(), quiet),
+			released: make(map[string][]*Subscription),
+		}
+		if err := s.pub.Listen(s.endpoint); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
+		b.shards = append(b.shards, s)
+	}
+	return b, nil
+}
+
+func (b *Bus) shard(channel string) *shard {
+	return b.shards[maphash.String(b.seed, channel)%uint64(len(b.shards))]
+}
+
+// topic is what a SUB asks for. Topics match by prefix, so it ends in a byte
+// that no channel name has.
+func topic(channel string) string { return channel + "\x00" }
+
+// Publish sends body to every live subscription of channel. It never waits
+// for a subscriber. The bus keeps body until all have it: do not change it.
+func (b *Bus) Publish(channel string, body []byte) error {
+	if b.closed.Load() {
+		return ErrClosed
+	}
+	return b.shard(channel).pub.Send(zmq4.NewMsgFrom([]byte(topic(channel)), body))
+}
+
+// Subscribe returns a live subscription: what is published from now on reaches
+// it. It may also get a message from just before. The caller must Release it.
+func (b *Bus) Subscribe(channel string) (*Subscription, error) {
+	if b.closed.Load() {
+		return nil, ErrClosed
+	}
+	s := b.shard(channel)
+	if sub := s.takeReleased(channel); sub != nil {
+		return sub, nil
+	}
+	return b.open(s, channel)
+}
+
+// takeReleased returns a SUB that an earlier poll of channel left, nil if none.
+func (s *shard) takeReleased(channel string) *Subscription {
+	s.releasedMu.Lock()
+	defer s.releasedMu.Unlock()
+	for {
+		waiting := s.released[channel]
+		if len(waiting) == 0 {
+			return nil
+		}
+		sub := waiting[len(waiting)-1]
+		s.keepReleased(channel, waiting[:len(waiting)-1])
+		if sub.conn.in.closed() { // cut off while nobody read it
+			sub.socket.Close()
+			continue
+		}
+		sub.conn.in.discard()
+		return sub
+	}
+}
+
+// keepReleased sets the released SUBs of channel. releasedMu is held.
+func (s *shard) keepReleased(channel string, subs []*Subscription) {
+	if len(subs) == 0 {
+		delete(s.released, channel)
+		return
+	}
+	s.released[channel] = subs
+}
+
+// release keeps sub for the next poll of its channel.
+func (b *Bus) release(sub *Subscription) {
+	sub.releasedAt = time.Now()
+	s := sub.shard
+	s.releasedMu.Lock()
+	s.released[sub.channel] = append(s.released[sub.channel], sub)
+	s.releasedMu.Unlock()
+
+	b.sweepMu.Lock()
+	defer b.sweepMu.Unlock()
+	if b.closed.Load() {
+		s.closeReleased(time.Now())
+	} else if b.sweeper == nil {
+		b.sweeper = time.AfterFunc(b.options.IdleTimeout, b.sweep)
+	}
+}
+
+// sweep closes the SUBs that nobody took for the idle timeout, and comes again
+// while any are left.
+func (b *Bus) sweep() {
+	left := 0
+	for _, s := range b.shards {
+		left += s.closeReleased(time.Now().Add(-b.options.IdleTimeout))
+	}
+	b.sweepMu.Lock()
+	defer b.sweepMu.Unlock()
+	b.sweeper = nil
+	if left > 0 && !b.closed.Load() {
+		b.sweeper = time.AfterFunc(b.options.IdleTimeout/2, b.sweep)
+	}
+}
+
+// closeReleased closes the SUBs released at or before limit and returns how
+// many are left.
+func (s *shard) closeReleased(limit time.Time) (left int) {
+	var old []*Subscription
+	s.releasedMu.Lock()
+	for channel, subs := range s.released {
+		n := 0
+		for n < len(subs) && !subs[n].releasedAt.After(limit) {
+			n++
+		}
+		left += len(subs) - n
+		if n == 0 {
+			continue
+		}
+		old = append(old, subs[:n]...)
+		// A clone: what is left of a long slice keeps all of it in memory.
+		s.keepReleased(channel, slices.Clone(subs[n:]))
+	}
+	s.releasedMu.Unlock()
+	for _, sub := range old {
+		sub.socket.Close()
+	}
+	return left
+}
+
+// Close ends the bus. Subscriptions that are still out get an error from Recv.
+func (b *Bus) Close() error {
+	if b.closed.Swap(true) {
+		return nil
+	}
+	b.sweepMu.Lock()
+	if b.sweeper != nil {
+		b.sweeper.Stop()
+	}
+	b.sweepMu.Unlock()
+	var errs []error
+	for _, s := range b.shards {
+		s.closeReleased(time.Now())
+		errs = append(errs, s.close(b))
+	}
+	return errors.Join(errs...)
+}
+
+// close closes the PUB socket. zmq4 leaves its writer goroutine behind, waiting
+// on a queue that nobody can reach any more. So the writer's last message goes
+// to a SUB whose connection ends the goroutine that writes to it; its deferred
+// calls give back the locks it holds.
+func (s *shard) close(b *Bus) error {
+	const last = "/last" // no channel can be named so
+	sub, err := b.open(s, last)
+	if err != nil {
+		return errors.Join(err, s.pub.Close())
+	}
+	ended := sub.conn.in.endWriter()
+	if err := s.pub.Send(zmq4.NewMsgFrom([]byte(topic(last)), nil)); err != nil {
+		return err
+	}
+	<-ended
+	return errors.Join(s.pub.Close(), sub.socket.Close())
+}

@@ -1,0 +1,209 @@
+package bus
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// errCutOff is what the writer gets whose reader fell a whole buffer behind.
+var errCutOff = errors.New("the reader is too slow and was cut off")
+
+// keepBuffer is the capacity in bytes up to which an emptied buffer stays for
+// the next write; a larger one is given back, a waiting poll should be small.
+const keepBuffer = 1 << 10
+
+// pipe is one direction of a connection: bytes go in at one end, wait in a
+// buffer, and come out at the other. All methods are safe for concurrent use.
+//
+// A write is taken whole or not at all. It is taken while fewer than limit
+// bytes wait, so the buffer is bounded by limit plus one write. When limit
+// bytes wait already, a patient pipe's writer waits, any other's gets
+// errCutOff at once.
+type pipe struct {
+	limit   int
+	patient bool
+
+	mu            sync.Mutex // guards all below
+	changed       sync.Cond  // anything below changed that somebody may wait for
+	unread        bytes.Buffer
+	gate          *gate // nil: bytes come out as they went in
+	readers       int   // reads that wait
+	waiters       int   // writes and idle() calls that wait
+	writerClosed  bool
+	readerClosed  bool
+	readDeadline  deadline
+	writeDeadline deadline
+	lastWrite     chan struct{} // see endWriter
+}
+
+type deadline struct {
+	timer  *time.Timer
+	passed bool
+}
+
+func newPipe(limit int, patient bool) *pipe {
+	p := &pipe{limit: limit, patient: patient}
+	p.changed.L = &p.mu
+	return p
+}
+
+// read waits for bytes. After the writer's close it hands out what is left,
+// then io.EOF.
+func (p *pipe) read(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		switch {
+		case p.readerClosed:
+			return 0, io.ErrClosedPipe
+		case p.readDeadline.passed:
+			return 0, os.ErrDeadlineExceeded
+		}
+		if n := p.readable(); n > 0 {
+			return p.take(b, n), nil
+		}
+		if p.writerClosed {
+			return 0, io.EOF
+		}
+		p.readers++
+		if p.waiters > 0 {
+			p.changed.Broadcast()
+		}
+		p.changed.Wait()
+		p.readers--
+	}
+}
+
+// readable tells how many bytes may be read now. mu is held.
+func (p *pipe) readable() int {
+	if p.gate != nil {
+		return p.gate.open(p.unread.Bytes())
+	}
+	return p.unread.Len()
+}
+
+// take moves up to n bytes into b. mu is held.
+func (p *pipe) take(b []byte, n int) int {
+	n = copy(b, p.unread.Next(min(n, len(b))))
+	if p.gate != nil {
+		p.gate.rest -= n
+	}
+	if p.unread.Len() == 0 && p.unread.Cap() > keepBuffer {
+		p.unread = bytes.Buffer{}
+	}
+	if p.waiters > 0 {
+		p.changed.Broadcast()
+	}
+	return n
+}
+
+func (p *pipe) write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		switch {
+		case p.lastWrite != nil:
+			close(p.lastWrite)
+			runtime.Goexit()
+		case p.writerClosed || p.readerClosed:
+			return 0, io.ErrClosedPipe
+		case p.writeDeadline.passed:
+			return 0, os.ErrDeadlineExceeded
+		case p.unread.Len() < p.limit:
+			p.unread.Write(b)
+			p.wakeReader()
+			return len(b), nil
+		case !p.patient:
+			p.writerClosed = true
+			p.changed.Broadcast()
+			return 0, errCutOff
+		}
+		p.waiters++
+		p.changed.Wait()
+		p.waiters--
+	}
+}
+
+// wakeReader wakes a waiting read if there is something for it. mu is held.
+func (p *pipe) wakeReader() {
+	if p.readers > 0 && p.readable() > 0 {
+		p.changed.Broadcast()
+	}
+}
+
+// idle waits until the reader has taken everything and waits for more, or one
+// end is closed. It reports whether the pipe is still open.
+func (p *pipe) idle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiters++
+	defer func() { p.waiters-- }()
+	for !p.writerClosed && !p.readerClosed && (p.readers == 0 || p.unread.Len() > 0) {
+		p.changed.Wait()
+	}
+	return !p.writerClosed && !p.readerClosed
+}
+
+func (p *pipe) closed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.writerClosed || p.readerClosed
+}
+
+func (p *pipe) closeWriter() { p.close(&p.writerClosed) }
+
+// closeReader also drops what was not read: nobody will come for it.
+func (p *pipe) closeReader() { p.close(&p.readerClosed) }
+
+func (p *pipe) close(end *bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*end = true
+	if p.readerClosed {
+		p.unread = bytes.Buffer{}
+	}
+	p.changed.Broadcast()
+}
+
+// endWriter makes the goroutine that writes next exit in its write, and
+// returns a channel that is closed when it does.
+func (p *pipe) endWriter() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lastWrite = make(chan struct{})
+	return p.lastWrite
+}
+
+func (p *pipe) setReadDeadline(t time.Time)  { p.setDeadline(&p.readDeadline, t) }
+func (p *pipe) setWriteDeadline(t time.Time) { p.setDeadline(&p.writeDeadline, t) }
+
+func (p *pipe) setDeadline(d *deadline, t time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	d.timer, d.passed = nil, false
+	switch wait := time.Until(t); {
+	case t.IsZero():
+	case wait <= 0:
+		d.passed = true
+	default:
+		var timer *time.Timer
+		timer = time.AfterFunc(wait, func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if d.timer == timer { // else it was set anew while this waited for mu
+				d.passed = true
+				p.changed.Broadcast()
+			}
+		})
+		d.timer = timer
+	}
+	p.changed.Broadcast()
+}

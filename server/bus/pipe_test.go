@@ -1,0 +1,81 @@
+package bus
+
+import (
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/nettest"
+)
+
+func TestConnIsAnOrdinaryNetConn(t *testing.T) {
+	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+		l, err := memory.Listen(t.Context(), t.Name())
+		require.NoError(t, err)
+		accepted := make(chan net.Conn, 1)
+		go func() {
+			c, err := l.Accept()
+			if err != nil {
+				t.Error(err)
+			}
+			accepted <- c
+		}()
+		c1, err = memory.Dial(t.Context(), nil, t.Name())
+		require.NoError(t, err)
+		c2 = <-accepted
+		return c1, c2, func() {
+			c1.Close()
+			c2.Close()
+			l.Close()
+		}, nil
+	})
+}
+
+func TestDialRefusesWhereNobodyListens(t *testing.T) {
+	_, err := memory.Dial(t.Context(), nil, "nowhere")
+	require.ErrorContains(t, err, "nobody listens on memory://nowhere")
+
+	l, err := memory.Listen(t.Context(), "twice")
+	require.NoError(t, err)
+	_, err = memory.Listen(t.Context(), "twice")
+	require.ErrorContains(t, err, "in use")
+	require.NoError(t, l.Close())
+	require.NoError(t, l.Close())
+	_, err = l.Accept()
+	require.ErrorIs(t, err, net.ErrClosed)
+}
+
+func TestPipeCutsOffItsReaderWhenFull(t *testing.T) {
+	p := newPipe(4, false)
+	n, err := p.write([]byte("whole"))
+	require.NoError(t, err, "a write is taken whole while fewer than limit bytes wait")
+	require.Equal(t, 5, n)
+	_, err = p.write([]byte("x"))
+	require.ErrorIs(t, err, errCutOff)
+
+	var netErr net.Error
+	require.ErrorAs(t, (&conn{}).opError("write", err), &netErr, "zmq4 forgets a peer only on a net.Error")
+	require.False(t, netErr.Timeout())
+}
+
+// FuzzFirstMessage holds the walk over frames against the bytes it walks on: it
+// must stay inside them and find the same end however much follows.
+func FuzzFirstMessage(f *testing.F) {
+	f.Add([]byte{0, 0})
+	f.Add([]byte{flagMore, 2, 'c', 0, 0, 3, 'a', 'b', 'c'})
+	f.Add([]byte{flagLong, 0, 0, 0, 0, 0, 0, 0, 1, 'x'})
+	f.Add([]byte{flagLong, 255, 255, 255, 255, 255, 255, 255, 255, 'x'})
+	f.Add([]byte{flagCommand, 1, 'r'})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		n, command := firstMessage(b)
+		require.LessOrEqual(t, n, len(b))
+		if n == 0 {
+			return
+		}
+		again, commandAgain := firstMessage(append(b[:n:n], 0xff, 0xff, 0xff))
+		require.Equal(t, n, again)
+		require.Equal(t, command, commandAgain)
+		short, _ := firstMessage(b[:n-1])
+		require.Zero(t, short, "a message that is not all there")
+	})
+}

@@ -1,0 +1,178 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/go-zeromq/zmq4"
+	zmqtransport "github.com/go-zeromq/zmq4/transport"
+)
+
+// scheme names the transport in ZeroMQ endpoints: memory://name.
+const scheme = "memory"
+
+var memory = &transport{listeners: make(map[string]*listener)}
+
+func init() {
+	if err := zmq4.RegisterTransport(scheme, memory); err != nil {
+		panic(err) // only if somebody else took the name
+	}
+}
+
+// transport is zmq4's way to our connections: listeners by name.
+type transport struct {
+	listenersMu sync.Mutex
+	listeners   map[string]*listener
+}
+
+var _ zmqtransport.Transport = (*transport)(nil)
+
+// Addr implements zmq4's Transport: an endpoint's name is its address.
+func (*transport) Addr(name string) (string, error) { return name, nil }
+
+// Listen implements zmq4's Transport.
+func (t *transport) Listen(_ context.Context, name string) (net.Listener, error) {
+	t.listenersMu.Lock()
+	defer t.listenersMu.Unlock()
+	if t.listeners[name] != nil {
+		return nil, fmt.Errorf("%s://%s is in use", scheme, name)
+	}
+	l := &listener{name: addr(name), dialed: make(chan *conn), done: make(chan struct{})}
+	t.listeners[name] = l
+	return l, nil
+}
+
+// socketKey finds the *socketConfig in the context of a socket that dials.
+type socketKey struct{}
+
+// socketConfig is how a SUB tells the transport what connection it wants, and
+// the transport gives it to the SUB: zmq4 has no other way through.
+type socketConfig struct {
+	limit int // bytes
+	conn  *conn
+}
+
+// Dial implements zmq4's Transport. With a *socketConfig in its context the
+// connection is a SUB's: never waited for, and read through a gate.
+func (t *transport) Dial(ctx context.Context, _ zmqtransport.Dialer, name string) (net.Conn, error) {
+	t.listenersMu.Lock()
+	l := t.listeners[name]
+	t.listenersMu.Unlock()
+	if l == nil {
+		return nil, fmt.Errorf("nobody listens on %s://%s", scheme, name)
+	}
+	const patientLimit = 64 << 10
+	in, out := newPipe(patientLimit, true), newPipe(patientLimit, true)
+	cfg, isSub := ctx.Value(socketKey{}).(*socketConfig)
+	if isSub {
+		in = newPipe(cfg.limit, false)
+		in.gate = newGate()
+	}
+	near := &conn{name: l.name, in: in, out: out}
+	far := &conn{name: l.name, in: out, out: in}
+	if isSub {
+		cfg.conn = near
+	}
+	select {
+	case l.dialed <- far:
+		return near, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (t *transport) remove(l *listener) {
+	t.listenersMu.Lock()
+	defer t.listenersMu.Unlock()
+	if t.listeners[string(l.name)] == l {
+		delete(t.listeners, string(l.name))
+	}
+}
+
+type listener struct {
+	name   addr
+	dialed chan *conn
+	done   chan struct{}
+	once   sync.Once
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.dialed:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *listener) Close() error {
+	l.once.Do(func() {
+		memory.remove(l)
+		close(l.done)
+	})
+	return nil
+}
+
+func (l *listener) Addr() net.Addr { return l.name }
+
+type addr string
+
+func (addr) Network() string  { return scheme }
+func (a addr) String() string { return string(a) }
+
+// conn is one end of a connection: an ordinary net.Conn.
+type conn struct {
+	name addr
+	in   *pipe
+	out  *pipe
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.in.read(b)
+	return n, c.opError("read", err)
+}
+
+func (c *conn) Write(b []byte) (int, error) {
+	n, err := c.out.write(b)
+	return n, c.opError("write", err)
+}
+
+// opError makes err a net.Error: zmq4 forgets a peer only on one of those that
+// is no timeout, or on a plain io.EOF.
+func (c *conn) opError(op string, err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
+	}
+	return &net.OpError{Op: op, Net: scheme, Addr: c.name, Err: err}
+}
+
+// Close wakes everybody who waits at either end.
+func (c *conn) Close() error {
+	c.in.closeReader()
+	c.out.closeWriter()
+	return nil
+}
+
+func (c *conn) LocalAddr() net.Addr  { return c.name }
+func (c *conn) RemoteAddr() net.Addr { return c.name }
+
+func (c *conn) SetDeadline(t time.Time) error {
+	c.in.setReadDeadline(t)
+	c.out.setWriteDeadline(t)
+	return nil
+}
+
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.in.setReadDeadline(t)
+	return nil
+}
+
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.out.setWriteDeadline(t)
+	return nil
+}
