@@ -1,0 +1,98 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"pubsub/server/history"
+)
+
+// apiPublish publishes a JSON object of any shape.
+func (s *Server) apiPublish(w http.ResponseWriter, r *http.Request) error {
+	channel, err := channelOf(r)
+	if err != nil {
+		return err
+	}
+	object, err := s.readObject(w, r)
+	if err != nil {
+		return err
+	}
+	compact, err := s.compact(object)
+	if err != nil {
+		return err
+	}
+	answer, err := s.publishOnce(r, channel, compact)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, map[string]any{"status": "published", "message_id": answer.ID})
+}
+
+// apiPoll answers with the first message after the time since, or with all
+// after last_message_id where that is given.
+func (s *Server) apiPoll(w http.ResponseWriter, r *http.Request) error {
+	channel, query, err := s.pollOf(r)
+	if err != nil {
+		return err
+	}
+	if query.Has("last_message_id") {
+		return s.apiPollReliably(w, r, channel, query)
+	}
+	since, err := parseTime(query.Get("since"))
+	if err != nil {
+		return err
+	}
+	page, err := s.poll(r, channel, query, since, 1)
+	switch {
+	case err != nil:
+		return err
+	case len(page.Messages) == 0:
+		return writeJSON(w, http.StatusOK, map[string]any{"status": "timeout", "timestamp": timestamp(time.Now())})
+	}
+	return writeJSON(w, http.StatusOK, map[string]any{
+		"status":    "message",
+		"data":      json.RawMessage(page.Messages[0].JSON),
+		"timestamp": timestamp(page.Messages[0].Time),
+	})
+}
+
+func (s *Server) apiPollReliably(w http.ResponseWriter, r *http.Request, channel string, query url.Values) error {
+	since, err := parseID("last_message_id", query.Get("last_message_id"))
+	if err != nil {
+		return err
+	}
+	page, err := s.poll(r, channel, query, since, maxPage)
+	if err != nil {
+		return err
+	}
+	status := "messages"
+	if len(page.Messages) == 0 {
+		status = "timeout"
+	}
+	return writeBody(w, http.StatusOK, fmt.Appendf(nil, `{"status":%q,"messages":%s,"count":%d}`+"\n",
+		status, joinMessages(page.Messages), len(page.Messages)))
+}
+
+func timestamp(at time.Time) json.RawMessage { return history.AppendTimestamp(nil, at) }
+
+// parseTime reads the timestamp of the last message that a client has; without
+// one, or with 0, it has none and wants the next.
+func parseTime(text string) (history.Since, error) {
+	if text == "" {
+		return history.Now(), nil
+	}
+	seconds, err := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil || math.IsNaN(seconds) || math.Abs(seconds) > 1e11:
+		return history.Since{}, refuse(http.StatusBadRequest, "since must be the timestamp of a message in Unix seconds, or 0.")
+	case seconds == 0:
+		return history.Now(), nil
+	}
+	// A float64 of these seconds is exact to a quarter of a microsecond.
+	return history.AfterTime(time.UnixMicro(int64(math.Round(seconds * 1e6)))), nil
+}

@@ -1,0 +1,91 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// assets are the page and the static files, read once: no path can leave them.
+type assets struct {
+	index *template.Template
+	files map[string]asset // by path from the root, without the /
+}
+
+type asset struct {
+	name string
+	body []byte
+	etag string
+}
+
+func loadAssets(static, templates fs.FS) (*assets, error) {
+	index, err := template.ParseFS(templates, "index.html")
+	if err != nil {
+		return nil, fmt.Errorf("read the page: %w", err)
+	}
+	a := &assets{index: index, files: make(map[string]asset)}
+	err = fs.WalkDir(static, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(static, path)
+		a.files[path] = asset{path, body, etagOf(body)}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the static files: %w", err)
+	}
+	return a, nil
+}
+
+func etagOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `"` + hex.EncodeToString(sum[:8]) + `"`
+}
+
+// page answers with the chat page of a channel.
+func (a *assets) page(w http.ResponseWriter, r *http.Request) error {
+	channel := defaultChannel
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	if name := query.Get("channel"); name != "" {
+		if channel, err = checkChannel(name); err != nil {
+			return err
+		}
+	}
+	var page bytes.Buffer
+	if err := a.index.Execute(&page, struct{ Channel string }{channel}); err != nil {
+		return fmt.Errorf("make the page: %w", err)
+	}
+	asset{"index.html", page.Bytes(), etagOf(page.Bytes())}.serve(w, r)
+	return nil
+}
+
+// file answers with a static file, or says that there is none.
+func (a *assets) file(w http.ResponseWriter, r *http.Request) error {
+	file, found := a.files[strings.TrimPrefix(r.URL.Path, "/")]
+	switch {
+	case !found:
+		return refuse(http.StatusNotFound, "There is nothing at %s. The chat is at /.", r.URL.Path)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET, HEAD")
+		return methodNotAllowed(w, r)
+	}
+	file.serve(w, r)
+	return nil
+}
+
+// serve leaves 304, ranges and content types to net/http.
+func (a asset) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("ETag", a.etag)
+	w.Header().Set("Cache-Control", "no-cache") // ask each time; the ETag makes that cheap
+	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(a.body))
+}

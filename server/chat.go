@@ -1,0 +1,90 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+
+	"pubsub/server/history"
+)
+
+// chat answers with the conversation as text once its length is not cur_len,
+// counted in UTF-16 units as JavaScript does, or with 304 at the timeout.
+func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
+	channel, query, err := s.pollOf(r)
+	if err != nil {
+		return err
+	}
+	if id := query.Get("chat_id"); id != "" {
+		if channel, err = checkChannel(id); err != nil {
+			return err
+		}
+	}
+	length := 0
+	if text := query.Get("cur_len"); text != "" {
+		if length, err = strconv.Atoi(text); err != nil {
+			return refuse(http.StatusBadRequest, "cur_len must be the length of the text that you have.")
+		}
+	}
+	timeout, err := s.timeoutOf(query)
+	if err != nil {
+		return err
+	}
+	defer s.pollCounter()()
+	fresh(w.Header())
+	for {
+		page, err := s.hub.Read(channel, history.All(), math.MaxInt)
+		if err != nil {
+			return err
+		}
+		text := transcript(page.Messages)
+		if utf16Len(text) != length {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, err := w.Write([]byte(text))
+			return errors.Join(errAnswered, err)
+		}
+		_, err = s.wait(r.Context(), channel, history.After(page.Cursor), 1, timeout)
+		switch {
+		case errors.Is(err, errTimeout), errors.Is(err, errDraining):
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// transcript is the conversation, "nick: message" a line.
+func transcript(messages []history.Message) string {
+	var b strings.Builder
+	for _, m := range messages {
+		var said struct{ Nick, Message any }
+		_ = json.Unmarshal(m.JSON, &said) // what was posted may have any shape
+		if said.Nick == nil {
+			said.Nick = "unknown"
+		}
+		b.WriteString(oneLine(said.Nick) + ": " + oneLine(said.Message) + "\n")
+	}
+	return b.String()
+}
+
+// oneLine is a value of a message as text.
+func oneLine(value any) string {
+	text, ok := value.(string)
+	if !ok {
+		raw, _ := json.Marshal(value) // it was JSON before
+		text = string(raw)
+	}
+	return strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ").Replace(text)
+}
+
+func utf16Len(text string) (n int) {
+	for _, c := range text {
+		n += utf16.RuneLen(c)
+	}
+	return n
+}

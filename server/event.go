@@ -1,0 +1,70 @@
+package server
+
+import (
+	"net/http"
+	"strconv"
+
+	"pubsub/server/history"
+)
+
+// publishEvent publishes a JSON object that has a message.
+func (s *Server) publishEvent(w http.ResponseWriter, r *http.Request) error {
+	channel, err := channelOf(r)
+	if err != nil {
+		return err
+	}
+	object, err := s.readObject(w, r)
+	if err != nil {
+		return err
+	}
+	switch string(object["message"]) {
+	case "", `""`, "null", "false", "0", "[]", "{}": // what is no message in Python
+		return errNoMessage
+	}
+	compact, err := s.compact(object)
+	if err != nil {
+		return err
+	}
+	answer, err := s.publishOnce(r, channel, compact)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, map[string]any{"status": "published", "event_id": answer.ID})
+}
+
+// subscribeEvent answers with the first message after last_event_id, without
+// that with the next new one.
+func (s *Server) subscribeEvent(w http.ResponseWriter, r *http.Request) error {
+	channel, query, err := s.pollOf(r)
+	if err != nil {
+		return err
+	}
+	since := history.Now()
+	if query.Has("last_event_id") {
+		if since, err = parseID("last_event_id", query.Get("last_event_id")); err != nil {
+			return err
+		}
+	}
+	page, err := s.poll(r, channel, query, since, 1)
+	switch {
+	case err != nil:
+		return err
+	case len(page.Messages) == 0:
+		return writeJSON(w, http.StatusOK, map[string]string{"status": "timeout", "channel": channel})
+	}
+	return writeBody(w, http.StatusOK, page.Messages[0].JSON)
+}
+
+// channels lists the channels in use.
+func (s *Server) channels(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, map[string][]string{"active_channels": s.hub.Channels()})
+}
+
+// parseID reads the id of the last message that a client has.
+func parseID(name, text string) (history.Since, error) {
+	id, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return history.Since{}, refuse(http.StatusBadRequest, "%s must be the id of a message, or 0.", name)
+	}
+	return history.AfterID(id), nil
+}

@@ -1,0 +1,47 @@
+package history
+
+import (
+	"strconv"
+	"time"
+)
+
+// Message is one entry of a channel's log.
+type Message struct {
+	ID   uint64    // 1, 2, 3 … within the channel's epoch
+	Time time.Time // strictly increasing within the epoch, to the microsecond
+
+	// JSON is the message as every reader gets it: one flat object of id,
+	// timestamp, channel and what was posted. All readers share it: do not
+	// change it.
+	JSON []byte
+}
+
+// Reserved are the fields of a message that the server sets. An object given
+// to Append must not have them.
+var Reserved = [...]string{"id", "timestamp", "channel"}
+
+// encode makes the JSON of a message out of the posted object.
+func encode(id uint64, at time.Time, channel string, object []byte) []byte {
+	b := make([]byte, 0, len(object)+len(channel)+64)
+	b = append(b, `{"id":`...)
+	b = strconv.AppendUint(b, id, 10)
+	b = append(b, `,"timestamp":`...)
+	b = AppendTimestamp(b, at)
+	b = append(b, `,"channel":"`...)
+	b = append(b, channel...) // channel names need no escaping
+	b = append(b, '"')
+	if len(object) > len("{}") {
+		b = append(b, ',')
+	}
+	return append(b, object[1:]...)
+}
+
+// AppendTimestamp appends at as Unix seconds with six decimals, which is how
+// every answer gives a time. It is exact where a float64 may not be.
+func AppendTimestamp(b []byte, at time.Time) []byte {
+	us := at.UnixMicro()
+	b = strconv.AppendInt(b, us/1e6, 10)
+	b = append(b, '.')
+	fraction := strconv.AppendInt(nil, 1e6+us%1e6, 10)
+	return append(b, fraction[1:]...)
+}

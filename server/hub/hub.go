@@ -1,0 +1,97 @@
+// Package hub joins the message log and the bus: the bus rings, the log tells.
+//
+// A message is appended to its channel's log, then published on the bus, in
+// one order. A follower subscribes to the bus first, reads the log second and
+// waits third; whatever rings, it answers from the log after its place. So a
+// lost, doubled or late ring costs delay at most. It can never lose, double or
+// reorder a message.
+package hub
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"sync"
+
+	"pubsub/server/bus"
+	"pubsub/server/history"
+)
+
+// Hub is the one way in and out for messages. Its methods are safe for
+// concurrent use. It has nothing to close: bus and log are the caller's.
+type Hub struct {
+	bus *bus.Bus
+	log history.Log
+
+	seed       maphash.Seed
+	sequencers [256]sync.Mutex // one for each channel, shared by some
+}
+
+// New returns a hub over a bus and a log.
+func New(b *bus.Bus, log history.Log) *Hub {
+	return &Hub{bus: b, log: log, seed: maphash.MakeSeed()}
+}
+
+// Publish gives object the channel's next id and rings for it. When it returns
+// without an error the message is in the log. object is as for
+// [history.Log.Append]. Errors: [history.ErrTooManyChannels].
+func (h *Hub) Publish(channel string, object []byte) (history.Cursor, error) {
+	sequencer := &h.sequencers[maphash.String(h.seed, channel)%uint64(len(h.sequencers))]
+	sequencer.Lock()
+	defer sequencer.Unlock()
+	message, cursor, err := h.log.Append(channel, object)
+	if err != nil {
+		return history.Cursor{}, err
+	}
+	// The message is acknowledged by the log; without a ring its readers only
+	// come for it later. That is so when the bus has closed: nobody waits then.
+	if err := h.bus.Publish(channel, message.JSON); err != nil && !errors.Is(err, bus.ErrClosed) {
+		return history.Cursor{}, err
+	}
+	return cursor, nil
+}
+
+// Follow returns what the channel has since the given place, at most limit
+// messages. If that is nothing it waits for the next message. When ctx ends
+// first it returns the context's cause, and a page whose cursor is the place
+// where to go on. A gap is told at once.
+func (h *Hub) Follow(ctx context.Context, channel string, since history.Since, limit int) (history.Page, error) {
+	ring, err := h.bus.Subscribe(channel)
+	if err != nil {
+		return history.Page{}, err
+	}
+	defer func() { ring.Release() }()
+	var ended error
+	for {
+		page, err := h.log.Read(channel, since, limit)
+		if err != nil {
+			return page, err
+		}
+		if len(page.Messages) > 0 || page.Gap != nil {
+			return page, nil
+		}
+		if ended != nil {
+			return page, ended
+		}
+		since = history.After(page.Cursor)
+		switch _, err := ring.Recv(ctx); {
+		case errors.Is(err, bus.ErrCutOff):
+			fresh, err := h.bus.Subscribe(channel)
+			if err != nil {
+				return page, err
+			}
+			ring.Release()
+			ring = fresh
+		default:
+			ended = err // read once more: a message may have come at the same time
+		}
+	}
+}
+
+// Channels returns the names of the channels in the log, sorted.
+func (h *Hub) Channels() []string { return h.log.Channels() }
+
+// Read is Follow without the wait.
+func (h *Hub) Read(channel string, since history.Since, limit int) (history.Page, error) {
+	return h.log.Read(channel, since, limit)
+}

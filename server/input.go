@@ -1,0 +1,217 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"unicode/utf8"
+
+	"pubsub/server/history"
+)
+
+// defaultChannel is the one of the original's endpoints.
+const defaultChannel = "chat"
+
+// channelOf returns the channel in the path, the default one where it has none.
+func channelOf(r *http.Request) (string, error) {
+	name := r.PathValue("channel")
+	if name == "" {
+		return defaultChannel, nil
+	}
+	return checkChannel(name)
+}
+
+func checkChannel(name string) (string, error) {
+	valid := 1 <= len(name) && len(name) <= 128
+	for _, c := range []byte(name) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '.', c == '_', c == '~', c == '-':
+		default:
+			valid = false
+		}
+	}
+	if !valid {
+		return "", refuse(http.StatusBadRequest, "A channel's name has 1 to 128 of the characters A–Z a–z 0–9 . _ ~ -")
+	}
+	return name, nil
+}
+
+// queryOf is r.URL.Query, but an unreadable query is the sender's to mend.
+func queryOf(r *http.Request) (url.Values, error) {
+	if r.URL.RawQuery == "" {
+		return nil, nil
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "The query after the ? is not urlencoded: %v.", err)
+	}
+	return query, nil
+}
+
+// readPosted reads a nick and a message from the query, a form of either kind,
+// or a JSON object, the body before the query, and returns them as a compact
+// JSON object. Other fields of a JSON object are kept, those of a form are not.
+func (s *Server) readPosted(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	query, err := queryOf(r)
+	if err != nil {
+		return nil, err
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil && r.Header.Get("Content-Type") != "" {
+		return nil, refuse(http.StatusUnsupportedMediaType, "The Content-Type is malformed. Send a form or application/json.")
+	}
+	var form url.Values
+	switch kind {
+	case "application/json":
+		return s.readPostedJSON(w, r, query)
+	case "", "application/x-www-form-urlencoded":
+		body, err := s.readBody(w, r)
+		if err != nil {
+			return nil, err
+		}
+		if form, err = url.ParseQuery(string(body)); err != nil {
+			return nil, refuse(http.StatusBadRequest, "The form is not urlencoded: %v.", err)
+		}
+	case "multipart/form-data":
+		if form, err = s.readMultipart(w, r); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, refuse(http.StatusUnsupportedMediaType, "%s cannot be posted here. Send a form or application/json.", kind)
+	}
+	posted := struct {
+		Nick    *string `json:"nick"`
+		Message *string `json:"message"`
+	}{lastOf("nick", form, query), lastOf("message", form, query)}
+	if posted.Message == nil || *posted.Message == "" {
+		return nil, errNoMessage
+	}
+	for _, text := range []*string{posted.Nick, posted.Message} {
+		if text != nil && !utf8.ValidString(*text) {
+			return nil, errNotUTF8
+		}
+	}
+	return s.compact(posted)
+}
+
+var (
+	errNoMessage = refuse(http.StatusBadRequest, `There is no message. Send a non-empty field "message", and your "nick" if you like.`)
+	errNotUTF8   = refuse(http.StatusBadRequest, "The text is not UTF-8. Encode it as UTF-8 and send it again.")
+)
+
+// lastOf returns the last value of a field in the first of the given values
+// that has it, nil where none does.
+func lastOf(name string, from ...url.Values) *string {
+	for _, values := range from {
+		if all := values[name]; len(all) > 0 {
+			return &all[len(all)-1]
+		}
+	}
+	return nil
+}
+
+func (s *Server) readPostedJSON(w http.ResponseWriter, r *http.Request, query url.Values) ([]byte, error) {
+	object, err := s.readObject(w, r)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"nick", "message"} {
+		if _, posted := object[name]; posted {
+			continue
+		}
+		if text := lastOf(name, query); text != nil && utf8.ValidString(*text) {
+			object[name], _ = json.Marshal(*text)
+		}
+	}
+	var message, nick string
+	if json.Unmarshal(object["message"], &message) != nil || message == "" {
+		return nil, errNoMessage
+	}
+	switch raw := object["nick"]; {
+	case raw == nil:
+		object["nick"] = json.RawMessage("null")
+	case json.Unmarshal(raw, &nick) != nil:
+		return nil, refuse(http.StatusBadRequest, `"nick" must be a text or null.`)
+	}
+	return s.compact(object)
+}
+
+// readObject reads a JSON object, without the fields that the server sets.
+func (s *Server) readObject(w http.ResponseWriter, r *http.Request) (map[string]json.RawMessage, error) {
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if !utf8.Valid(body) {
+		return nil, errNotUTF8
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(body, &object); err != nil || object == nil {
+		return nil, refuse(http.StatusBadRequest, `The body is not a JSON object, such as {"message": "hi"}.`)
+	}
+	for _, name := range history.Reserved {
+		delete(object, name)
+	}
+	return object, nil
+}
+
+// compact encodes what was posted and holds it against the limit.
+func (s *Server) compact(posted any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false) // readers put it into a page as text, not as HTML
+	if err := encoder.Encode(posted); err != nil {
+		return nil, refuse(http.StatusBadRequest, "The message cannot be written as JSON: %v.", err)
+	}
+	object := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if limit := s.config.MaxMessageBytes; limit > 0 && len(object) > limit {
+		return nil, s.tooLarge()
+	}
+	return object, nil
+}
+
+func (s *Server) tooLarge() error {
+	return refuse(http.StatusRequestEntityTooLarge, "A message may have %d bytes. Send less at a time.", s.config.MaxMessageBytes)
+}
+
+// limitBody bounds a body well above what the message in it may have, since
+// urlencoding and JSON's escapes take up to six bytes for one.
+func (s *Server) limitBody(w http.ResponseWriter, r *http.Request) {
+	if limit := s.config.MaxMessageBytes; limit > 0 {
+		r.Body = http.MaxBytesReader(w, r.Body, int64(6*limit+4<<10))
+	}
+}
+
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	s.limitBody(w, r)
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, s.bodyError(err)
+	}
+	return body, nil
+}
+
+func (s *Server) readMultipart(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	s.limitBody(w, r)
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "The multipart form has no boundary in its Content-Type.")
+	}
+	form, err := parts.ReadForm(1 << 30) // limitBody has the say; nothing goes to disk
+	if err != nil {
+		return nil, s.bodyError(err)
+	}
+	return form.Value, nil
+}
+
+func (s *Server) bodyError(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return s.tooLarge()
+	}
+	return refuse(http.StatusBadRequest, "The body ends early or is malformed. Check its length and send it again.")
+}

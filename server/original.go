@@ -1,0 +1,81 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"pubsub/server/history"
+)
+
+// index is the chat page.
+func (s *Server) index(w http.ResponseWriter, r *http.Request) error {
+	return s.assets.page(w, r)
+}
+
+// posted is the answer to whoever posted a message.
+type posted struct {
+	Status string `json:"status"`
+	ID     uint64 `json:"id"`
+	Cursor string `json:"cursor"`
+}
+
+// pub publishes what a client posted.
+func (s *Server) pub(w http.ResponseWriter, r *http.Request) error {
+	channel, err := channelOf(r)
+	if err != nil {
+		return err
+	}
+	object, err := s.readPosted(w, r)
+	if err != nil {
+		return err
+	}
+	answer, err := s.publishOnce(r, channel, object)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// sub waits for the next message and answers with it alone. It never times
+// out: while nothing is said the client is sent a newline now and then, which
+// JSON allows before a value and which finds out who is gone.
+func (s *Server) sub(w http.ResponseWriter, r *http.Request) error {
+	channel, query, err := s.pollOf(r)
+	if err != nil {
+		return err
+	}
+	if query.Has("since") {
+		return s.subSince(w, r, channel, query)
+	}
+	defer s.pollCounter()()
+	place := s.places.of(r, channel)
+	for since := place.since(); ; {
+		page, err := s.wait(r.Context(), channel, since, 1, s.config.Heartbeat)
+		since = history.After(page.Cursor)
+		switch {
+		case len(page.Messages) > 0: // a message is available on the bus
+			place.set(page.Cursor)
+			return writeBody(w, http.StatusOK, page.Messages[0].JSON)
+		case errors.Is(err, errTimeout): // nobody has said anything for a while
+			if err := writeHeartbeat(w); err != nil {
+				return err
+			}
+		case err != nil: // the client is gone, or the server is going
+			return err
+		}
+	}
+}
+
+// pollCounter counts a request as polling until the returned function is called.
+func (s *Server) pollCounter() (done func()) {
+	s.polling.Add(1)
+	return func() { s.polling.Add(-1) }
+}
+
+// debug lets us see how many polls are active.
+func (s *Server) debug(w http.ResponseWriter, _ *http.Request) error {
+	fresh(w.Header()).Set("Content-Type", "text/plain; charset=utf-8")
+	_, err := fmt.Fprintf(w, "polling = %d\nchannels = %d\n", s.polling.Load(), len(s.hub.Channels()))
+	return err
+}

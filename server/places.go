@@ -1,0 +1,112 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"pubsub/server/history"
+)
+
+// Bounds of what places remembers.
+const (
+	placesForwarded = 10_000 // clients behind proxies
+	placesPerClient = 16     // channels
+)
+
+// places remembers which message each client of a plain /sub was given last,
+// so that nothing is lost between two of its polls. The client is the
+// connection: the memory goes with it. A proxy's connection has many clients,
+// so what it says of them takes the connection's place.
+type places struct {
+	forwarded *lru.Cache[string, *client]
+}
+
+// client is what is remembered of one client.
+type client struct {
+	mu   sync.Mutex
+	last []lastMessage // of the channels used last, the newest at the end
+}
+
+type lastMessage struct {
+	channel string
+	cursor  history.Cursor
+}
+
+type clientKey struct{}
+
+func newPlaces() *places {
+	forwarded, err := lru.New[string, *client](placesForwarded)
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	return &places{forwarded: forwarded}
+}
+
+// connContext is for http.Server: it gives each connection its memory.
+func (*places) connContext(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, clientKey{}, new(client))
+}
+
+// place is a client's place in one channel.
+type place struct {
+	client  *client
+	channel string
+}
+
+func (p *places) of(r *http.Request, channel string) place {
+	if who := forwardedClient(r.Header); who != "" {
+		mine := new(client)
+		if known, found, _ := p.forwarded.PeekOrAdd(who, mine); found {
+			mine = known
+			p.forwarded.Get(who) // mark it used
+		}
+		return place{mine, channel}
+	}
+	c, _ := r.Context().Value(clientKey{}).(*client)
+	if c == nil {
+		c = new(client) // not from our listener: nothing is remembered
+	}
+	return place{c, channel}
+}
+
+// forwardedClient is all that a proxy tells of whose request this is, "" if it
+// is nobody else's.
+func forwardedClient(h http.Header) string {
+	told := append(h["Forwarded"], h["X-Forwarded-For"]...)
+	if len(told) == 0 {
+		return ""
+	}
+	told = append(told, h["X-Forwarded-Port"]...)
+	told = append(told, h["X-Client-Id"]...)
+	told = append(told, h["User-Agent"]...)
+	return strings.Join(told, "\n")
+}
+
+// since is where the client's next poll begins: now, if it had no message yet.
+func (p place) since() history.Since {
+	p.client.mu.Lock()
+	defer p.client.mu.Unlock()
+	for _, last := range p.client.last {
+		if last.channel == p.channel {
+			return history.After(last.cursor)
+		}
+	}
+	return history.Now()
+}
+
+// set remembers that the client has everything up to cursor.
+func (p place) set(cursor history.Cursor) {
+	p.client.mu.Lock()
+	defer p.client.mu.Unlock()
+	last := slices.DeleteFunc(p.client.last, func(l lastMessage) bool { return l.channel == p.channel })
+	if len(last) == placesPerClient {
+		last = slices.Delete(last, 0, 1)
+	}
+	p.client.last = append(last, lastMessage{p.channel, cursor})
+}
