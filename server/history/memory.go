@@ -51,6 +51,8 @@ type channel struct {
 // NewMemory returns an empty log.
 func NewMemory(options Options) *Memory {
 	m := &Memory{options: options, channels: make(map[string]*channel)}
+	m.channelsMu.Lock()
+	defer m.channelsMu.Unlock()
 	m.sweeper = time.AfterFunc(sweepEvery, func() {
 		m.channelsMu.Lock()
 		defer m.channelsMu.Unlock()

@@ -1,0 +1,339 @@
+package hub_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"pubsub/server/bus"
+	"pubsub/server/history"
+	"pubsub/server/hub"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const channel = "chat"
+
+var (
+	errTimeout = errors.New("timeout")
+	errHungUp  = errors.New("hung up")
+)
+
+// meddler is a log that lets something happen right after a reader found
+// nothing in it: the worst moment there is for a follower.
+type meddler struct {
+	history.Log
+	afterRead func()
+}
+
+func (m *meddler) Read(name string, since history.Since, limit int) (history.Page, error) {
+	page, err := m.Log.Read(name, since, limit)
+	if meddle := m.afterRead; name == channel && len(page.Messages) == 0 && meddle != nil {
+		m.afterRead = nil
+		meddle()
+	}
+	return page, err
+}
+
+// world is a hub, and what a perfect reader would know about it.
+type world struct {
+	options   history.Options
+	bus       *bus.Bus
+	memory    *history.Memory
+	log       *meddler
+	hub       *hub.Hub
+	published map[string][]time.Time // by epoch: when message i+1 was
+}
+
+func newWorld(t require.TestingT, options history.Options) *world {
+	w := &world{options: options, published: make(map[string][]time.Time)}
+	w.start(t)
+	return w
+}
+
+func (w *world) start(t require.TestingT) {
+	var err error
+	w.bus, err = bus.New(bus.Options{Shards: 1})
+	require.NoError(t, err)
+	w.memory = history.NewMemory(w.options)
+	w.log = &meddler{Log: w.memory}
+	w.hub = hub.New(w.bus, w.log)
+}
+
+func (w *world) stop(t require.TestingT) {
+	require.NoError(t, w.bus.Close())
+	require.NoError(t, w.memory.Close())
+}
+
+func (w *world) publish(t require.TestingT, n int) {
+	for range n {
+		cursor, err := w.hub.Publish(channel, []byte(`{"message":"hi"}`))
+		require.NoError(t, err)
+		w.published[cursor.Epoch] = append(w.published[cursor.Epoch], time.Now())
+		require.Equal(t, len(w.published[cursor.Epoch]), int(cursor.ID))
+	}
+}
+
+// gone tells whether a message may have left the log.
+func (w *world) gone(epoch string, id uint64) bool {
+	all := w.published[epoch]
+	tooMany := w.options.Messages > 0 && len(all)-int(id) >= w.options.Messages
+	tooOld := w.options.Age > 0 && time.Since(all[id-1]) >= w.options.Age
+	return tooMany || tooOld
+}
+
+// check holds an answer against what a reader with this cursor has to get.
+func (w *world) check(t require.TestingT, had history.Cursor, page history.Page, waited time.Duration) {
+	next, epoch := had.ID, page.Cursor.Epoch
+	switch {
+	case had.Epoch != epoch:
+		require.Equal(t, &history.Gap{Reason: history.Restarted}, page.Gap)
+		next = page.Cursor.ID - uint64(len(page.Messages))
+		for id := uint64(1); id <= next; id++ {
+			require.True(t, w.gone(epoch, id), "%d is still there and was not given", id)
+		}
+	case page.Gap != nil:
+		require.Equal(t, history.Expired, page.Gap.Reason)
+		require.NotZero(t, page.Gap.Missed)
+		for range page.Gap.Missed {
+			next++
+			require.True(t, w.gone(epoch, next), "%d is still there and was told as missed", next)
+		}
+	}
+	for _, m := range page.Messages {
+		next++
+		require.Equal(t, next, m.ID, "once and in order")
+	}
+	require.Equal(t, next, page.Cursor.ID)
+	if len(page.Messages) > 0 || page.Gap != nil {
+		require.Zero(t, waited, "what is published while a poll waits is answered at once")
+	} else {
+		require.Len(t, w.published[epoch], int(next), "nothing to tell means nothing is there")
+	}
+}
+
+// Readers that keep their cursor get every message once and in order, or are
+// told exactly what is gone, whatever happens: messages at any moment of a
+// poll, hang-ups at any moment, lost answers, expiry, eviction, restart.
+func TestReadersWithACursorMissNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		noDeadline := struct{ rapid.TB }{t} // a bubble has none to ask for
+		rapid.Check(noDeadline, func(r *rapid.T) {
+			w := newWorld(r, history.Options{
+				Messages: rapid.IntRange(0, 4).Draw(r, "messages"),
+				Age:      time.Duration(rapid.IntRange(0, 2).Draw(r, "age")) * time.Minute,
+				Channels: 1,
+			})
+			defer func() { w.stop(t) }()
+			var readers [3]history.Cursor
+			for i := range readers {
+				page, err := w.hub.Read(channel, history.Now(), 1)
+				require.NoError(r, err)
+				readers[i] = page.Cursor
+			}
+			few := rapid.IntRange(0, 3)
+			r.Repeat(map[string]func(*rapid.T){
+				"publish": func(r *rapid.T) { w.publish(r, few.Draw(r, "n")) },
+				"poll": func(r *rapid.T) {
+					reader := &readers[rapid.IntRange(0, len(readers)-1).Draw(r, "reader")]
+					w.poll(r, reader, pollCase{
+						between:    few.Draw(r, "published between log and wait"),
+						waiting:    few.Draw(r, "published while waiting"),
+						hangUp:     rapid.SampledFrom([]string{"", "before", "between", "waiting"}).Draw(r, "hang up"),
+						answerLost: rapid.Bool().Draw(r, "answer lost"),
+						limit:      rapid.IntRange(1, 4).Draw(r, "limit"),
+					})
+				},
+				"expire": func(r *rapid.T) {
+					time.Sleep(time.Duration(rapid.IntRange(1, 90).Draw(r, "s")) * time.Second)
+				},
+				"evict": func(r *rapid.T) { // another channel needs the only room
+					if _, err := w.hub.Read("other", history.Now(), 1); err != nil {
+						require.ErrorIs(r, err, history.ErrTooManyChannels)
+					}
+				},
+				"restart": func(r *rapid.T) {
+					w.stop(r)
+					w.start(r)
+				},
+			})
+		})
+	})
+}
+
+type pollCase struct {
+	between, waiting int
+	hangUp           string
+	answerLost       bool
+	limit            int
+}
+
+func (w *world) poll(t require.TestingT, reader *history.Cursor, c pollCase) {
+	ctx, hangUp := context.WithCancelCause(context.Background())
+	defer hangUp(nil)
+	ctx, cancel := context.WithTimeoutCause(ctx, 22*time.Second, errTimeout)
+	defer cancel()
+	if c.hangUp == "before" {
+		hangUp(errHungUp)
+	}
+	w.log.afterRead = func() {
+		w.publish(t, c.between)
+		if c.hangUp == "between" {
+			hangUp(errHungUp)
+		}
+	}
+	began := time.Now()
+	var page history.Page
+	var err error
+	var done atomic.Bool
+	go func() {
+		page, err = w.hub.Follow(ctx, channel, history.After(*reader), c.limit)
+		done.Store(true)
+	}()
+	synctest.Wait()
+	if !done.Load() {
+		if c.hangUp == "waiting" {
+			hangUp(errHungUp)
+		}
+		w.publish(t, c.waiting)
+		synctest.Wait()
+	}
+	if !done.Load() {
+		<-ctx.Done()
+		synctest.Wait()
+	}
+	w.log.afterRead = nil
+	require.True(t, done.Load(), "a follower ends with its context")
+	if err != nil {
+		require.ErrorIs(t, err, context.Cause(ctx))
+		require.Empty(t, page.Messages)
+	}
+	w.check(t, *reader, page, elapsed(began, err))
+	if !c.answerLost {
+		*reader = page.Cursor
+	}
+}
+
+// elapsed is how long an answer took, 0 for one that a context's end brought.
+func elapsed(began time.Time, err error) time.Duration {
+	if err != nil {
+		return 0
+	}
+	return time.Since(began)
+}
+
+// A message that comes right after a follower found the log empty must wake it.
+func TestNoMessageFallsBetweenLogAndWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, history.Options{})
+		defer w.stop(t)
+		for range 50 {
+			cursor := history.Cursor{}
+			if page, err := w.hub.Read(channel, history.Now(), 1); err == nil {
+				cursor = page.Cursor
+			}
+			w.poll(t, &cursor, pollCase{between: 1, limit: 9})
+		}
+	})
+}
+
+// A follower whose SUB was cut off by a flood goes on with another.
+func TestFollowerOutlivesACutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, history.Options{})
+		defer w.stop(t)
+		big := fmt.Appendf(nil, `{"message":"%0100000d"}`, 0)
+		page, err := w.hub.Read(channel, history.Now(), 1)
+		require.NoError(t, err)
+		for range 3 {
+			w.log.afterRead = func() { // nobody reads the SUB meanwhile
+				for range 20 {
+					require.NoError(t, w.bus.Publish(channel, big))
+				}
+				synctest.Wait()
+			}
+			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errTimeout)
+			_, err := w.hub.Follow(ctx, channel, history.After(page.Cursor), 1)
+			require.ErrorIs(t, err, errTimeout, "it waits on, as there is nothing in the log")
+			cancel()
+		}
+	})
+}
+
+func TestPublishersOfAChannelAreInOneOrder(t *testing.T) {
+	w := newWorld(t, history.Options{})
+	defer w.stop(t)
+	start, err := w.hub.Read(channel, history.Now(), 1)
+	require.NoError(t, err)
+	const publishers, each, followers = 8, 250, 8
+	var all sync.WaitGroup
+	for range publishers {
+		all.Go(func() {
+			for range each {
+				_, err := w.hub.Publish(channel, []byte(`{}`))
+				require.NoError(t, err)
+			}
+		})
+	}
+	for range followers {
+		all.Go(func() {
+			cursor := start.Cursor
+			for cursor.ID < publishers*each {
+				page, err := w.hub.Follow(t.Context(), channel, history.After(cursor), 3)
+				require.NoError(t, err)
+				for i, m := range page.Messages {
+					require.Equal(t, cursor.ID+uint64(i)+1, m.ID)
+				}
+				cursor = page.Cursor
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		once := hub.NewOnce[int]()
+		calls := 0
+		do := func() (int, error) {
+			calls++
+			return calls, nil
+		}
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				got, err := once.Do("k", do)
+				require.NoError(t, err)
+				require.Equal(t, 1, got)
+			})
+		}
+		all.Wait()
+		time.Sleep(4 * time.Minute)
+		got, _ := once.Do("k", do)
+		require.Equal(t, 1, got, "the same key within five minutes")
+		got, _ = once.Do("other", do)
+		require.Equal(t, 2, got)
+		time.Sleep(time.Minute)
+		got, _ = once.Do("k", do)
+		require.Equal(t, 3, got, "after five minutes")
+		got, _ = once.Do("", do)
+		require.Equal(t, 4, got)
+		got, _ = once.Do("", do)
+		require.Equal(t, 5, got, "no key is nobody's")
+
+		_, err := once.Do("failed", func() (int, error) { return 0, errTimeout })
+		require.ErrorIs(t, err, errTimeout)
+		got, err = once.Do("failed", do)
+		require.NoError(t, err, "an error is not remembered")
+		require.Equal(t, 6, got)
+	})
+}
