@@ -34,7 +34,6 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer s.pollCounter()()
 	fresh(w.Header())
 	for {
 		page, err := s.hub.Read(channel, history.All(), math.MaxInt)

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 	"unicode/utf8"
 
 	"pubsub/server/history"
@@ -46,11 +47,17 @@ func queryOf(r *http.Request) (url.Values, error) {
 	if r.URL.RawQuery == "" {
 		return nil, nil
 	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	return parseURLEncoded(r.URL.RawQuery)
+}
+
+// parseURLEncoded takes a semicolon for text, as the original does: people type
+// them into curl.
+func parseURLEncoded(text string) (url.Values, error) {
+	values, err := url.ParseQuery(strings.ReplaceAll(text, ";", "%3B"))
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "The query after the ? is not urlencoded: %v.", err)
+		return nil, refuse(http.StatusBadRequest, "The fields are not urlencoded: %v. A %% is written as %%25.", err)
 	}
-	return query, nil
+	return values, nil
 }
 
 // readPosted reads a nick and a message from the query, a form of either kind,
@@ -61,12 +68,8 @@ func (s *Server) readPosted(w http.ResponseWriter, r *http.Request) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil && r.Header.Get("Content-Type") != "" {
-		return nil, refuse(http.StatusUnsupportedMediaType, "The Content-Type is malformed. Send a form or application/json.")
-	}
 	var form url.Values
-	switch kind {
+	switch mediaType(r) {
 	case "application/json":
 		return s.readPostedJSON(w, r, query)
 	case "", "application/x-www-form-urlencoded":
@@ -74,15 +77,15 @@ func (s *Server) readPosted(w http.ResponseWriter, r *http.Request) ([]byte, err
 		if err != nil {
 			return nil, err
 		}
-		if form, err = url.ParseQuery(string(body)); err != nil {
-			return nil, refuse(http.StatusBadRequest, "The form is not urlencoded: %v.", err)
+		if form, err = parseURLEncoded(string(body)); err != nil {
+			return nil, err
 		}
 	case "multipart/form-data":
 		if form, err = s.readMultipart(w, r); err != nil {
 			return nil, err
 		}
 	default:
-		return nil, refuse(http.StatusUnsupportedMediaType, "%s cannot be posted here. Send a form or application/json.", kind)
+		return nil, refuse(http.StatusUnsupportedMediaType, "This Content-Type cannot be posted here. Send a form or application/json.")
 	}
 	posted := struct {
 		Nick    *string `json:"nick"`
@@ -97,6 +100,16 @@ func (s *Server) readPosted(w http.ResponseWriter, r *http.Request) ([]byte, err
 		}
 	}
 	return s.compact(posted)
+}
+
+// mediaType is the request's Content-Type without parameters, "" without one.
+func mediaType(r *http.Request) string {
+	header := r.Header.Get("Content-Type")
+	kind, _, err := mime.ParseMediaType(header)
+	if err != nil && header != "" {
+		return "malformed"
+	}
+	return kind
 }
 
 var (
@@ -143,6 +156,9 @@ func (s *Server) readPostedJSON(w http.ResponseWriter, r *http.Request, query ur
 
 // readObject reads a JSON object, without the fields that the server sets.
 func (s *Server) readObject(w http.ResponseWriter, r *http.Request) (map[string]json.RawMessage, error) {
+	if kind := mediaType(r); kind != "application/json" && kind != "" {
+		return nil, refuse(http.StatusUnsupportedMediaType, "This Content-Type cannot be posted here. Send application/json.")
+	}
 	body, err := s.readBody(w, r)
 	if err != nil {
 		return nil, err
@@ -203,6 +219,9 @@ func (s *Server) readMultipart(w http.ResponseWriter, r *http.Request) (url.Valu
 		return nil, refuse(http.StatusBadRequest, "The multipart form has no boundary in its Content-Type.")
 	}
 	form, err := parts.ReadForm(1 << 30) // limitBody has the say; nothing goes to disk
+	if err == nil {
+		_, err = io.Copy(io.Discard, r.Body) // the form ends before a body that was cut short
+	}
 	if err != nil {
 		return nil, s.bodyError(err)
 	}

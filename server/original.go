@@ -48,7 +48,6 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request) error {
 	if query.Has("since") {
 		return s.subSince(w, r, channel, query)
 	}
-	defer s.pollCounter()()
 	place := s.places.of(r, channel)
 	for since := place.since(); ; {
 		page, err := s.wait(r.Context(), channel, since, 1, s.config.Heartbeat)
@@ -67,15 +66,9 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// pollCounter counts a request as polling until the returned function is called.
-func (s *Server) pollCounter() (done func()) {
-	s.polling.Add(1)
-	return func() { s.polling.Add(-1) }
-}
-
 // debug lets us see how many polls are active.
 func (s *Server) debug(w http.ResponseWriter, _ *http.Request) error {
 	fresh(w.Header()).Set("Content-Type", "text/plain; charset=utf-8")
-	_, err := fmt.Fprintf(w, "polling = %d\nchannels = %d\n", s.polling.Load(), len(s.hub.Channels()))
+	_, err := fmt.Fprintf(w, "polling = %d\nchannels = %d\n", s.hub.Waiting(), len(s.hub.Channels()))
 	return err
 }

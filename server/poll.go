@@ -53,7 +53,6 @@ func (s *Server) poll(r *http.Request, channel string, query url.Values, since h
 	if timeout == 0 {
 		return s.hub.Read(channel, since, limit)
 	}
-	defer s.pollCounter()()
 	page, err := s.wait(r.Context(), channel, since, limit, timeout)
 	if errors.Is(err, errTimeout) || errors.Is(err, errDraining) {
 		return page, nil // its client asks again with the cursor

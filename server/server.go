@@ -15,7 +15,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"pubsub/server/bus"
@@ -34,7 +33,6 @@ type Server struct {
 	assets *assets
 	places *places
 
-	polling atomic.Int64 // pending polls
 	handler http.Handler
 }
 
@@ -98,7 +96,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
-	s.log.Info("stopping", "polling", s.polling.Load())
+	s.log.Info("stopping", "polling", s.hub.Waiting())
 	// From here on every answer says Connection: close, so that a client whose
 	// poll ends asks again on a new connection, which the next server takes.
 	web.SetKeepAlivesEnabled(false)

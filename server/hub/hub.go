@@ -12,6 +12,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 
 	"pubsub/server/bus"
 	"pubsub/server/history"
@@ -25,6 +26,8 @@ type Hub struct {
 
 	seed       maphash.Seed
 	sequencers [256]sync.Mutex // one for each channel, shared by some
+
+	waiting atomic.Int64
 }
 
 // New returns a hub over a bus and a log.
@@ -74,7 +77,10 @@ func (h *Hub) Follow(ctx context.Context, channel string, since history.Since, l
 			return page, ended
 		}
 		since = history.After(page.Cursor)
-		switch _, err := ring.Recv(ctx); {
+		h.waiting.Add(1)
+		_, err = ring.Recv(ctx)
+		h.waiting.Add(-1)
+		switch {
 		case errors.Is(err, bus.ErrCutOff):
 			fresh, err := h.bus.Subscribe(channel)
 			if err != nil {
@@ -87,6 +93,10 @@ func (h *Hub) Follow(ctx context.Context, channel string, since history.Since, l
 		}
 	}
 }
+
+// Waiting returns how many followers wait for a message: whatever is published
+// from now on reaches them.
+func (h *Hub) Waiting() int64 { return h.waiting.Load() }
 
 // Channels returns the names of the channels in the log, sorted.
 func (h *Hub) Channels() []string { return h.log.Channels() }

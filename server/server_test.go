@@ -1,0 +1,171 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"pubsub/server"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var page = fstest.MapFS{"index.html": {Data: []byte("<title>{{.Channel}}</title>")}}
+
+// running is a server on a real socket.
+type running struct {
+	addr string
+	stop func() error // as a signal would, and waits for the end
+}
+
+func start(t *testing.T, config server.Config) *running {
+	t.Helper()
+	s, err := server.New(config, fstest.MapFS{}, page, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, l) }()
+	r := &running{addr: l.Addr().String()}
+	r.stop = sync.OnceValue(func() error {
+		cancel()
+		return errors.Join(<-served, s.Close())
+	})
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		require.NoError(t, r.stop())
+	})
+	return r
+}
+
+func (r *running) url(path string) string { return "http://" + r.addr + path }
+
+// get returns an answer's body; any status but 200 fails the test.
+func (r *running) get(t require.TestingT, path string) string {
+	resp, err := http.Get(r.url(path))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.StatusCode, "%s", body)
+	return string(body)
+}
+
+func (r *running) post(t require.TestingT, message string) (id uint64) {
+	resp, err := http.PostForm(r.url("/pub"), url.Values{"nick": {"ann"}, "message": {message}})
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	var answer struct{ ID uint64 }
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&answer))
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	return answer.ID
+}
+
+// polling waits until so many polls are pending.
+func (r *running) polling(t require.TestingT, n int) {
+	want := fmt.Sprintf("polling = %d\n", n)
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		got := r.get(t, "/debug")
+		if strings.HasPrefix(got, want) {
+			return
+		}
+		require.True(t, time.Now().Before(deadline), "%q did not become %q", got, want)
+		runtime.Gosched()
+	}
+}
+
+func request(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: chat\r\n\r\n" }
+
+// dial opens a connection and asks for path.
+func (r *running) dial(t require.TestingT, path string) net.Conn {
+	c, err := net.Dial("tcp", r.addr)
+	require.NoError(t, err)
+	require.NoError(t, c.(*net.TCPConn).SetLinger(0)) // a hang-up leaves no port behind
+	_, err = io.WriteString(c, request(path))
+	require.NoError(t, err)
+	return c
+}
+
+// answer reads what comes on a connection.
+func answer(t require.TestingT, c net.Conn) (status int, body string) {
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(b)
+}
+
+// heap is what is in use after a collection, in bytes.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // what finalizers and pools let go of
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse)
+}
+
+// Whoever leaves takes everything along: no goroutine, socket or byte stays of
+// polls that hung up, or of those that were answered.
+func TestNothingStaysOfThoseWhoLeft(t *testing.T) {
+	const rounds, each = 40, 500
+	s := start(t, server.DefaultConfig())
+	wave := func(end func(net.Conn)) {
+		conns := make([]net.Conn, each)
+		for i := range conns {
+			conns[i] = s.dial(t, "/sub")
+		}
+		s.polling(t, each)
+		for _, c := range conns {
+			end(c)
+			c.Close()
+		}
+		s.polling(t, 0)
+	}
+	hangUp := func(c net.Conn) { c.Close() }
+	served := func(c net.Conn) {
+		status, body := answer(t, c)
+		require.Equal(t, http.StatusOK, status)
+		require.Contains(t, body, `"message":"hi"`)
+	}
+	goroutines, bytes := runtime.NumGoroutine(), heap()
+	for range rounds {
+		wave(hangUp)
+	}
+	for range rounds {
+		conns := make([]net.Conn, each)
+		for i := range conns {
+			conns[i] = s.dial(t, "/sub")
+		}
+		s.polling(t, each)
+		s.post(t, "hi")
+		for _, c := range conns {
+			served(c)
+			c.Close()
+		}
+	}
+	s.polling(t, 0)
+	http.DefaultClient.CloseIdleConnections()
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines+10 }, 30*time.Second, 100*time.Millisecond)
+	grown := heap() - bytes
+	t.Logf("%d hung up, %d served: %+d goroutines, %+d KiB", rounds*each, rounds*each, runtime.NumGoroutine()-goroutines, grown>>10)
+	require.Less(t, grown, int64(5<<20))
+}
