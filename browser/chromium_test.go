@@ -1,0 +1,266 @@
+package browser_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// patience is how long a test waits for what should come at once, on a machine that is busy.
+const patience = 20 * time.Second
+
+// browser is one Chromium with a profile of its own, as one person has it.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+func startBrowser(t *testing.T, flags ...chromedp.ExecAllocatorOption) *browser {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(chromium(t)),
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.WindowSize(1200, 800),
+		chromedp.DisableGPU,
+		chromedp.Flag("headless", "new"),
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+	)
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox)
+	}
+	allocator, free := chromedp.NewExecAllocator(context.Background(), append(options, flags...)...)
+	t.Cleanup(free)
+	ctx, _ := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		soon, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		assert.NoError(t, chromedp.Cancel(soon), "Chromium did not end well")
+	})
+	require.NoError(t, chromedp.Do(ctx), "Chromium does not start")
+	return &browser{t, ctx}
+}
+
+func chromium(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Fatal("These tests need Chromium on PATH. On Debian: apt-get install chromium")
+	return ""
+}
+
+// tab is one page in a browser.
+type tab struct {
+	t     *testing.T
+	ctx   context.Context
+	close func()
+
+	consoleMu sync.Mutex
+	console   []string
+	// requestsFail is set by tests that make requests fail: Chromium writes each to the console.
+	requestsFail bool
+}
+
+// open opens a page in a new tab and waits until it is connected. Scripts run before the page's own.
+func (b *browser) open(url string, scripts ...string) *tab {
+	b.t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewWindow(false))
+	p := &tab{t: b.t, ctx: ctx, close: cancel}
+	b.t.Cleanup(cancel)
+	b.t.Cleanup(func() {
+		p.consoleMu.Lock()
+		defer p.consoleMu.Unlock()
+		assert.Empty(b.t, p.console, "the console of %s", url)
+	})
+	require.NoError(b.t, chromedp.Listen(ctx, p.listen))
+	for _, script := range scripts {
+		call(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	}
+	p.do(toFront, chromedp.Navigate(url))
+	p.isConnected()
+	return p
+}
+
+func (p *tab) listen(event any) {
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		p.complain("exception: " + e.ExceptionDetails.Text + describe(e.ExceptionDetails.Exception))
+	case *runtime.EventConsoleAPICalled:
+		for _, arg := range e.Args {
+			p.complain(fmt.Sprintf("console.%s: %s %s", e.Type, arg.Value, arg.Description))
+		}
+	case *log.EventEntryAdded:
+		if p.requestsFail && e.Entry.Source == log.EntrySourceNetwork {
+			return
+		}
+		p.complain(fmt.Sprintf("%s %s: %s %s", e.Entry.Source, e.Entry.Level, e.Entry.Text, e.Entry.URL))
+	}
+}
+
+func describe(thrown *runtime.RemoteObject) string {
+	if thrown == nil {
+		return ""
+	}
+	return " " + thrown.Description
+}
+
+func (p *tab) complain(about string) {
+	p.consoleMu.Lock()
+	defer p.consoleMu.Unlock()
+	p.console = append(p.console, about)
+}
+
+func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	require.NoError(p.t, chromedp.Do(ctx, steps...))
+}
+
+// eval returns the value of a JavaScript expression in the page.
+func eval[T any](p *tab, expression string) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	require.NoError(p.t, err, expression)
+	return value
+}
+
+// call sends a protocol command to the tab.
+func call[P, R any](p *tab, command cdp.Command[P, R], params P) R {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	result, err := chromedp.Call(ctx, command, params)
+	require.NoError(p.t, err, command.Method)
+	return result
+}
+
+// becomes waits until get returns want.
+func becomes[T any](t *testing.T, want T, get func() T, what ...any) {
+	t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(25 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		got := get()
+		if assert.ObjectsAreEqual(want, got) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			require.Equal(t, want, got, what...)
+		}
+	}
+}
+
+// has waits until a JavaScript expression has a value.
+func has[T any](p *tab, want T, expression string) {
+	p.t.Helper()
+	becomes(p.t, want, func() T { return eval[T](p, expression) }, expression)
+}
+
+// shows waits until the conversation is these lines: "nick: message", or "— note".
+func (p *tab) shows(lines ...string) {
+	p.t.Helper()
+	has(p, lines, `Array.from(document.querySelectorAll("#conversation > *"), (line) =>
+		line.matches(".note") ? "— " + line.textContent
+		: line.querySelector(".nick").textContent + ": " + line.querySelector(".text").textContent)`)
+}
+
+func (p *tab) isConnected() {
+	p.t.Helper()
+	has(p, "Connected", `document.querySelector("#connection .words").textContent`)
+}
+
+// say writes a message, sends it with the enter key, and waits until the page has sent it.
+func (p *tab) say(message string) {
+	p.t.Helper()
+	p.tryToSay(message)
+	has(p, "", "message.value")
+}
+
+// tryToSay writes a message and sends it with the enter key.
+func (p *tab) tryToSay(message string) {
+	p.t.Helper()
+	p.types("#message", message+"\n")
+}
+
+// takeNick replaces the nick.
+func (p *tab) takeNick(nick string) {
+	p.t.Helper()
+	p.empties("#nick")
+	p.types("#nick", nick)
+}
+
+func (p *tab) types(field, text string) {
+	p.t.Helper()
+	p.do(toFront, chromedp.SendKeys(chromedp.CSS(field), text))
+}
+
+func (p *tab) empties(field string) {
+	p.t.Helper()
+	eval[string](p, fmt.Sprintf("document.querySelector(%q).value = ''", field))
+}
+
+func (p *tab) clicks(what string) {
+	p.t.Helper()
+	p.do(toFront, chromedp.Click(chromedp.CSS(what)))
+}
+
+// toFront makes the tab the one that is seen in its window, which hides the others.
+func toFront(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+	_, err := cdp.Call(ctx, t, page.BringToFront, cdp.Empty{})
+	return chromedp.Void{}, err
+}
+
+// cutNetwork takes the network away from the tab, or gives it back.
+func (p *tab) cutNetwork(cut bool) {
+	p.t.Helper()
+	p.requestsFail = true
+	call(p, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+		MatchedNetworkConditions: []*network.Conditions{{Offline: cut, DownloadThroughput: -1, UploadThroughput: -1}},
+	})
+	call(p, network.OverrideNetworkState, network.OverrideNetworkStateParams{
+		Offline: cut, DownloadThroughput: -1, UploadThroughput: -1,
+	})
+}
+
+// prefersDark turns the dark colour scheme on.
+func (p *tab) prefersDark() {
+	p.t.Helper()
+	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+	})
+}
+
+// screenshot keeps a picture of the tab with the test's artifacts.
+func (p *tab) screenshot(name string) []byte {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	require.NoError(p.t, err)
+	require.NoError(p.t, os.WriteFile(filepath.Join(p.t.ArtifactDir(), name), picture, 0o644))
+	return picture
+}

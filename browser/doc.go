@@ -1,0 +1,13 @@
+// Package browser tests the chat page in a real Chromium, against a server built from the folder above:
+//
+//	go test ./...                      # in this folder
+//	go test ./... -artifacts -v       # keeps the screenshots, and says where
+//	go test ./... -run TestPicture -picture=page.png   # draws the README's picture anew
+//
+// It is a module of its own, so that what drives a browser stays out of the product's go.sum. Chromium
+// is taken from PATH (Debian: apt-get install chromium).
+//
+// Read page_test.go first; server_test.go and chromium_test.go are what it stands on. A test never
+// sleeps: it waits until the page shows what it should, and says what it showed instead. What the page
+// writes to the console fails the test.
+package browser

@@ -1,0 +1,518 @@
+package browser_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	neturl "net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestTwoBrowsersChat(t *testing.T) {
+	s := startServer(t)
+	ann := startBrowser(t).open(s.URL)
+	bo := startBrowser(t).open(s.URL)
+
+	ann.takeNick("ann")
+	ann.say("hello, who is there?")
+	bo.shows("ann: hello, who is there?")
+
+	bo.takeNick("bo")
+	bo.types("#message", "me: ü €😀")
+	bo.clicks("#send")
+	for _, p := range []*tab{ann, bo} {
+		p.shows("ann: hello, who is there?", "bo: me: ü €😀")
+	}
+	has(ann, []string{"hello, who is there?"},
+		`Array.from(document.querySelectorAll(".mine .text"), (e) => e.textContent)`)
+	has(ann, []bool{true, true},
+		`Array.from(document.querySelectorAll("time"), (e) => Date.now() - new Date(e.dateTime) < 60_000)`)
+}
+
+// What a screen reader says of the page's parts, and what the keyboard reaches.
+func TestKeyboardAndScreenReader(t *testing.T) {
+	s := startServer(t)
+	s.publish("chat", "ann", "hi")
+	p := startBrowser(t).open(s.URL)
+	roles := []string{"log", "status", "textbox", "button", "heading"}
+	var parts []string
+	for _, node := range call(p, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{}).Nodes {
+		if role := text(node.Role); !node.Ignored && slices.Contains(roles, role) {
+			parts = append(parts, strings.TrimSpace(role+" "+text(node.Name)))
+		}
+	}
+	assert.ElementsMatch(t, []string{
+		"heading chat", "status", "log Conversation", "textbox Nick", "textbox Message", "button Send", "status",
+	}, parts)
+
+	p.clicks("#nick")
+	p.do(chromedp.KeyEvent("bo" + kb.Tab + "by keyboard" + kb.Tab + " "))
+	p.shows("ann: hi", "bo: by keyboard")
+}
+
+func text(value *accessibility.Value) string {
+	if value == nil {
+		return ""
+	}
+	return strings.Trim(string(value.Value), `"`)
+}
+
+func TestNickIsRemembered(t *testing.T) {
+	s := startServer(t)
+	b := startBrowser(t)
+	p := b.open(s.URL)
+	p.takeNick("ann")
+	p.say("hi")
+	p.shows("ann: hi")
+	p.do(chromedp.Reload())
+	p.shows("ann: hi")
+	assert.Equal(t, "ann", eval[string](p, "nick.value"))
+	assert.Equal(t, "ann", eval[string](b.open(s.URL), "nick.value"))
+}
+
+func TestOpensWithTheLast50(t *testing.T) {
+	s := startServer(t)
+	for i := range 60 {
+		s.publish("chat", "ann", fmt.Sprint(i))
+	}
+	p := startBrowser(t).open(s.URL)
+	var want []string
+	for i := 10; i < 60; i++ {
+		want = append(want, fmt.Sprintf("ann: %d", i))
+	}
+	p.shows(want...)
+	has(p, true, `conversation.scrollHeight - conversation.scrollTop - conversation.clientHeight < 2`)
+}
+
+func TestThreeTabsOfOneBrowserGetEveryMessage(t *testing.T) {
+	s := startServer(t)
+	b := startBrowser(t)
+	tabs := []*tab{b.open(s.URL), b.open(s.URL), b.open(s.URL)}
+	for _, p := range tabs {
+		p.shows(publishTen(s, tabs[0] == p)...)
+	}
+}
+
+// publishTen posts the messages 0 to 9, if it is the first time, and returns the lines they make.
+func publishTen(s *server, first bool) (lines []string) {
+	s.t.Helper()
+	for i := range 10 {
+		if first {
+			s.publish("chat", "ann", fmt.Sprint(i))
+		}
+		lines = append(lines, fmt.Sprintf("ann: %d", i))
+	}
+	return lines
+}
+
+func TestTenTabsShareOnePoll(t *testing.T) {
+	s := startServer(t)
+	b := startBrowser(t)
+	var tabs []*tab
+	for range 10 {
+		tabs = append(tabs, b.open(s.URL))
+	}
+	becomes(t, "polling = 1", s.polling)
+	for _, p := range tabs {
+		p.shows(publishTen(s, tabs[0] == p)...)
+	}
+	becomes(t, "polling = 1", s.polling)
+
+	tabs[9].takeNick("bo")
+	tabs[9].say("sent by the last tab")
+	for _, p := range tabs {
+		p.shows(append(publishTen(s, false), "bo: sent by the last tab")...)
+	}
+}
+
+// Tabs queue for the poll in the order they were opened, so the first one is always the one that polls.
+func TestPollingTabCloses(t *testing.T) {
+	s := startServer(t)
+	b := startBrowser(t)
+	tabs := []*tab{b.open(s.URL), b.open(s.URL), b.open(s.URL), b.open(s.URL)}
+	var want []string
+	publish := func(message string) {
+		s.publish("chat", "ann", message)
+		want = append(want, "ann: "+message)
+	}
+	for len(tabs) > 1 {
+		becomes(t, "polling = 1", s.polling)
+		publish(fmt.Sprintf("%d tabs, before", len(tabs)))
+		tabs[0].close()
+		tabs = tabs[1:]
+		publish(fmt.Sprintf("%d tabs, after", len(tabs)))
+		for _, p := range tabs {
+			p.shows(want...)
+		}
+	}
+}
+
+// A tab that did not hear what the polling tab shared asks for it by itself.
+func TestTabThatMissedWhatWasShared(t *testing.T) {
+	s := startServer(t)
+	b := startBrowser(t)
+	polling := b.open(s.URL)
+	deaf := b.open(s.URL, `var deaf = false;
+		window.BroadcastChannel = class extends BroadcastChannel {
+			set onmessage(hear) { super.onmessage = (event) => deaf || hear(event); }
+		};`)
+	s.publish("chat", "ann", "heard")
+	deaf.shows("ann: heard")
+	eval[bool](deaf, "deaf = true")
+	s.publish("chat", "ann", "missed")
+	polling.shows("ann: heard", "ann: missed")
+	deaf.shows("ann: heard")
+	eval[bool](deaf, "deaf = false")
+	s.publish("chat", "ann", "heard again")
+	deaf.shows("ann: heard", "ann: missed", "ann: heard again")
+}
+
+// Plain http other than localhost has no Web Locks: each tab polls for itself.
+func TestTabsWithoutSecureContext(t *testing.T) {
+	s := startServer(t)
+	b := startBrowser(t, chromedp.Flag("host-resolver-rules", "MAP pubsub.test 127.0.0.1"))
+	home := strings.Replace(s.URL, "127.0.0.1", "pubsub.test", 1)
+	tabs := []*tab{b.open(home), b.open(home), b.open(home)}
+	require.False(t, eval[bool](tabs[0], "isSecureContext"))
+	becomes(t, "polling = 3", s.polling)
+	tabs[2].takeNick("ann")
+	tabs[2].say("hi")
+	for _, p := range tabs {
+		p.shows("ann: hi")
+	}
+}
+
+func TestOffline(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL)
+	p.takeNick("bo")
+	s.publish("chat", "ann", "before")
+	p.shows("ann: before")
+
+	p.cutNetwork(true)
+	has(p, "Offline.", `document.querySelector("#connection .words").textContent`)
+	want := []string{"ann: before"}
+	for i := range 5 {
+		s.publish("chat", "ann", fmt.Sprint(i))
+		want = append(want, fmt.Sprintf("ann: %d", i))
+	}
+	p.tryToSay("written offline")
+	has(p, "waiting", `delivery.dataset.state`)
+	assert.Equal(t, "written offline", eval[string](p, "message.value"))
+	p.shows("ann: before")
+
+	p.cutNetwork(false)
+	p.isConnected()
+	has(p, "", "message.value")
+	p.shows(append(want, "bo: written offline")...)
+}
+
+// A tab that sleeps does not run. It is the one that polls, so that another must take over.
+func TestSleep(t *testing.T) {
+	s := startServer(t)
+	b := startBrowser(t)
+	sleeper, other := b.open(s.URL), b.open(s.URL)
+	call(sleeper, page.SetWebLifecycleState, page.SetWebLifecycleStateParams{State: page.SetWebLifecycleStateStateFrozen})
+	want := []string{"ann: 0", "ann: 1", "ann: 2"}
+	for i := range want {
+		s.publish("chat", "ann", fmt.Sprint(i))
+	}
+	other.shows(want...)
+	call(sleeper, page.SetWebLifecycleState, page.SetWebLifecycleStateParams{State: page.SetWebLifecycleStateStateActive})
+	sleeper.shows(want...)
+	becomes(t, "polling = 1", s.polling)
+}
+
+func TestServerRestarts(t *testing.T) {
+	s := startServer(t)
+	b := startBrowser(t)
+	tabs := []*tab{b.open(s.URL), b.open(s.URL)}
+	s.publish("chat", "ann", "before")
+	for _, p := range tabs {
+		p.requestsFail = true
+		p.shows("ann: before")
+	}
+
+	s.stop()
+	for _, p := range tabs {
+		has(p, "Reconnecting.", `document.querySelector("#connection .words").textContent`)
+	}
+	tabs[1].takeNick("bo")
+	tabs[1].tryToSay("written while it was down")
+	has(tabs[1], "waiting", `delivery.dataset.state`)
+
+	tabs[1].screenshot("reconnecting.png")
+	s.start()
+	want := []string{
+		"ann: before",
+		"— The server was restarted: messages may be missing here",
+		"bo: written while it was down",
+	}
+	for _, p := range tabs {
+		p.isConnected()
+		p.shows(want...)
+	}
+	tabs[1].screenshot("restarted.png")
+	s.publish("chat", "ann", "after")
+	for _, p := range tabs {
+		p.shows(append(want, "ann: after")...)
+	}
+}
+
+func TestScriptStaysText(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL)
+	const script = `<img src=x onerror="document.title='hit'"><script>document.title='hit'</script>`
+	p.takeNick(script[:40])
+	p.say(script)
+	s.publish("chat", script, script)
+	p.shows(script[:40]+": "+script, script+": "+script)
+	assert.Equal(t, 0, eval[int](p, `document.querySelectorAll("#conversation img, #conversation script").length`))
+	assert.Equal(t, "chat · pubsub", eval[string](p, "document.title"))
+}
+
+// Other programs post any JSON.
+func TestUnusualMessages(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL)
+	var want []string
+	for _, c := range []struct {
+		path string
+		post any
+		line string
+	}{
+		{"/pub/chat", map[string]any{"message": "no nick"}, "unknown: no nick"},
+		{"/pub/chat", map[string]any{"nick": "مريم", "message": "two\nlines"}, "مريم: two\nlines"},
+		{"/publish/chat", map[string]any{"message": 42}, "unknown: 42"},
+		{"/api/publish/chat", map[string]any{"nick": 7, "message": []int{1, 2}}, "7: [1,2]"},
+		{"/api/publish/chat", map[string]any{"temperature": 21.5}, `unknown: {"temperature":21.5}`},
+	} {
+		status, body := s.post(c.path, c.post)
+		require.Equal(t, http.StatusOK, status, body)
+		want = append(want, c.line)
+	}
+	p.shows(want...)
+	assert.Equal(t, 3, eval[int](p, `document.querySelectorAll(".nick.unknown").length`))
+	has(p, 0, `document.getAnimations().length`)
+	p.screenshot("unusual.png")
+}
+
+func TestRefusedMessageStays(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL)
+	p.requestsFail = true
+	long := strings.Repeat("x", 20_000)
+	status, body := s.post("/pub/chat", map[string]any{"message": long})
+	require.Equal(t, http.StatusRequestEntityTooLarge, status)
+	var refusal struct{ Error string }
+	require.NoError(t, json.Unmarshal([]byte(body), &refusal))
+	require.NotEmpty(t, refusal.Error)
+
+	p.do(chromedp.SetValue(chromedp.CSS("#message"), long))
+	p.tryToSay("!")
+	has(p, "Not sent. "+refusal.Error, `delivery.querySelector(".words").textContent`)
+	assert.Equal(t, long+"!", eval[string](p, "message.value"))
+	p.screenshot("refused.png")
+
+	p.empties("#message")
+	p.say("short")
+	p.shows("unknown: short")
+	has(p, "", `delivery.querySelector(".words").textContent`)
+}
+
+// post answers a post that came to a proxy, which knows how many came before it.
+type post func(before int, w http.ResponseWriter, r *http.Request, forward http.Handler)
+
+// front is a proxy before the server. It leaves posts to a handler.
+func front(t *testing.T, s *server, post post) (url string) {
+	t.Helper()
+	target, err := neturl.Parse(s.URL)
+	require.NoError(t, err)
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {} // polls that the page ends
+	// What the page does that such a policy forbids would be in the console.
+	proxy.ModifyResponse = func(resp *http.Response) error {
+		resp.Header.Set("Content-Security-Policy", "default-src 'self'")
+		return nil
+	}
+	var posts atomic.Int32
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		post(int(posts.Add(1))-1, w, r, proxy)
+	}))
+	t.Cleanup(front.Close)
+	return front.URL
+}
+
+// The message arrives, the answer that says so does not: the page must ask again, and not post twice.
+func TestLostAnswer(t *testing.T) {
+	s := startServer(t)
+	keys := make(chan string, 10)
+	p := startBrowser(t).open(front(t, s, func(before int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
+		keys <- r.Header.Get("Idempotency-Key")
+		if before < 3 {
+			answer := httptest.NewRecorder()
+			forward.ServeHTTP(answer, r)
+			// Without a first byte of the answer, Chromium itself would ask again, unseen by the page.
+			w.Header().Set("Content-Length", strconv.Itoa(answer.Body.Len()))
+			w.Write(answer.Body.Bytes()[:1])
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	p.requestsFail = true
+	p.takeNick("ann")
+	p.say("once")
+	require.Len(t, keys, 4)
+	first := <-keys
+	assert.NotEmpty(t, first)
+	for range 3 {
+		assert.Equal(t, first, <-keys)
+	}
+	p.say("end")
+	p.shows("ann: once", "ann: end")
+	assert.NotEqual(t, first, <-keys)
+}
+
+// A server that asks for a pause gets it, and then the message.
+func TestBusyServer(t *testing.T) {
+	s := startServer(t)
+	const busy = "Too many messages from this address: wait a second."
+	var refused, repeated atomic.Int64
+	p := startBrowser(t).open(front(t, s, func(before int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
+		if before == 0 {
+			refused.Store(time.Now().UnixNano())
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusTooManyRequests)
+			fmt.Fprintf(w, `{"error": %q}`, busy)
+			return
+		}
+		repeated.Store(time.Now().UnixNano())
+		forward.ServeHTTP(w, r)
+	}))
+	p.requestsFail = true
+	p.tryToSay("patience")
+	has(p, "Not sent yet. "+busy, `delivery.querySelector(".words").textContent`)
+	p.shows("unknown: patience")
+	assert.GreaterOrEqual(t, time.Duration(repeated.Load()-refused.Load()), time.Second)
+}
+
+// Where the server no longer has all, the page says how much is missing.
+func TestMissedMessages(t *testing.T) {
+	s := startServer(t, "PUBSUB_HISTORY_MESSAGES=3")
+	p := startBrowser(t).open(s.URL)
+	s.publish("chat", "ann", "before")
+	p.shows("ann: before")
+	p.cutNetwork(true)
+	has(p, "Offline.", `document.querySelector("#connection .words").textContent`)
+	for i := range 15 {
+		s.publish("chat", "ann", fmt.Sprint(i))
+	}
+	p.cutNetwork(false)
+	p.shows("ann: before", "— 12 messages were missed", "ann: 12", "ann: 13", "ann: 14")
+}
+
+func TestKeepsTheLast1000Lines(t *testing.T) {
+	s := startServer(t, "PUBSUB_PUBLISH_RATE=0")
+	p := startBrowser(t).open(s.URL)
+	for i := range 1010 {
+		s.publish("chat", "ann", fmt.Sprint(i))
+	}
+	has(p, "1009", `document.querySelector("#conversation > :last-child .text")?.textContent ?? ""`)
+	assert.Equal(t, 1000, eval[int](p, "conversation.childElementCount"))
+	assert.Equal(t, "10", eval[string](p, `document.querySelector("#conversation .text").textContent`))
+}
+
+// What is typed while a message is on its way stays.
+func TestTypingGoesOn(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL)
+	p.takeNick("ann")
+	p.cutNetwork(true)
+	p.tryToSay("first")
+	has(p, "waiting", `delivery.dataset.state`)
+	p.types("#message", "second")
+	p.cutNetwork(false)
+	p.shows("ann: first")
+	has(p, "second", "message.value")
+}
+
+func TestRooms(t *testing.T) {
+	s := startServer(t)
+	b := startBrowser(t)
+	chat, lobby := b.open(s.URL), b.open(s.URL+"/?channel=lobby")
+	has(lobby, "lobby · pubsub", "document.title")
+	has(lobby, "lobby", `document.querySelector("h1").textContent`)
+
+	lobby.takeNick("ann")
+	lobby.say("in the lobby")
+	lobby.shows("ann: in the lobby")
+	s.publish("chat", "bo", "in the chat")
+	chat.shows("bo: in the chat")
+	lobby.shows("ann: in the lobby")
+
+	chat.clicks("summary")
+	chat.types("#channel", "lobby\n")
+	has(chat, "lobby · pubsub", "document.title")
+	chat.shows("ann: in the lobby")
+
+	s.publish("chat", "bo", "while away")
+	eval[any](chat, "history.back()")
+	has(chat, "chat · pubsub", "document.title")
+	chat.shows("bo: in the chat", "bo: while away")
+}
+
+func TestUnreadInTitle(t *testing.T) {
+	s := startServer(t)
+	b := startBrowser(t)
+	s.publish("chat", "ann", "old")
+	p := b.open(s.URL)
+	b.open(s.URL + "/?channel=other")
+	has(p, true, "document.hidden")
+	s.publish("chat", "ann", "1")
+	s.publish("chat", "ann", "2")
+	has(p, "(2) chat · pubsub", "document.title")
+	p.do(toFront)
+	has(p, "chat · pubsub", "document.title")
+}
+
+func TestScrollsOnlyAtTheEnd(t *testing.T) {
+	s := startServer(t)
+	for i := range 50 {
+		s.publish("chat", "ann", fmt.Sprint(i))
+	}
+	const atEnd = `conversation.scrollHeight - conversation.scrollTop - conversation.clientHeight < 2`
+	p := startBrowser(t).open(s.URL)
+	has(p, true, atEnd)
+	s.publish("chat", "ann", "at the end")
+	has(p, 51, `conversation.childElementCount`)
+	has(p, true, atEnd)
+
+	eval[int](p, `conversation.scrollTop = 100`)
+	has(p, true, `new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(() => seen(true))))`)
+	s.publish("chat", "ann", "while reading above")
+	has(p, "1 new message", `hint.textContent`)
+	assert.Equal(t, 100, eval[int](p, `conversation.scrollTop`))
+	p.screenshot("hint.png")
+	p.clicks("#hint")
+	has(p, true, atEnd)
+	has(p, true, `hint.hidden`)
+}

@@ -1,0 +1,33 @@
+// How long to wait before trying again, and a wait that can be cut short.
+
+const FIRST = 500;
+const CAP = 30_000;
+
+/**
+ * Milliseconds to wait after that many failures in a row. Anything up to the bound, also at the cap:
+ * pages that were cut off together must not come back together.
+ */
+export function backoff(failures, atLeast = 0) {
+  const bound = Math.min(CAP, FIRST * 2 ** failures);
+  return atLeast + Math.max(100, Math.random() * bound);
+}
+
+/** One sleeper that others can wake. */
+export class Alarm {
+  #ring = () => {};
+
+  /** Resolves after the milliseconds, or when woken; without a time only when woken. */
+  sleep(milliseconds) {
+    return new Promise((resolve) => {
+      const timer = milliseconds === undefined ? 0 : setTimeout(resolve, milliseconds);
+      this.#ring = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  wake() {
+    this.#ring();
+  }
+}
