@@ -1,0 +1,147 @@
+package conformance_test
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	mebibyte = strings.Repeat("x", 1<<20)
+	binaries = string([]byte{0, 1, 2, 0x80, 0xfe, 0xff, '%', 0, '&', '=', 0x1b})
+	part     = "--b\r\nContent-Disposition: form-data; name=\"message\"\r\n\r\nhi"
+)
+
+var invalidPosts = []struct {
+	name, query string
+	body        body
+	status      []int
+}{
+	{"no body", "", body{}, []int{400}},
+	{"empty form", "", body{urlencoded, ""}, []int{400}},
+	{"empty JSON", "", jsonText(""), []int{400}},
+	{"empty multipart", "", body{"multipart/form-data; boundary=b", ""}, []int{400}},
+
+	{"1 MiB form", "", form("message", mebibyte), []int{413}},
+	{"1 MiB multipart", "", parts("message", mebibyte), []int{413}},
+	{"1 MiB multipart file", "", body{"multipart/form-data; boundary=b",
+		strings.Replace(attachedFile, "text\r\n--b", mebibyte+"\r\n--b", 1)}, []int{413}},
+	{"1 MiB JSON", "", jsonText(`{"message": "` + mebibyte + `"}`), []int{413}},
+	{"1 MiB JSON besides the message", "", jsonText(`{"message": "hi", "more": "` + mebibyte + `"}`), []int{413}},
+	{"1 MiB of anything", "", body{"application/octet-stream", mebibyte}, []int{413, 415}},
+	{"1 MiB besides a good query", "message=hi", form("more", mebibyte), []int{413}},
+
+	{"binary form", "", body{urlencoded, binaries}, []int{400}},
+	{"binary multipart", "", body{"multipart/form-data; boundary=b", binaries}, []int{400}},
+	{"binary JSON", "", jsonText(binaries), []int{400}},
+	{"binary", "", body{"application/octet-stream", binaries}, []int{415}},
+
+	{"JSON cut off", "", jsonText(`{"message": "hi`), []int{400}},
+	{"JSON with a tail", "", jsonText(`{"message": "hi"} and more`), []int{400}},
+	{"JSON twice", "", jsonText(`{"message": "hi"}{"message": "hi"}`), []int{400}},
+	{"JSON array", "", jsonText(`["hi"]`), []int{400}},
+	{"JSON text", "", jsonText(`"hi"`), []int{400}},
+	{"JSON number", "", jsonText(`1`), []int{400}},
+	{"JSON null", "", jsonText(`null`), []int{400}},
+	{"JSON true", "", jsonText(`true`), []int{400}},
+	{"JSON with single quotes", "", jsonText(`{'message': 'hi'}`), []int{400}},
+	{"JSON too deep", "", jsonText(`{"message": "hi", "x": ` + strings.Repeat("[", 12_000)), []int{400}},
+	{"JSON without message", "", jsonText(`{"nick": "ann"}`), []int{400}},
+	{"JSON with empty message", "", jsonText(`{"message": ""}`), []int{400}},
+	{"JSON with null message", "", jsonText(`{"message": null}`), []int{400}},
+
+	{"multipart without boundary", "", body{"multipart/form-data", part + "\r\n--b--\r\n"}, []int{400, 415}},
+	{"multipart with another boundary", "", body{"multipart/form-data; boundary=c", part + "\r\n--b--\r\n"}, []int{400}},
+	{"multipart cut off", "", body{"multipart/form-data; boundary=b", part}, []int{400}},
+	{"multipart with a bad header", "", body{"multipart/form-data; boundary=b", "--b\r\nbad header\r\n\r\nhi\r\n--b--\r\n"}, []int{400}},
+
+	{"percent cut off in the form", "", body{urlencoded, "message=a%4"}, []int{400}},
+	{"bad percent in the form's names", "", body{urlencoded, "%zz=1&message=a"}, []int{400}},
+	{"bad percent in the query", "message=%zz", body{}, []int{400}},
+	{"bad percent in the query of a good form", "x=%zz", form("message", "hi"), []int{400}},
+
+	{"plain text", "", body{"text/plain", "hi"}, []int{415}},
+	{"XML", "", body{"application/xml", "<message>hi</message>"}, []int{415}},
+	{"another multipart", "", body{"multipart/mixed; boundary=b", part + "\r\n--b--\r\n"}, []int{415}},
+	{"no type at all", "", body{";", "message=hi"}, []int{400, 415}},
+	{"broken type", "", body{"application/json; charset", `{"message": "hi"}`}, []int{400, 415}},
+}
+
+func TestInvalidPostsLeaveWaitingPollsAlone(t *testing.T) {
+	if !ours(t, "it publishes null, or dies of it with a 500") {
+		return
+	}
+	polls := base.polls(t, 2, "/sub")
+	for _, c := range invalidPosts {
+		t.Run(c.name, func(t *testing.T) {
+			base.post(t, "/pub?"+c.query, c.body).requireRefused(t, c.status...)
+			base.post(t, "/pub/"+fresh()+"?"+c.query, c.body).requireRefused(t, c.status...)
+		})
+	}
+	for name, sent := range map[string][]string{
+		"form":      {"Content-Type: " + urlencoded, "message=hi"},
+		"JSON":      {"Content-Type: application/json", `{"message": "hi"}`},
+		"multipart": {"Content-Type: multipart/form-data; boundary=b", part + "\r\n--b--\r\n"},
+	} {
+		t.Run("half-sent "+name, func(t *testing.T) {
+			c := base.dial(t)
+			c.send(t, "POST", "/pub", sent[0], "Content-Length: 1000")
+			c.write(t, sent[1])
+			c.closeWrite(t)
+			c.receive(t, "POST").requireRefused(t, 400)
+		})
+		t.Run("half-sent in chunks "+name, func(t *testing.T) {
+			c := base.dial(t)
+			c.send(t, "POST", "/pub", sent[0], "Transfer-Encoding: chunked")
+			c.write(t, "ff\r\n"+sent[1])
+			c.closeWrite(t)
+			c.receive(t, "POST").requireRefused(t, 400)
+		})
+		t.Run("malformed chunks "+name, func(t *testing.T) {
+			c := base.dial(t)
+			c.send(t, "POST", "/pub", sent[0], "Transfer-Encoding: chunked")
+			c.write(t, "zz\r\n"+sent[1]+"\r\n0\r\n\r\n")
+			c.receive(t, "POST").requireRefused(t, 400)
+		})
+	}
+	requireUntouched(t, polls)
+}
+
+func TestGarbageLeavesWaitingPollsAlone(t *testing.T) {
+	polls := base.polls(t, 2, "/sub")
+	garbages := []string{
+		"garbage\r\n\r\n",
+		binaries + "\r\n\r\n",
+		"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n", // TLS
+		"GET /sub\r\n\r\n",
+		"GET /sub HTTP/9.9\r\n\r\n",
+		"GET /sub HTTP/1.1\r\n\r\n", // no Host
+		"POST /pub HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+		"POST /pub HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nmessage=",
+	}
+	if ours(t, "it publishes null for a post whose header is cut off or contradicts itself") {
+		garbages = append(garbages, "POST /pub HTTP/1.1\r\nHost: x\r\n",
+			"POST /pub HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi!")
+	}
+	for _, garbage := range garbages {
+		c := base.dial(t)
+		c.write(t, garbage)
+		c.closeWrite(t)
+		io.Copy(io.Discard, c) // whatever it says, it must have dealt with it
+	}
+	requireUntouched(t, polls)
+}
+
+// requireUntouched asks that the polls still wait, and that the next message is what they hear.
+func requireUntouched(t *testing.T, polls []*conn) {
+	t.Helper()
+	base.awaitPolling(t, len(polls))
+	text := fresh()
+	require.Equal(t, 200, base.post(t, "/pub", form("message", text)).status)
+	for _, p := range polls {
+		assert.Equal(t, text, p.receive(t, "GET").object(t)["message"])
+	}
+}

@@ -1,0 +1,118 @@
+package conformance_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "FOO"}
+
+// requireMethod asks for a 405 that names the methods to use instead.
+func (a answer) requireMethod(t *testing.T, used string, instead ...string) {
+	t.Helper()
+	require.Equal(t, http.StatusMethodNotAllowed, a.status, a.body)
+	allow := strings.FieldsFunc(a.header.Get("Allow"), func(r rune) bool { return r == ',' || r == ' ' })
+	assert.Subset(t, allow, instead)
+	assert.NotContains(t, allow, used)
+	if *profile == pubsub && used != "HEAD" {
+		a.requireRefused(t, http.StatusMethodNotAllowed)
+	}
+}
+
+func TestEveryMethodOnThePagesAndFiles(t *testing.T) {
+	for _, path := range []string{"/", base.linked(t, stylesheetLink), base.linked(t, scriptLink), "/debug"} {
+		for _, method := range methods {
+			t.Run(method+path, func(t *testing.T) {
+				a := base.dial(t).do(t, method, path, "Connection: close")
+				if method == "GET" || method == "HEAD" {
+					assert.Equal(t, http.StatusOK, a.status)
+					return
+				}
+				a.requireMethod(t, method, "GET")
+			})
+		}
+	}
+}
+
+func TestEveryMethodOnWhatIsNotThere(t *testing.T) {
+	why := "Bottle's files answer to GET alone, there or not; what is not there has no method to use instead"
+	for _, method := range methods {
+		want := differs[int]{http.StatusNotFound, http.StatusMethodNotAllowed, why}
+		if method == "GET" || method == "HEAD" {
+			want = same(http.StatusNotFound)
+		}
+		a := base.dial(t).do(t, method, "/nothing-here", "Connection: close")
+		assert.Equal(t, want.want(t), a.status, method)
+	}
+}
+
+func TestEveryMethodOnPub(t *testing.T) {
+	why := "the original's files answer to any GET; /pub is there and wants a POST"
+	for _, method := range slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == "POST" }) {
+		t.Run(method, func(t *testing.T) {
+			want := same(http.StatusMethodNotAllowed)
+			if method == "GET" || method == "HEAD" {
+				want = differs[int]{http.StatusMethodNotAllowed, http.StatusNotFound, why}
+			}
+			a := base.dial(t).do(t, method, "/pub", "Connection: close")
+			if want.want(t) == http.StatusNotFound {
+				assert.Equal(t, http.StatusNotFound, a.status)
+				return
+			}
+			a.requireMethod(t, method, "POST")
+		})
+	}
+}
+
+func TestEveryMethodOnSub(t *testing.T) {
+	for _, method := range methods {
+		if method == "GET" || method == "HEAD" {
+			continue
+		}
+		t.Run(method, func(t *testing.T) {
+			base.dial(t).do(t, method, "/sub", "Connection: close").requireMethod(t, method, "GET")
+		})
+	}
+}
+
+func TestHeadOfSub(t *testing.T) {
+	want := differs[int]{http.StatusMethodNotAllowed, http.StatusOK,
+		"the original waits for a message and then drops it, as HEAD has no body"}.want(t)
+	base.awaitPolling(t, 0)
+	c := base.dial(t)
+	c.send(t, "HEAD", "/sub", "Connection: close")
+	if want == http.StatusOK {
+		base.awaitPolling(t, 1)
+		base.post(t, "/pub", form("message", fresh()))
+	}
+	a := c.receive(t, "HEAD")
+	assert.Equal(t, want, a.status)
+	assert.Empty(t, a.body)
+	base.awaitPolling(t, 0)
+}
+
+func TestEveryMethodOnTheOtherAPIs(t *testing.T) {
+	if !ours(t, "it has none of these") {
+		return
+	}
+	for path, allowed := range map[string]string{
+		"/pub/c": "POST", "/sub/c": "GET",
+		"/publish/c": "POST", "/subscribe/c": "GET", "/channels": "GET",
+		"/api/publish/c": "POST", "/api/poll/c": "GET",
+		"/chat": "GET",
+	} {
+		for _, method := range methods {
+			if method == allowed || method == "HEAD" && allowed == "GET" {
+				continue
+			}
+			t.Run(method+path, func(t *testing.T) {
+				base.dial(t).do(t, method, path, "Connection: close").requireMethod(t, method, allowed)
+			})
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package conformance_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The API of the article "The Long Poll: AJAX Push(like) Chat with Comet": /chat, asked with the length
+// of what the page already shows.
+
+const noChat = "it has no /chat"
+
+// length is what JavaScript's .length is: UTF-16 units.
+func length(text string) int { return len(utf16.Encode([]rune(text))) }
+
+func chatPath(channel string, units int) string {
+	return fmt.Sprintf("/chat?format=xhr&chat_id=%s&cur_len=%d", channel, units)
+}
+
+func TestChatIsTheWholeConversation(t *testing.T) {
+	if !ours(t, noChat) {
+		return
+	}
+	t.Parallel()
+	channel := fresh()
+	base.post(t, "/pub/"+channel, form("nick", "ann", "message", "hi"))
+	base.post(t, "/pub/"+channel, form("nick", "bob", "message", greeting))
+	for _, target := range []string{chatPath(channel, 0), "/chat?chat_id=" + channel, chatPath(channel, 7), chatPath(channel, 9999)} {
+		a := base.get(t, target)
+		require.Equal(t, 200, a.status, target)
+		assert.Equal(t, "text/plain", a.mediaType())
+		lines := strings.Split(strings.TrimSuffix(a.body, "\n"), "\n")
+		assert.Equal(t, []string{"ann: hi", "bob: " + greeting}, lines, target)
+	}
+}
+
+func TestChatWaitsWhileItsLengthIsTheSame(t *testing.T) {
+	if !ours(t, noChat) {
+		return
+	}
+	channel, shown := fresh(), ""
+	for _, text := range []string{"hi", greeting, "bye"} {
+		poll := base.polls(t, 1, chatPath(channel, length(shown)))[0]
+		base.say(t, channel, text)
+		a := poll.receive(t, "GET")
+		require.Equal(t, 200, a.status)
+		assert.True(t, strings.HasPrefix(a.body, shown), a.body)
+		assert.Contains(t, a.body[len(shown):], "ann: "+text)
+		shown = a.body
+	}
+}
+
+func TestChatNotModified(t *testing.T) {
+	if !ours(t, noChat) {
+		return
+	}
+	t.Parallel()
+	channel := fresh()
+	base.say(t, channel, greeting)
+	shown := base.get(t, chatPath(channel, 0)).body
+	began := time.Now()
+	a := base.get(t, chatPath(channel, length(shown))+"&timeout=1")
+	assert.Equal(t, 304, a.status)
+	assert.Empty(t, a.body)
+	assert.GreaterOrEqual(t, time.Since(began), time.Second)
+}
+
+func TestChatRefuses(t *testing.T) {
+	if !ours(t, noChat) {
+		return
+	}
+	t.Parallel()
+	for _, query := range []string{"cur_len=x", "cur_len=1.5", "cur_len=%zz"} {
+		base.get(t, "/chat?chat_id="+fresh()+"&"+query).requireRefused(t, 400)
+	}
+}

@@ -1,0 +1,237 @@
+package conformance_test
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The API of the guide "Long Polling": /api/publish and /api/poll, plain and reliable.
+
+const noAPI = "it has no /api"
+
+// publishAPI posts any JSON object and returns the message's id.
+func publishAPI(t *testing.T, channel, object string) int64 {
+	t.Helper()
+	var said struct {
+		Status    string
+		MessageID int64 `json:"message_id"`
+	}
+	base.post(t, "/api/publish/"+channel, jsonText(object)).into(t, &said)
+	require.Equal(t, "published", said.Status)
+	return said.MessageID
+}
+
+// polled is an answer of the plain poll.
+type polled struct {
+	Status    string
+	Data      map[string]any
+	Timestamp float64
+}
+
+func pollAPI(t *testing.T, channel, query string) (p polled) {
+	t.Helper()
+	base.get(t, "/api/poll/"+channel+"?"+query).into(t, &p)
+	return p
+}
+
+// number writes a timestamp as JavaScript does: the shortest digits that read back the same.
+func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+
+func TestAPIPublishTakesAnyObject(t *testing.T) {
+	if !ours(t, noAPI) {
+		return
+	}
+	t.Parallel()
+	channel := fresh()
+	objects := []string{`{"message": "hi"}`, `{"kind": "price", "value": 1.5, "tags": ["a", null], "more": {"deep": true}}`, `{}`}
+	for i, object := range objects {
+		assert.Equal(t, int64(i+1), publishAPI(t, channel, object))
+	}
+	var got struct{ Messages []map[string]any }
+	base.get(t, "/api/poll/"+channel+"?last_message_id=0").into(t, &got)
+	require.Len(t, got.Messages, 3)
+	assert.Equal(t, "price", got.Messages[1]["kind"])
+	assert.Equal(t, 1.5, got.Messages[1]["value"])
+	assert.Equal(t, []any{"a", nil}, got.Messages[1]["tags"])
+	assert.Equal(t, map[string]any{"deep": true}, got.Messages[1]["more"])
+}
+
+func TestAPIPublishSetsItsOwnFields(t *testing.T) {
+	if !ours(t, noAPI) {
+		return
+	}
+	t.Parallel()
+	channel := fresh()
+	publishAPI(t, channel, `{"id": "mine", "timestamp": 1, "channel": "chat", "Id": "kept"}`)
+	var got struct{ Messages []map[string]any }
+	base.get(t, "/api/poll/"+channel+"?last_message_id=0").into(t, &got)
+	require.Len(t, got.Messages, 1)
+	assert.Equal(t, 1.0, got.Messages[0]["id"])
+	assert.Equal(t, channel, got.Messages[0]["channel"])
+	assert.InDelta(t, time.Now().Unix(), got.Messages[0]["timestamp"], 3600)
+	assert.Equal(t, "kept", got.Messages[0]["Id"])
+}
+
+func TestAPIPublishRefuses(t *testing.T) {
+	if !ours(t, noAPI) {
+		return
+	}
+	t.Parallel()
+	channel := fresh()
+	for _, text := range []string{`[]`, `"hi"`, `1`, `null`, `{"message"`, `{} {}`, ``} {
+		base.post(t, "/api/publish/"+channel, jsonText(text)).requireRefused(t, 400)
+	}
+	base.post(t, "/api/publish/"+channel, body{"text/plain", `{}`}).requireRefused(t, 415)
+	base.post(t, "/api/publish/"+channel, jsonText(`{"message": "`+mebibyte+`"}`)).requireRefused(t, 413)
+	assert.Equal(t, int64(1), publishAPI(t, channel, `{}`))
+}
+
+func TestAPIPollGoesOnFromATimestamp(t *testing.T) {
+	if !ours(t, noAPI) {
+		return
+	}
+	const total = 20
+	channel := fresh()
+	poll := base.polls(t, 1, "/api/poll/"+channel+"?since=0")[0]
+	for n := range total {
+		publishAPI(t, channel, fmt.Sprintf(`{"n": %d}`, n))
+	}
+	var p polled
+	poll.receive(t, "GET").into(t, &p)
+	for n := range total {
+		require.Equal(t, "message", p.Status)
+		require.Equal(t, float64(n), p.Data["n"], "each once, in order")
+		require.Equal(t, p.Data["timestamp"], p.Timestamp)
+		p = pollAPI(t, channel, "timeout=0&since="+number(p.Timestamp))
+	}
+	assert.Equal(t, "timeout", p.Status)
+}
+
+func TestAPIPollWaitsForTheNextMessage(t *testing.T) {
+	if !ours(t, noAPI) {
+		return
+	}
+	channel := fresh()
+	publishAPI(t, channel, `{"message": "before"}`)
+	base.awaitPolling(t, 0)
+	waiting := []*conn{
+		base.poll(t, "/api/poll/"+channel),
+		base.poll(t, "/api/poll/"+channel+"?since=0&timeout=30"),
+		base.poll(t, "/api/poll/"+channel+"?since=0.0"),
+	}
+	base.awaitPolling(t, len(waiting))
+	publishAPI(t, channel, `{"message": "after"}`)
+	for _, c := range waiting {
+		var p polled
+		c.receive(t, "GET").into(t, &p)
+		assert.Equal(t, "message", p.Status)
+		assert.Equal(t, "after", p.Data["message"])
+		assert.Equal(t, 2.0, p.Data["id"])
+	}
+}
+
+func TestAPIPollTimesOut(t *testing.T) {
+	if !ours(t, noAPI) {
+		return
+	}
+	t.Parallel()
+	channel := fresh()
+	publishAPI(t, channel, `{"message": "before"}`)
+	for query, least := range map[string]time.Duration{
+		"since=0&timeout=0":   0,
+		"timeout=0.5":         500 * time.Millisecond,
+		"since=0&timeout=1":   time.Second,
+		"since=0&timeout=0.0": 0,
+	} {
+		began := time.Now()
+		p := pollAPI(t, channel, query)
+		assert.Equal(t, "timeout", p.Status, query)
+		assert.Nil(t, p.Data, query)
+		assert.InDelta(t, time.Now().Unix(), p.Timestamp, 3600, query)
+		assert.GreaterOrEqual(t, time.Since(began), least, query)
+	}
+}
+
+type reliable struct {
+	Status   string
+	Messages []message
+	Count    *int
+}
+
+func (a answer) reliable(t *testing.T) (r reliable) {
+	t.Helper()
+	a.into(t, &r)
+	require.NotNil(t, r.Messages, a.body)
+	require.NotNil(t, r.Count, a.body)
+	require.Len(t, r.Messages, *r.Count)
+	return r
+}
+
+func (r reliable) ids() []int64 {
+	ids := []int64{}
+	for _, m := range r.Messages {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
+func TestAPIReliablePoll(t *testing.T) {
+	if !ours(t, noAPI) {
+		return
+	}
+	t.Parallel()
+	channel := fresh()
+	for range 3 {
+		publishAPI(t, channel, `{"message": "hi"}`)
+	}
+	for query, want := range map[string][]int64{
+		"last_message_id=0":            {1, 2, 3},
+		"last_message_id=2":            {3},
+		"last_message_id=0&since=0":    {1, 2, 3},
+		"last_message_id=99":           {1, 2, 3}, // ahead of the log: the server forgot
+		"last_message_id=99&timeout=0": {1, 2, 3},
+	} {
+		r := base.get(t, "/api/poll/"+channel+"?"+query).reliable(t)
+		assert.Equal(t, "messages", r.Status, query)
+		assert.Equal(t, want, r.ids(), query)
+	}
+	a := base.get(t, "/api/poll/"+channel+"?last_message_id=3&timeout=0")
+	require.Equal(t, 200, a.status)
+	assert.JSONEq(t, `{"status": "timeout", "messages": [], "count": 0}`, a.body)
+}
+
+func TestAPIReliablePollWaits(t *testing.T) {
+	if !ours(t, noAPI) {
+		return
+	}
+	channel := fresh()
+	publishAPI(t, channel, `{"message": "before"}`)
+	poll := base.polls(t, 1, "/api/poll/"+channel+"?last_message_id=1")[0]
+	publishAPI(t, channel, `{"message": "after"}`)
+	r := poll.receive(t, "GET").reliable(t)
+	assert.Equal(t, "messages", r.Status)
+	assert.Equal(t, []int64{2}, r.ids())
+
+	empty := fresh()
+	poll = base.polls(t, 1, "/api/poll/"+empty+"?last_message_id=99")[0]
+	publishAPI(t, empty, `{"message": "first"}`)
+	assert.Equal(t, []int64{1}, poll.receive(t, "GET").reliable(t).ids(), "it must not wait for 100")
+}
+
+func TestAPIPollRefuses(t *testing.T) {
+	if !ours(t, noAPI) {
+		return
+	}
+	t.Parallel()
+	for _, query := range []string{
+		"since=x", "since=NaN", "since=Inf", "since=%zz", "timeout=x", "timeout=-1", "timeout=NaN",
+		"last_message_id=x", "last_message_id=-1", "last_message_id=1.5", "last_message_id=99999999999999999999",
+	} {
+		base.get(t, "/api/poll/"+fresh()+"?"+query).requireRefused(t, 400)
+	}
+}

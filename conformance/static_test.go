@@ -1,0 +1,109 @@
+package conformance_test
+
+import (
+	"fmt"
+	"net/http"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestStaticFile(t *testing.T) {
+	name := base.linked(t, stylesheetLink)
+	get, head := base.get(t, name), base.do(t, "HEAD", name, body{})
+
+	require.Equal(t, http.StatusOK, get.status)
+	assert.Equal(t, "text/css", get.mediaType())
+	assert.Equal(t, fmt.Sprint(len(get.body)), get.header.Get("Content-Length"))
+	assert.Equal(t, "bytes", get.header.Get("Accept-Ranges"))
+	assert.Equal(t, get.body, base.get(t, name+"?x=1").body, "a query does not matter")
+
+	assert.Equal(t, http.StatusOK, head.status)
+	assert.Empty(t, head.body)
+	for _, field := range []string{"Content-Type", "Content-Length", "Last-Modified", "Etag", "Accept-Ranges"} {
+		assert.Equal(t, get.header.Get(field), head.header.Get(field), field)
+	}
+}
+
+func TestStaticFileNotModified(t *testing.T) {
+	name := base.linked(t, stylesheetLink)
+	whole := base.get(t, name)
+	etag, modified := whole.header.Get("Etag"), whole.header.Get("Last-Modified")
+	require.NotEmpty(t, etag+modified, "nothing to ask with")
+
+	if etag != "" {
+		a := base.get(t, name, "If-None-Match: "+etag)
+		assert.Equal(t, http.StatusNotModified, a.status)
+		assert.Empty(t, a.body)
+		assert.Equal(t, http.StatusNotModified, base.do(t, "HEAD", name, body{}, "If-None-Match: "+etag).status)
+		assert.Equal(t, whole.body, base.get(t, name, `If-None-Match: "another"`).body)
+	}
+	if modified != "" {
+		a := base.get(t, name, "If-Modified-Since: "+modified)
+		assert.Equal(t, http.StatusNotModified, a.status)
+		assert.Empty(t, a.body)
+		assert.Equal(t, whole.body, base.get(t, name, "If-Modified-Since: Thu, 01 Jan 2004 00:00:00 GMT").body)
+	}
+}
+
+func TestStaticFileRanges(t *testing.T) {
+	name := base.linked(t, stylesheetLink)
+	whole := base.get(t, name).body
+	size := len(whole)
+	require.Greater(t, size, 10)
+
+	for asked, want := range map[string]struct{ from, to int }{
+		"0-4":                         {0, 5},
+		"5-":                          {5, size},
+		"-5":                          {size - 5, size},
+		fmt.Sprintf("5-%d", size+100): {5, size},
+	} {
+		a := base.get(t, name, "Range: bytes="+asked)
+		assert.Equal(t, http.StatusPartialContent, a.status, asked)
+		assert.Equal(t, whole[want.from:want.to], a.body, asked)
+		assert.Equal(t, fmt.Sprintf("bytes %d-%d/%d", want.from, want.to-1, size), a.header.Get("Content-Range"), asked)
+	}
+	beyond := base.get(t, name, fmt.Sprintf("Range: bytes=%d-", size+1))
+	assert.Equal(t, http.StatusRequestedRangeNotSatisfiable, beyond.status)
+
+	several := differs[string]{"multipart/byteranges", "text/css",
+		"Bottle serves the first range alone; net/http serves each that is asked for"}
+	assert.Equal(t, several.want(t), base.get(t, name, "Range: bytes=0-1,3-4").mediaType())
+}
+
+func TestNoSuchFile(t *testing.T) {
+	css := base.linked(t, stylesheetLink)
+	upper := path.Dir(css) + strings.ToUpper(path.Base(css))
+	for _, name := range []string{"/nothing", upper, "/static" + css, "/SUB", "/sub/", "/pub/", "/debug/", "/templates/index.html", "/.git/config"} {
+		assert.Equal(t, http.StatusNotFound, base.get(t, name).status, name)
+	}
+	slash := differs[int]{http.StatusNotFound, http.StatusOK, "Bottle drops the slash; a file is not a folder"}
+	assert.Equal(t, slash.want(t), base.get(t, css+"/").status)
+}
+
+// The names are of files that exist beside static/ on one server or the other, or on any machine.
+func TestPathsThatTryToLeaveTheFolder(t *testing.T) {
+	name := path.Base(base.linked(t, stylesheetLink))
+	for _, target := range []string{
+		"/.", "/..", "/../", "/./",
+		"/../go.mod", "/../main.go", "/../app.py", "/../templates/index.html", "/../static",
+		"/%2e%2e/go.mod", "/%2e%2e/app.py", "/.%2e/app.py", "/%2e%2e%2fapp.py", "/..%2fgo.mod",
+		"/%252e%252e/app.py", "/%252e%252e%252fapp.py",
+		`/..\go.mod`, `/..\app.py`, "/..%5cgo.mod", "/..%5c..%5capp.py", "/%5c..%5capp.py",
+		"/" + name + "/../../go.mod", "/" + name + "/../../app.py",
+		"/....//app.py", "/..;/app.py", "/..%00/app.py", "/%c0%ae%c0%ae/app.py", "/%u002e%u002e/app.py",
+		"//etc/passwd", "/%2fetc/passwd", "/../../../../../../../etc/passwd",
+		"/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+		"/\x00", "/%00", "/" + name + "\x00", "/" + name + "%00", "/" + name + "%00.html", "/../app.py%00.css",
+		"http://" + base.url.Host + "/../go.mod", "http://" + base.url.Host + "/../app.py",
+		"../app.py", "../go.mod",
+	} {
+		a := base.dial(t).do(t, "GET", target, "Connection: close")
+		// Never a redirect either: what it led to would only be tried next.
+		assert.Contains(t, []int{400, 403, 404}, a.status, "%q", target)
+	}
+	assert.Equal(t, http.StatusOK, base.get(t, "/").status, "the server lives")
+}
