@@ -20,6 +20,10 @@ func (s *Server) publishOnce(r *http.Request, channel string, object []byte) (po
 	if key != "" {
 		key = channel + " " + key
 	}
+	if err := s.posts.enter(); err != nil {
+		return posted{}, err
+	}
+	defer s.posts.leave()
 	return s.once.Do(key, func() (posted, error) {
 		cursor, err := s.hub.Publish(channel, object)
 		return posted{"sent", cursor.ID, cursor.String()}, err

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/json"
 	"net/http"
 	"strconv"
 
@@ -17,8 +18,7 @@ func (s *Server) publishEvent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	switch string(object["message"]) {
-	case "", `""`, "null", "false", "0", "[]", "{}": // what is no message in Python
+	if isEmpty(object["message"]) {
 		return errNoMessage
 	}
 	compact, err := s.compact(object)
@@ -67,4 +67,22 @@ func parseID(name, text string) (history.Since, error) {
 		return history.Since{}, refuse(http.StatusBadRequest, "%s must be the id of a message, or 0.", name)
 	}
 	return history.AfterID(id), nil
+}
+
+// isEmpty tells what Python takes for false, as in "if not message".
+func isEmpty(value any) bool {
+	switch value := value.(type) {
+	case string:
+		return value == ""
+	case bool:
+		return !value
+	case json.Number:
+		number, _ := value.Float64()
+		return number == 0
+	case []any:
+		return len(value) == 0
+	case map[string]any:
+		return len(value) == 0
+	}
+	return value == nil
 }

@@ -138,24 +138,29 @@ func (s *Server) readPostedJSON(w http.ResponseWriter, r *http.Request, query ur
 			continue
 		}
 		if text := lastOf(name, query); text != nil && utf8.ValidString(*text) {
-			object[name], _ = json.Marshal(*text)
+			object[name] = *text
 		}
 	}
-	var message, nick string
-	if json.Unmarshal(object["message"], &message) != nil || message == "" {
+	if message, isText := object["message"].(string); !isText || message == "" {
 		return nil, errNoMessage
 	}
-	switch raw := object["nick"]; {
-	case raw == nil:
-		object["nick"] = json.RawMessage("null")
-	case json.Unmarshal(raw, &nick) != nil:
+	switch object["nick"].(type) {
+	case nil:
+		object["nick"] = nil
+	case string:
+	default:
 		return nil, refuse(http.StatusBadRequest, `"nick" must be a text or null.`)
 	}
 	return s.compact(object)
 }
 
+// maxDepth is how deep posted JSON may be nested. Python's reader gives up at
+// about 1,000 levels and others earlier, and with a message all after it.
+const maxDepth = 100
+
 // readObject reads a JSON object, without the fields that the server sets.
-func (s *Server) readObject(w http.ResponseWriter, r *http.Request) (map[string]json.RawMessage, error) {
+// Nothing is left in it that a reader's JSON parser could stumble over.
+func (s *Server) readObject(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
 	if kind := mediaType(r); kind != "application/json" && kind != "" {
 		return nil, refuse(http.StatusUnsupportedMediaType, "This Content-Type cannot be posted here. Send application/json.")
 	}
@@ -166,14 +171,45 @@ func (s *Server) readObject(w http.ResponseWriter, r *http.Request) (map[string]
 	if !utf8.Valid(body) {
 		return nil, errNotUTF8
 	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(body, &object); err != nil || object == nil {
+	var object map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber() // whole numbers stay as they are, however long
+	err = decoder.Decode(&object)
+	if _, after := decoder.Token(); err != nil || object == nil || after != io.EOF {
 		return nil, refuse(http.StatusBadRequest, `The body is not a JSON object, such as {"message": "hi"}.`)
+	}
+	if err := checkValue(object, 1); err != nil {
+		return nil, err
 	}
 	for _, name := range history.Reserved {
 		delete(object, name)
 	}
 	return object, nil
+}
+
+func checkValue(value any, depth int) error {
+	if depth > maxDepth {
+		return refuse(http.StatusBadRequest, "The JSON is nested more than %d levels deep.", maxDepth)
+	}
+	switch value := value.(type) {
+	case json.Number:
+		if _, err := value.Float64(); err != nil {
+			return refuse(http.StatusBadRequest, "The JSON has a number that is too large for a 64-bit float. Send it as a text.")
+		}
+	case []any:
+		for _, each := range value {
+			if err := checkValue(each, depth+1); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for _, each := range value {
+			if err := checkValue(each, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // compact encodes what was posted and holds it against the limit.

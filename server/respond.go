@@ -67,8 +67,11 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 		status, text = http.StatusBadRequest, upperFirst(err.Error())+"."
 	}
 	level := s.log.Info
-	if status == http.StatusInternalServerError {
+	switch {
+	case status == http.StatusInternalServerError:
 		level = s.log.Error
+	case errors.Is(err, errDraining):
+		level = s.log.Debug // all polls that wait end so
 	}
 	level("request refused", "status", status, "method", r.Method, "path", r.URL.Path, "remote", r.RemoteAddr, "error", err)
 	writeJSON(w, status, map[string]string{"error": text})

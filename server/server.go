@@ -33,6 +33,7 @@ type Server struct {
 	assets *assets
 	places *places
 
+	posts   posts
 	handler http.Handler
 }
 
@@ -74,16 +75,16 @@ func (s *Server) Close() error {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Serve answers on l until ctx ends. Then it ends the pending polls, waits for
-// the drain timeout at most until every request is answered, and returns nil
-// if they all were.
+// Serve answers on l until ctx ends. Then it drains: see drain.go.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	requests, endPolls := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer endPolls(nil)
+	var newcomers newcomers
 	web := &http.Server{
 		Handler:           s,
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ConnContext:       s.places.connContext,
+		ConnState:         newcomers.track,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute, // longer than a router keeps its end, see Heroku's 90 s
@@ -96,24 +97,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
-	s.log.Info("stopping", "polling", s.hub.Waiting())
-	// From here on every answer says Connection: close, so that a client whose
-	// poll ends asks again on a new connection, which the next server takes.
-	web.SetKeepAlivesEnabled(false)
-	endPolls(errDraining)
-	limit, cancel := s.drainContext()
-	defer cancel()
-	if err := web.Shutdown(limit); err != nil {
-		return errors.Join(fmt.Errorf("requests were cut off that did not end in %s", s.config.DrainTimeout), web.Close())
-	}
+	s.drain(web, endPolls, &newcomers)
+	<-served
 	return nil
-}
-
-func (s *Server) drainContext() (context.Context, context.CancelFunc) {
-	if s.config.DrainTimeout == 0 {
-		return context.WithCancel(context.Background())
-	}
-	return context.WithTimeout(context.Background(), s.config.DrainTimeout)
 }
 
 // allowed is a router's Allow without the OPTIONS that it always adds.

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// installed is the program as a buildpack installs it: in a folder on PATH.
+var installed = sync.OnceValues(func() (string, error) {
+	bin, err := os.MkdirTemp("", "pubsub-bin")
+	if err != nil {
+		return "", err
+	}
+	install := exec.Command("go", "install", ".")
+	install.Env = append(os.Environ(), "GOBIN="+bin)
+	out, err := install.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go install: %w: %s", err, out)
+	}
+	return bin, nil
+})
+
+// process is the program, started by the Procfile's web line.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	port   string
+	stderr *bytes.Buffer
+}
+
+func startWeb(t *testing.T, settings ...string) *process {
+	t.Helper()
+	bin, err := installed()
+	require.NoError(t, err)
+	t.Cleanup(func() { http.DefaultClient.CloseIdleConnections() })
+	procfile, err := os.ReadFile("Procfile")
+	require.NoError(t, err)
+	web := regexp.MustCompile(`(?m)^web: (.*)$`).FindSubmatch(procfile)
+	require.NotNil(t, web, "the Procfile has a web line")
+
+	p := &process{t: t, stderr: new(bytes.Buffer)}
+	p.cmd = exec.Command("sh", "-c", "exec "+string(web[1]))
+	p.cmd.Dir = t.TempDir() // nothing may be read from the source folder
+	p.cmd.Env = append(settings, "PORT=0", "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	p.cmd.Stderr = p.stderr
+	stdout, err := p.cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, p.cmd.Start())
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err, "%s", p.stderr)
+	address := regexp.MustCompile(`^The chat is at http://localhost:(\d+) \(on all interfaces\)\n$`).FindStringSubmatch(line)
+	require.NotNil(t, address, "%q", line)
+	p.port = address[1]
+	return p
+}
+
+func (p *process) url(path string) string { return "http://127.0.0.1:" + p.port + path }
+
+func (p *process) get(url string) (int, string) {
+	resp, err := http.Get(url)
+	require.NoError(p.t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(p.t, err)
+	return resp.StatusCode, string(body)
+}
+
+// stop sends a signal and returns the exit code.
+func (p *process) stop(signal os.Signal) int {
+	require.NoError(p.t, p.cmd.Process.Signal(signal))
+	err := p.cmd.Wait()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.ExitCode()
+	}
+	require.NoError(p.t, err)
+	return 0
+}
+
+func TestStartsAsABuildpackStartsIt(t *testing.T) {
+	p := startWeb(t)
+	for _, host := range []string{"127.0.0.1", "127.0.0.2"} { // all interfaces
+		status, body := p.get("http://" + host + ":" + p.port + "/")
+		require.Equal(t, http.StatusOK, status)
+		require.Contains(t, body, `id="conversation"`)
+	}
+	require.Zero(t, p.stop(os.Interrupt), "%s", p.stderr)
+}
+
+// Everybody who waits gets the message; on SIGTERM everybody is answered so
+// that they ask again, and the process ends well.
+func TestTwoThousandWait(t *testing.T) {
+	const waiting = 2000
+	p := startWeb(t)
+	wait := func() <-chan string {
+		answers := make(chan string, waiting)
+		for range waiting {
+			go func() {
+				resp, err := http.Get(p.url("/sub"))
+				if err != nil {
+					answers <- err.Error()
+					return
+				}
+				defer resp.Body.Close()
+				body, err := io.ReadAll(resp.Body)
+				answers <- fmt.Sprint(resp.StatusCode, " ", string(body), err)
+			}()
+		}
+		require.Eventually(t, func() bool {
+			_, debug := p.get(p.url("/debug"))
+			return strings.HasPrefix(debug, fmt.Sprintf("polling = %d\n", waiting))
+		}, time.Minute, 50*time.Millisecond)
+		return answers
+	}
+	answers := wait()
+	resp, err := http.Post(p.url("/pub?message=hi"), "", nil)
+	require.NoError(t, err)
+	resp.Body.Close()
+	for range waiting {
+		require.Regexp(t, `^200 \{"id":1,.*"message":"hi"\}`, <-answers)
+	}
+	answers = wait()
+	began := time.Now()
+	require.Zero(t, p.stop(syscall.SIGTERM), "%s", p.stderr)
+	t.Logf("%d polls ended and the process exited within %v", waiting, time.Since(began).Round(time.Millisecond))
+	for range waiting {
+		require.Regexp(t, `^503 \{"error":"The server is restarting`, <-answers)
+	}
+}
+
+func TestSettingsAreToldToAPerson(t *testing.T) {
+	noEnv := func(string) string { return "" }
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-help"}, noEnv, &out, io.Discard))
+	require.Contains(t, out.String(), "-poll-timeout duration")
+
+	out.Reset()
+	require.NoError(t, run(t.Context(), []string{"-version"}, noEnv, &out, io.Discard))
+	require.Regexp(t, `^pubsub \S+`, out.String())
+
+	env := map[string]string{"PORT": "http", "PUBSUB_HEARTBEAT": "soon"}
+	err := run(t.Context(), []string{"-max-channels=many", "-history-age=-1s"}, func(k string) string { return env[k] }, &out, io.Discard)
+	for _, each := range []string{`PORT="http"`, `PUBSUB_HEARTBEAT="soon"`, `-max-channels "many"`, "history-age must not be negative"} {
+		require.ErrorContains(t, err, each, "all that is wrong is told at once")
+	}
+	require.ErrorContains(t, run(t.Context(), []string{"-no-such"}, noEnv, &out, io.Discard), "no-such")
+	require.ErrorContains(t, run(t.Context(), []string{"serve"}, noEnv, &out, io.Discard), `"serve" is not a flag`)
+}
+
+func TestFlagWinsOverEnvironment(t *testing.T) {
+	env := map[string]string{"PORT": "1", "PUBSUB_ADDR": "127.0.0.1:2"}
+	ctx, cancel := context.WithCancel(t.Context())
+	stdout, w := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{"-addr", "127.0.0.1:0"}, func(k string) string { return env[k] }, w, io.Discard)
+	}()
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	require.Regexp(t, `^The chat is at http://127\.0\.0\.1:\d{4,5}\n$`, line)
+	cancel()
+	require.NoError(t, <-ended)
+}

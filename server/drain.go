@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// drain ends what is under way so that nobody loses anything: new posts are
+// refused and those in flight finish; then every pending poll, and each that
+// still comes, is answered with all that was acknowledged, and its connection
+// closed; then the listener closes. What has not ended by the drain timeout is
+// cut off.
+func (s *Server) drain(web *http.Server, endPolls context.CancelCauseFunc, newcomers *newcomers) {
+	s.log.Info("draining", "polling", s.hub.Waiting())
+	limit, cancel := s.drainLimit()
+	defer cancel()
+	// From here on answers say Connection: close, so that clients ask again on
+	// a new connection, which the next server takes.
+	web.SetKeepAlivesEnabled(false)
+	s.posts.refuse(limit)
+	endPolls(errDraining)
+	// Shutdown waits five seconds for connections that never asked anything,
+	// which browsers keep in reserve.
+	hurry := time.AfterFunc(newcomersGrace, newcomers.close)
+	defer hurry.Stop()
+	if err := web.Shutdown(limit); err != nil {
+		s.log.Warn("requests were cut off that had not ended in the drain timeout", "error", err)
+		_ = web.Close() // everything has ended, well or not
+	}
+}
+
+func (s *Server) drainLimit() (context.Context, context.CancelFunc) {
+	if s.config.DrainTimeout == 0 {
+		return context.WithCancel(context.Background())
+	}
+	return context.WithTimeout(context.Background(), s.config.DrainTimeout)
+}
+
+// posts counts the posts in flight, until they are refused.
+type posts struct {
+	mu       sync.Mutex
+	inFlight int
+	none     chan struct{} // made by refuse, closed when none is in flight
+}
+
+// enter lets a post in, or refuses it while the server drains. The caller
+// calls leave when the post is answered for.
+func (p *posts) enter() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.none != nil {
+		return errDraining
+	}
+	p.inFlight++
+	return nil
+}
+
+func (p *posts) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inFlight--
+	if p.none != nil && p.inFlight == 0 {
+		close(p.none)
+	}
+}
+
+// refuse lets no further post in and waits for those in flight, at most until
+// ctx ends.
+func (p *posts) refuse(ctx context.Context) {
+	p.mu.Lock()
+	p.none = make(chan struct{})
+	if p.inFlight == 0 {
+		close(p.none)
+	}
+	p.mu.Unlock()
+	select {
+	case <-p.none:
+	case <-ctx.Done():
+	}
+}
+
+// newcomersGrace is how long a new connection has for its first byte while the
+// server drains.
+const newcomersGrace = 500 * time.Millisecond
+
+// newcomers are the connections that have sent nothing yet.
+type newcomers struct {
+	mu     sync.Mutex
+	conns  map[net.Conn]struct{}
+	closed bool
+}
+
+// track is for http.Server.ConnState.
+func (n *newcomers) track(c net.Conn, state http.ConnState) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case state != http.StateNew:
+		delete(n.conns, c)
+	case n.closed:
+		c.Close()
+	default:
+		if n.conns == nil {
+			n.conns = make(map[net.Conn]struct{})
+		}
+		n.conns[c] = struct{}{}
+	}
+}
+
+// close hangs up on the newcomers, and on those who still come.
+func (n *newcomers) close() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closed = true
+	for c := range n.conns {
+		c.Close()
+	}
+}
