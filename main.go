@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"pubsub/server"
@@ -26,7 +27,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, "pubsub:", err)
 		os.Exit(1)
 	}
 }
@@ -40,23 +41,41 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		server.WriteHelp(stdout)
 		return nil
 	case err != nil:
-		return fmt.Errorf("These settings are wrong:\n%w", err) //nolint:staticcheck // shown to a person as it is
+		return fmt.Errorf("wrong settings:\n%w", err)
 	case config.ShowVersion:
 		fmt.Fprintln(stdout, "pubsub", version())
 		return nil
 	}
 	static, _ := fs.Sub(files, "static")       // both are embedded above
 	templates, _ := fs.Sub(files, "templates") // so this cannot fail
-	s, err := server.New(config, static, templates, slog.New(slog.NewTextHandler(stderr, nil)))
+	log := logger(config, stderr)
+	s, err := server.New(config, static, templates, log)
 	if err != nil {
 		return err
 	}
+	defer s.Close()
 	l, err := net.Listen("tcp", config.Addr)
 	if err != nil {
-		return errors.Join(fmt.Errorf("Cannot listen on %s: %w", config.Addr, err), s.Close())
+		return fmt.Errorf("cannot listen on %s: %w", config.Addr, err)
+	}
+	defer l.Close()
+	var admin net.Listener
+	if config.AdminAddr != "" {
+		if admin, err = net.Listen("tcp", config.AdminAddr); err != nil {
+			return fmt.Errorf("cannot listen on %s for the admin's metrics and pprof: %w", config.AdminAddr, err)
+		}
+		log.Info("metrics and pprof", "address", admin.Addr())
 	}
 	fmt.Fprintf(stdout, "The chat is at http://%s\n", browsable(l.Addr().(*net.TCPAddr)))
-	return errors.Join(s.Serve(ctx, l), s.Close())
+	return s.Serve(ctx, l, admin)
+}
+
+func logger(config server.Config, stderr io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: config.LogLevel}
+	if config.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(stderr, options))
 }
 
 // browsable is an address that a browser on this machine can open.
@@ -67,11 +86,17 @@ func browsable(a *net.TCPAddr) string {
 	return a.String()
 }
 
-// version is what the build knows of itself.
+// version is what the build knows of itself: a tag or a commit.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
+	if !ok {
 		return "(unknown version)"
 	}
-	return info.Main.Version
+	text := info.Main.Version
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" && !strings.Contains(text, setting.Value[:12]) {
+			text += " " + setting.Value[:12]
+		}
+	}
+	return text + ", " + info.GoVersion
 }

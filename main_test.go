@@ -110,7 +110,7 @@ func TestStartsAsABuildpackStartsIt(t *testing.T) {
 // that they ask again, and the process ends well.
 func TestTwoThousandWait(t *testing.T) {
 	const waiting = 2000
-	p := startWeb(t)
+	p := startWeb(t, "PUBSUB_MAX_POLLS_PER_ADDRESS=0")
 	wait := func() <-chan string {
 		answers := make(chan string, waiting)
 		for range waiting {
@@ -151,7 +151,7 @@ func TestSettingsAreToldToAPerson(t *testing.T) {
 	noEnv := func(string) string { return "" }
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-help"}, noEnv, &out, io.Discard))
-	require.Contains(t, out.String(), "-poll-timeout duration")
+	require.Contains(t, out.String(), "-poll-timeout\n")
 
 	out.Reset()
 	require.NoError(t, run(t.Context(), []string{"-version"}, noEnv, &out, io.Discard))
@@ -159,7 +159,7 @@ func TestSettingsAreToldToAPerson(t *testing.T) {
 
 	env := map[string]string{"PORT": "http", "PUBSUB_HEARTBEAT": "soon"}
 	err := run(t.Context(), []string{"-max-channels=many", "-history-age=-1s"}, func(k string) string { return env[k] }, &out, io.Discard)
-	for _, each := range []string{`PORT="http"`, `PUBSUB_HEARTBEAT="soon"`, `-max-channels "many"`, "history-age must not be negative"} {
+	for _, each := range []string{`PORT="http"`, `PUBSUB_HEARTBEAT="soon"`, `-max-channels "many"`, `-history-age "-1s" must be a duration`} {
 		require.ErrorContains(t, err, each, "all that is wrong is told at once")
 	}
 	require.ErrorContains(t, run(t.Context(), []string{"-no-such"}, noEnv, &out, io.Discard), "no-such")

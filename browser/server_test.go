@@ -56,12 +56,14 @@ type server struct {
 	log     lockedBuffer
 }
 
-// startServer starts a server with its default settings, but for those given as NAME=value. Since each
+// startServer starts a server with its default settings, but for the publish rate of the one address that
+// all browsers of a test share, and for those given as NAME=value. Since each
 // test has a server and browsers of its own, and mostly waits for them, it may run beside others.
 func startServer(t *testing.T, settings ...string) *server {
 	t.Helper()
 	t.Parallel()
-	s := &server{t: t, addr: "127.0.0.1:0", env: append(os.Environ(), settings...)}
+	s := &server{t: t, addr: "127.0.0.1:0", env: append(os.Environ(), "PUBSUB_PUBLISH_RATE=0")}
+	s.env = append(s.env, settings...)
 	t.Cleanup(func() {
 		if s.process != nil {
 			s.stop()

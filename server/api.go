@@ -14,19 +14,13 @@ import (
 
 // apiPublish publishes a JSON object of any shape.
 func (s *Server) apiPublish(w http.ResponseWriter, r *http.Request) error {
-	channel, err := channelOf(r)
-	if err != nil {
-		return err
-	}
-	object, err := s.readObject(w, r)
-	if err != nil {
-		return err
-	}
-	compact, err := s.compact(object)
-	if err != nil {
-		return err
-	}
-	answer, err := s.publishOnce(r, channel, compact)
+	answer, err := s.publish(w, r, func(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+		object, err := s.readObject(w, r)
+		if err != nil {
+			return nil, err
+		}
+		return s.compact(object)
+	})
 	if err != nil {
 		return err
 	}

@@ -83,8 +83,15 @@ func (a *assets) file(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// policy is what a browser may do with the page: run our scripts and nothing
+// that somebody wrote into a message, talk to us, and not be framed.
+const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+
 // serve leaves 304, ranges and content types to net/http.
 func (a asset) serve(w http.ResponseWriter, r *http.Request) {
+	limitWrite(w)
+	w.Header().Set("Content-Security-Policy", policy)
+	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("ETag", a.etag)
 	w.Header().Set("Cache-Control", "no-cache") // ask each time; the ETag makes that cheap
 	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(a.body))

@@ -34,6 +34,11 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	ctx, leave, err := s.limits.admit(r, channel)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	fresh(w.Header())
 	for {
 		page, err := s.hub.Read(channel, history.All(), math.MaxInt)
@@ -43,12 +48,13 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 		text := transcript(page.Messages)
 		if utf16Len(text) != length {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			limitWrite(w)
 			_, err := w.Write([]byte(text))
 			return errors.Join(errAnswered, err)
 		}
-		_, err = s.wait(r.Context(), channel, history.After(page.Cursor), 1, timeout)
+		_, err = s.wait(ctx, channel, history.After(page.Cursor), 1, timeout)
 		switch {
-		case errors.Is(err, errTimeout), errors.Is(err, errDraining):
+		case errors.Is(err, errTimeout), errors.Is(err, errDraining), errors.Is(err, errSuperseded):
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		case err != nil:

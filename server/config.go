@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -13,16 +14,31 @@ import (
 
 // Config is every setting. Each is a flag and an environment variable of the
 // same name, -poll-timeout and PUBSUB_POLL_TIMEOUT; the flag wins. A limit of 0
-// is no limit.
+// is no limit. What each is for stands with its flag.
 type Config struct {
-	Addr            string
-	PollTimeout     time.Duration
-	Heartbeat       time.Duration
+	Addr         string
+	PollTimeout  time.Duration
+	Heartbeat    time.Duration
+	DrainTimeout time.Duration
+
 	HistoryMessages int
 	HistoryAge      time.Duration
 	MaxChannels     int
 	MaxMessageBytes int
-	DrainTimeout    time.Duration
+
+	MaxPolls           int
+	MaxPollsPerChannel int
+	MaxPollsPerClient  int
+	MaxPollsPerAddress int
+	PublishRate        float64 // messages a second
+	PublishBurst       int
+
+	AllowedOrigins []string
+	TrustedHops    int
+
+	AdminAddr string
+	LogLevel  slog.Level
+	LogFormat string // text or json
 
 	ShowVersion bool // only the flag -version
 }
@@ -30,119 +46,133 @@ type Config struct {
 // DefaultConfig is what a server runs with when nothing is set.
 func DefaultConfig() Config {
 	return Config{
-		Addr:            "127.0.0.1:8080",
-		PollTimeout:     22 * time.Second,
-		Heartbeat:       20 * time.Second,
+		Addr:         "127.0.0.1:8080",
+		PollTimeout:  22 * time.Second,
+		Heartbeat:    20 * time.Second,
+		DrainTimeout: 5 * time.Second,
+
 		HistoryMessages: 1000,
 		HistoryAge:      5 * time.Minute,
 		MaxChannels:     10_000,
 		MaxMessageBytes: 16 << 10,
-		DrainTimeout:    5 * time.Second,
+
+		MaxPolls:           100_000,
+		MaxPollsPerChannel: 10_000,
+		MaxPollsPerClient:  6, // as many connections as a browser has to a host
+		MaxPollsPerAddress: 1000,
+		PublishRate:        20,
+		PublishBurst:       100,
+
+		LogFormat: "text",
 	}
 }
 
-func (c *Config) flags() *flag.FlagSet {
-	f := flag.NewFlagSet("pubsub", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // errors are collected and told together
-	f.StringVar(&c.Addr, "addr", c.Addr, "`host:port` to listen on; without a host, on all interfaces. Where this is not set, PORT is: a port on all interfaces")
-	f.DurationVar(&c.PollTimeout, "poll-timeout", c.PollTimeout, "how long a poll waits that names no timeout, within 10 %. Routers cut what is silent for 30s")
-	f.DurationVar(&c.Heartbeat, "heartbeat", c.Heartbeat, "how often a /sub without a cursor is sent a newline while it waits, for the same routers")
-	f.IntVar(&c.HistoryMessages, "history-messages", c.HistoryMessages, "how many messages of a channel are kept")
-	f.DurationVar(&c.HistoryAge, "history-age", c.HistoryAge, "how long a message is kept")
-	f.IntVar(&c.MaxChannels, "max-channels", c.MaxChannels, "how many channels may be in use at a time")
-	f.IntVar(&c.MaxMessageBytes, "max-message-bytes", c.MaxMessageBytes, "how many bytes a posted message may have as JSON")
-	f.DurationVar(&c.DrainTimeout, "drain-timeout", c.DrainTimeout, "how long a stop waits for requests to end")
-	f.BoolVar(&c.ShowVersion, "version", false, "print the version and exit")
-	return f
+// setting is one flag with what its values look like.
+type setting struct {
+	name   string
+	value  flag.Value
+	wanted string
+	usage  string
 }
 
-// envName is the environment variable of a flag.
-func envName(flagName string) string {
-	return "PUBSUB_" + strings.ToUpper(strings.ReplaceAll(flagName, "-", "_"))
+// settings is every flag, in the order of the help.
+func (c *Config) settings() []setting {
+	return []setting{
+		{"addr", text(&c.Addr), "host:port, such as 127.0.0.1:8080", "where to listen; without a host, on all interfaces. PORT is the same for a port alone, and counts where this is not set"},
+		{"poll-timeout", duration(&c.PollTimeout), "", "how long a poll waits that names no timeout, within 10 %. Routers cut what is silent for 30s"},
+		{"heartbeat", duration(&c.Heartbeat), "", "how often a silent /sub without a cursor is sent a newline, for the same routers"},
+		{"drain-timeout", duration(&c.DrainTimeout), "", "how long a stop waits for requests to end. PaaSes kill after 5s to 30s"},
+
+		{"history-messages", number(&c.HistoryMessages), "", "how many messages of a channel are kept"},
+		{"history-age", duration(&c.HistoryAge), "", "how long a message is kept"},
+		{"max-channels", number(&c.MaxChannels), "", "how many channels may be in use at a time"},
+		{"max-message-bytes", number(&c.MaxMessageBytes), "", "how long a posted message may be, as JSON"},
+
+		{"max-polls", number(&c.MaxPolls), "", "how many polls may be pending in all"},
+		{"max-polls-per-channel", number(&c.MaxPollsPerChannel), "", "how many polls may be pending on one channel"},
+		{"max-polls-per-client", number(&c.MaxPollsPerClient), "", "how many polls may be pending with one X-Client-ID; a newer one ends the oldest"},
+		{"max-polls-per-address", number(&c.MaxPollsPerAddress), "", "how many polls may be pending from one address"},
+		{"publish-rate", decimal(&c.PublishRate), "", "how many messages a second one address may post"},
+		{"publish-burst", number(&c.PublishBurst), "", "how many messages one address may post at once after a rest"},
+
+		{"allowed-origins", list(&c.AllowedOrigins), "origins such as https://example.org, with commas between them", "whose pages may use the server besides its own; * is everybody's"},
+		{"trusted-hops", number(&c.TrustedHops), "", "how many proxies stand in front, whose X-Forwarded-For entries are believed"},
+
+		{"admin-addr", text(&c.AdminAddr), "host:port, such as 127.0.0.1:6060", "where to serve pprof and, instead of on the main address, the metrics"},
+		{"log-level", level(&c.LogLevel), "debug, info, warn or error", "the least that is logged; debug has a line for each request"},
+		{"log-format", text(&c.LogFormat), "text or json", "how log lines are written, to stderr"},
+	}
+}
+
+// env is the environment variable of a setting.
+func (s setting) env() string {
+	return "PUBSUB_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
 }
 
 // LoadConfig reads the settings. Its error tells all that is wrong at once,
-// except that the first unknown flag hides what comes after it. The error is
+// except that an unknown flag hides what comes after it. The error is
 // flag.ErrHelp when help was asked for; see [WriteHelp].
 func LoadConfig(args []string, getenv func(string) string) (Config, error) {
 	c := DefaultConfig()
 	var errs []error
-	if port := getenv("PORT"); port != "" {
+	if port := getenv("PORT"); isPort(port) {
 		c.Addr = ":" + port
-		if !isPort(port) {
-			errs = append(errs, fmt.Errorf("PORT=%q must be a port number, such as 8080", port))
-			c.Addr = "" // told already
-		}
+	} else if port != "" {
+		errs = append(errs, fmt.Errorf("PORT=%q must be a port number, such as 8080", port))
 	}
-	f := c.flags()
-	f.VisitAll(func(each *flag.Flag) {
-		env, value := envName(each.Name), ""
-		if each.Name != "version" {
-			value = getenv(env)
+	flags := flag.NewFlagSet("pubsub", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // errors are told together
+	flags.BoolVar(&c.ShowVersion, "version", false, "")
+	for _, s := range c.settings() {
+		set := func(how string) func(string) error {
+			return func(value string) error {
+				if err := s.value.Set(value); err != nil {
+					errs = append(errs, fmt.Errorf(how+" must be %s", value, s.wantedOr(err)))
+				}
+				return nil
+			}
 		}
-		if value != "" && each.Value.Set(value) != nil {
-			errs = append(errs, fmt.Errorf("%s=%q must be %s", env, value, wanted(each)))
+		if value := getenv(s.env()); value != "" {
+			_ = set(s.env() + "=%q")(value)
 		}
-		each.Value = &collector{each.Value, each, &errs}
-	})
-	switch err := f.Parse(args); {
+		flags.Func(s.name, "", set("-"+s.name+" %q"))
+	}
+	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return c, err
 	case err != nil:
 		errs = append(errs, fmt.Errorf("%w; see pubsub -help", err))
-	case f.NArg() > 0:
-		errs = append(errs, fmt.Errorf("%q is not a flag; see pubsub -help", f.Arg(0)))
+	case flags.NArg() > 0:
+		errs = append(errs, fmt.Errorf("%q is not a flag; see pubsub -help", flags.Arg(0)))
 	}
-	errs = append(errs, c.validate())
+	errs = append(errs, c.validate()...)
 	return c, errors.Join(errs...)
 }
 
-// collector keeps a flag's error and lets the parsing go on.
-type collector struct {
-	flag.Value
-	of   *flag.Flag
-	errs *[]error
-}
-
-func (c *collector) Set(value string) error {
-	if c.Value.Set(value) != nil {
-		*c.errs = append(*c.errs, fmt.Errorf("-%s %q must be %s", c.of.Name, value, wanted(c.of)))
+// wantedOr is what values look like; the value's own error knows it otherwise.
+func (s setting) wantedOr(err error) string {
+	if s.wanted != "" {
+		return s.wanted
 	}
-	return nil
-}
-
-func (c *collector) IsBoolFlag() bool { return c.of.Name == "version" }
-
-// wanted says what a flag's values look like.
-func wanted(f *flag.Flag) string {
-	if strings.ContainsAny(f.DefValue, "smh") && f.DefValue != "false" {
-		return "a duration, such as " + f.DefValue
-	}
-	return "a whole number, such as " + f.DefValue
+	return err.Error()
 }
 
 // validate tells what is wrong with values that could be read.
-func (c *Config) validate() error {
-	var errs []error
-	if c.Addr != "" {
-		if _, port, err := net.SplitHostPort(c.Addr); err != nil || !isPort(port) {
-			errs = append(errs, fmt.Errorf("addr %q must be host:port, such as 127.0.0.1:8080", c.Addr))
+func (c *Config) validate() (errs []error) {
+	for name, addr := range map[string]string{"addr": c.Addr, "admin-addr": c.AdminAddr} {
+		if _, port, err := net.SplitHostPort(addr); (err != nil || !isPort(port)) && (addr != "" || name == "addr") {
+			errs = append(errs, fmt.Errorf("%s %q must be host:port, such as 127.0.0.1:8080", name, addr))
 		}
 	}
-	for name, value := range map[string]int64{
-		"poll-timeout":      int64(c.PollTimeout),
-		"heartbeat":         int64(c.Heartbeat),
-		"history-messages":  int64(c.HistoryMessages),
-		"history-age":       int64(c.HistoryAge),
-		"max-channels":      int64(c.MaxChannels),
-		"max-message-bytes": int64(c.MaxMessageBytes),
-		"drain-timeout":     int64(c.DrainTimeout),
-	} {
-		if value < 0 {
-			errs = append(errs, fmt.Errorf("%s must not be negative", name))
+	for _, origin := range c.AllowedOrigins {
+		if !isOrigin(origin) {
+			errs = append(errs, fmt.Errorf("allowed-origins: %q must be scheme://host, such as https://example.org, without a path", origin))
 		}
 	}
-	return errors.Join(errs...)
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		errs = append(errs, fmt.Errorf("log-format %q must be text or json", c.LogFormat))
+	}
+	return errs
 }
 
 func isPort(s string) bool {
@@ -152,7 +182,7 @@ func isPort(s string) bool {
 
 // WriteHelp writes what -help shows.
 func WriteHelp(w io.Writer) {
-	fmt.Fprint(w, `pubsub is a chat and publish/subscribe server over long polling.
+	fmt.Fprint(w, `pubsub is a chat and publish/subscribe server over HTTP long polling.
 
 Usage: pubsub [flags]
 
@@ -161,14 +191,31 @@ The flag wins. A limit of 0 is no limit.
 
 `)
 	c := DefaultConfig()
-	c.flags().VisitAll(func(f *flag.Flag) {
-		kind, usage := flag.UnquoteUsage(f)
-		fmt.Fprintf(w, "  -%s\n      %s.", strings.TrimSpace(f.Name+" "+kind), upperFirst(usage))
-		if f.DefValue != "false" {
-			fmt.Fprintf(w, " Default %s.", f.DefValue)
+	for _, s := range c.settings() {
+		usage := s.usage + "."
+		if value := s.value.String(); value != "" {
+			usage += " Default " + value + "."
 		}
-		fmt.Fprintln(w)
-	})
+		fmt.Fprintf(w, "  -%s\n        %s\n", s.name, wrap(usage))
+	}
+	fmt.Fprint(w, "  -version\n        Print the version and exit.\n")
+}
+
+// wrap makes a sentence of a usage, in lines that fit a terminal.
+func wrap(usage string) string {
+	var b strings.Builder
+	width := 0
+	for word := range strings.FieldsSeq(upperFirst(usage)) {
+		if width > 0 && width+len(word) > 62 {
+			b.WriteString("\n        ")
+			width = 0
+		} else if width > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(word)
+		width += len(word) + 1
+	}
+	return b.String()
 }
 
 func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -8,28 +8,6 @@ import (
 	"pubsub/server/history"
 )
 
-// maxKey is how many bytes an Idempotency-Key may have.
-const maxKey = 255
-
-// publishOnce publishes object, once for all requests with its Idempotency-Key.
-func (s *Server) publishOnce(r *http.Request, channel string, object []byte) (posted, error) {
-	key := r.Header.Get("Idempotency-Key")
-	if len(key) > maxKey {
-		return posted{}, refuse(http.StatusBadRequest, "An Idempotency-Key has at most %d bytes. A random UUID is good.", maxKey)
-	}
-	if key != "" {
-		key = channel + " " + key
-	}
-	if err := s.posts.enter(); err != nil {
-		return posted{}, err
-	}
-	defer s.posts.leave()
-	return s.once.Do(key, func() (posted, error) {
-		cursor, err := s.hub.Publish(channel, object)
-		return posted{"sent", cursor.ID, cursor.String()}, err
-	})
-}
-
 // subSince answers with everything after since, at once if there is anything,
 // and with an empty list at the timeout.
 func (s *Server) subSince(w http.ResponseWriter, r *http.Request, channel string, query url.Values) error {

@@ -82,6 +82,13 @@ func (p *posts) refuse(ctx context.Context) {
 	}
 }
 
+// refused tells whether the server drains.
+func (p *posts) refused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.none != nil
+}
+
 // newcomersGrace is how long a new connection has for its first byte while the
 // server drains.
 const newcomersGrace = 500 * time.Millisecond

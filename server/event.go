@@ -10,26 +10,22 @@ import (
 
 // publishEvent publishes a JSON object that has a message.
 func (s *Server) publishEvent(w http.ResponseWriter, r *http.Request) error {
-	channel, err := channelOf(r)
-	if err != nil {
-		return err
-	}
-	object, err := s.readObject(w, r)
-	if err != nil {
-		return err
-	}
-	if isEmpty(object["message"]) {
-		return errNoMessage
-	}
-	compact, err := s.compact(object)
-	if err != nil {
-		return err
-	}
-	answer, err := s.publishOnce(r, channel, compact)
+	answer, err := s.publish(w, r, s.readEvent)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, map[string]any{"status": "published", "event_id": answer.ID})
+}
+
+func (s *Server) readEvent(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	object, err := s.readObject(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if isEmpty(object["message"]) {
+		return nil, errNoMessage
+	}
+	return s.compact(object)
 }
 
 // subscribeEvent answers with the first message after last_event_id, without

@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"pubsub/server"
 )
 
 // How hard the tests under fire are; see the README for what was measured.
@@ -41,7 +39,7 @@ func (s *running) publishAll(t require.TestingT, rate int) (last uint64) {
 // Clients that keep their cursor see every message once and in order, though a
 // tenth of their polls is cut before, during or after the answer.
 func TestCursorClientsUnderFire(t *testing.T) {
-	s := start(t, server.DefaultConfig())
+	s := start(t, open())
 	var clients sync.WaitGroup
 	var lastID uint64
 	published := make(chan struct{})
@@ -161,7 +159,7 @@ func (c *fireClient) poll(t *testing.T, path string) (body []byte, cut bool) {
 // Clients of a plain /sub, written for the original, lose nothing on their
 // keep-alive connection.
 func TestPlainClientsUnderFire(t *testing.T) {
-	s := start(t, server.DefaultConfig())
+	s := start(t, open())
 	total := uint64(fireFor.Seconds() * float64(*fireSerialRate))
 	var clients sync.WaitGroup
 	for range *fireClients {

@@ -18,7 +18,7 @@ import (
 )
 
 func fuzzed(f *testing.F) *server.Server {
-	s, err := server.New(server.DefaultConfig(), fstest.MapFS{}, page, slog.New(slog.DiscardHandler))
+	s, err := server.New(open(), fstest.MapFS{}, page, slog.New(slog.DiscardHandler))
 	require.NoError(f, err)
 	f.Cleanup(func() { require.NoError(f, s.Close()) })
 	return s

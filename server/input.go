@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -267,6 +268,9 @@ func (s *Server) readMultipart(w http.ResponseWriter, r *http.Request) (url.Valu
 func (s *Server) bodyError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return s.tooLarge()
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return refuse(http.StatusRequestTimeout, "The body did not arrive within %v. Send it again.", bodyTimeout)
 	}
 	return refuse(http.StatusBadRequest, "The body ends early or is malformed. Check its length and send it again.")
 }

@@ -13,24 +13,9 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) error {
 	return s.assets.page(w, r)
 }
 
-// posted is the answer to whoever posted a message.
-type posted struct {
-	Status string `json:"status"`
-	ID     uint64 `json:"id"`
-	Cursor string `json:"cursor"`
-}
-
 // pub publishes what a client posted.
 func (s *Server) pub(w http.ResponseWriter, r *http.Request) error {
-	channel, err := channelOf(r)
-	if err != nil {
-		return err
-	}
-	object, err := s.readPosted(w, r)
-	if err != nil {
-		return err
-	}
-	answer, err := s.publishOnce(r, channel, object)
+	answer, err := s.publish(w, r, s.readPosted)
 	if err != nil {
 		return err
 	}
@@ -48,9 +33,15 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request) error {
 	if query.Has("since") {
 		return s.subSince(w, r, channel, query)
 	}
-	place := s.places.of(r, channel)
+	ctx, leave, err := s.limits.admit(r, channel)
+	if err != nil {
+		return err
+	}
+	defer leave()
+
+	place, begun := s.places.of(r, channel), false
 	for since := place.since(); ; {
-		page, err := s.wait(r.Context(), channel, since, 1, s.config.Heartbeat)
+		page, err := s.wait(ctx, channel, since, 1, s.config.Heartbeat)
 		since = history.After(page.Cursor)
 		switch {
 		case len(page.Messages) > 0: // a message is available on the bus
@@ -60,6 +51,9 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request) error {
 			if err := writeHeartbeat(w); err != nil {
 				return err
 			}
+			begun = true
+		case err != nil && begun: // an answer of newlines has no message: ask again
+			return errAnswered
 		case err != nil: // the client is gone, or the server is going
 			return err
 		}
@@ -70,5 +64,5 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) debug(w http.ResponseWriter, _ *http.Request) error {
 	fresh(w.Header()).Set("Content-Type", "text/plain; charset=utf-8")
 	_, err := fmt.Fprintf(w, "polling = %d\nchannels = %d\n", s.hub.Waiting(), len(s.hub.Channels()))
-	return err
+	return errors.Join(errAnswered, err)
 }

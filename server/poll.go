@@ -41,7 +41,10 @@ func (s *Server) wait(ctx context.Context, channel string, since history.Since, 
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, errTimeout)
 		defer cancel()
 	}
-	return s.hub.Follow(ctx, channel, since, limit)
+	began := time.Now()
+	page, err := s.hub.Follow(ctx, channel, since, limit)
+	s.metrics.handedOver(page, began)
+	return page, err
 }
 
 // poll is wait for a poll that ends with an empty page at its timeout.
@@ -51,10 +54,17 @@ func (s *Server) poll(r *http.Request, channel string, query url.Values, since h
 		return history.Page{}, err
 	}
 	if timeout == 0 {
-		return s.hub.Read(channel, since, limit)
+		page, err := s.hub.Read(channel, since, limit)
+		s.metrics.handedOver(page, time.Now())
+		return page, err
 	}
-	page, err := s.wait(r.Context(), channel, since, limit, timeout)
-	if errors.Is(err, errTimeout) || errors.Is(err, errDraining) {
+	ctx, leave, err := s.limits.admit(r, channel)
+	if err != nil {
+		return history.Page{}, err
+	}
+	defer leave()
+	page, err := s.wait(ctx, channel, since, limit, timeout)
+	if errors.Is(err, errTimeout) || errors.Is(err, errDraining) || errors.Is(err, errSuperseded) {
 		return page, nil // its client asks again with the cursor
 	}
 	return page, err
@@ -64,6 +74,9 @@ func (s *Server) poll(r *http.Request, channel string, query url.Values, since h
 // that it is the setting within 10 %, so that clients do not march in step.
 func (s *Server) timeoutOf(query url.Values) (time.Duration, error) {
 	text := query.Get("timeout")
+	if text == "" && s.config.PollTimeout == 0 {
+		return maxTimeout, nil
+	}
 	if text == "" {
 		return time.Duration(float64(s.config.PollTimeout) * (0.9 + 0.2*rand.Float64())), nil
 	}

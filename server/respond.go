@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"strconv"
+	"time"
 
 	"pubsub/server/bus"
 	"pubsub/server/history"
@@ -13,28 +16,27 @@ import (
 
 // problem is an error whose text is for the person who sent the request.
 type problem struct {
-	status int
-	text   string
+	status     int
+	reason     string // for the metrics; by the status if empty
+	retryAfter int    // seconds, 0 for none
+	text       string
 }
 
 func (p *problem) Error() string { return p.text }
 
 // refuse makes a problem: what is wrong, and what to do about it.
 func refuse(status int, format string, args ...any) error {
-	return &problem{status, fmt.Sprintf(format, args...)}
+	return &problem{status: status, text: fmt.Sprintf(format, args...)}
 }
 
 var (
 	// errDraining is why pending polls end when the server stops.
-	errDraining = errors.New("the server is stopping")
+	errDraining = errors.New("the server is draining")
 	// errTimeout is why a poll ends that had nothing to tell.
 	errTimeout = errors.New("nothing was published in time")
 	// errAnswered ends a request whose answer has begun and cannot be mended.
 	errAnswered = errors.New("the answer had begun")
 )
-
-// retrySoon is the Retry-After of an answer that is different in a moment.
-const retrySoon = "1"
 
 // handler is an HTTP endpoint. It answers, or returns an error for answerError.
 type handler func(w http.ResponseWriter, r *http.Request) error
@@ -47,34 +49,59 @@ func (s *Server) handle(h handler) http.HandlerFunc {
 	}
 }
 
-// answerError is the one table of errors and statuses. Text that is not a
-// problem's or an exported one of ours stays in the log.
+// answerError answers with a problem and writes a line about it.
 func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) {
-	var known *problem
-	status, text := http.StatusInternalServerError, "Something went wrong here; it is in the server's log."
-	switch {
-	case errors.Is(err, errAnswered), errors.Is(err, context.Canceled):
+	if errors.Is(err, errAnswered) || errors.Is(err, context.Canceled) {
 		return // the client has its answer, or has hung up
-	case errors.As(err, &known):
-		status, text = known.status, known.text
-	case errors.Is(err, errDraining), errors.Is(err, bus.ErrClosed):
-		w.Header().Set("Retry-After", retrySoon)
-		status, text = http.StatusServiceUnavailable, "The server is restarting. Ask again in a moment."
-	case errors.Is(err, history.ErrTooManyChannels):
-		w.Header().Set("Retry-After", "60")
-		status, text = http.StatusServiceUnavailable, "As many channels as this server may have are in use. Use one of them, or come back later."
-	case errors.Is(err, history.ErrCursor):
-		status, text = http.StatusBadRequest, upperFirst(err.Error())+"."
 	}
-	level := s.log.Info
+	p := problemOf(err)
+	if p.reason == "" {
+		p.reason = reasons[p.status]
+	}
+	s.metrics.refused.WithLabelValues(p.reason).Inc()
+	level := slog.LevelInfo
 	switch {
-	case status == http.StatusInternalServerError:
-		level = s.log.Error
+	case p.status == http.StatusInternalServerError:
+		level = slog.LevelError
 	case errors.Is(err, errDraining):
-		level = s.log.Debug // all polls that wait end so
+		level = slog.LevelDebug // all polls that wait end so
 	}
-	level("request refused", "status", status, "method", r.Method, "path", r.URL.Path, "remote", r.RemoteAddr, "error", err)
-	writeJSON(w, status, map[string]string{"error": text})
+	s.log.Log(r.Context(), level, "refused", "status", p.status, "reason", p.reason,
+		"method", r.Method, "path", r.URL.Path, "address", s.limits.address(r), "error", err)
+	if p.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	_ = writeJSON(w, p.status, map[string]string{"error": p.text}) // nobody to tell if that fails
+}
+
+// problemOf is the one table of errors and statuses. Text that is not for the
+// client stays in the log.
+func problemOf(err error) problem {
+	if known, ok := errors.AsType[*problem](err); ok {
+		return *known
+	}
+	switch {
+	case errors.Is(err, errDraining), errors.Is(err, bus.ErrClosed):
+		return problem{http.StatusServiceUnavailable, "draining", 1, "The server is restarting. Ask again in a moment."}
+	case errors.Is(err, errSuperseded):
+		return problem{http.StatusTooManyRequests, "polls-per-client", soon(), "Newer polls of this client took this one's place. Keep fewer open."}
+	case errors.Is(err, history.ErrTooManyChannels):
+		return problem{http.StatusServiceUnavailable, "channels", 60, "As many channels as this server may have are in use. Use one of them, or come back later."}
+	case errors.Is(err, history.ErrCursor):
+		return problem{http.StatusBadRequest, "", 0, upperFirst(err.Error()) + "."}
+	}
+	return problem{http.StatusInternalServerError, "", 0, "Something went wrong here; it is in the server's log."}
+}
+
+// reasons names a refusal in the metrics where the problem does not.
+var reasons = map[int]string{
+	http.StatusBadRequest:            "malformed",
+	http.StatusForbidden:             "origin",
+	http.StatusNotFound:              "not-found",
+	http.StatusMethodNotAllowed:      "method",
+	http.StatusRequestEntityTooLarge: "too-large",
+	http.StatusUnsupportedMediaType:  "media-type",
+	http.StatusInternalServerError:   "internal",
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) error {
@@ -86,18 +113,33 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 }
 
 func writeBody(w http.ResponseWriter, status int, body []byte) error {
-	fresh(w.Header()).Set("Content-Type", "application/json")
+	fresh(w.Header())["Content-Type"] = jsonType
 	w.WriteHeader(status)
+	limitWrite(w)
 	if _, err := w.Write(body); err != nil {
 		return errors.Join(errAnswered, err)
 	}
 	return nil
 }
 
+// limitWrite gives the client the write timeout from now on; a poll has waited
+// for long already.
+func limitWrite(w http.ResponseWriter) {
+	// A recorder has no deadlines; a connection that is gone says so later.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
+}
+
+// Header values that every answer shares, so that none makes its own.
+var (
+	jsonType = []string{"application/json"}
+	noStore  = []string{"no-store"}
+	no       = []string{"no"}
+)
+
 // fresh marks an answer that nobody on the way may keep, or gather before it
 // sends it on.
 func fresh(h http.Header) http.Header {
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no")
+	h["Cache-Control"] = noStore
+	h["X-Accel-Buffering"] = no
 	return h
 }

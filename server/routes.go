@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"net/http/pprof"
 
 	"github.com/julienschmidt/httprouter"
 )
@@ -50,7 +51,26 @@ func (s *Server) routes() http.Handler {
 	// The whole conversation as text, by length.
 	route(http.MethodGet, "/chat", s.chat)
 
+	// For those who run it.
+	route(http.MethodGet, "/healthz", s.healthy)
+	route(http.MethodGet, "/readyz", s.ready)
+	if s.config.AdminAddr == "" {
+		router.Handler(http.MethodGet, "/metrics", s.metrics.handler())
+	}
+
 	return router
+}
+
+// adminRoutes is what only those who run the server should reach.
+func (s *Server) adminRoutes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics.handler())
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
 }
 
 // methodNotAllowed answers where a path has routes, but not this method's. The

@@ -33,6 +33,9 @@ type Server struct {
 	assets *assets
 	places *places
 
+	limits  *limits
+	origins *origins
+	metrics *metrics
 	posts   posts
 	handler http.Handler
 }
@@ -63,6 +66,9 @@ func New(config Config, static, templates fs.FS, log *slog.Logger) (*Server, err
 		assets: assets,
 		places: newPlaces(),
 	}
+	s.limits = newLimits(&s.config)
+	s.origins = newOrigins(config.AllowedOrigins)
+	s.metrics = newMetrics(s.hub, b)
 	s.handler = s.routes()
 	return s, nil
 }
@@ -72,11 +78,38 @@ func (s *Server) Close() error {
 	return errors.Join(s.bus.Close(), s.memory.Close())
 }
 
-// ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+// What a client may take for its part. A poll's wait is not among it.
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 10 * time.Second
+	writeTimeout  = 30 * time.Second // to take an answer in
+	idleTimeout   = 2 * time.Minute  // longer than a router keeps its end: Heroku's does for 90 s
+)
 
-// Serve answers on l until ctx ends. Then it drains: see drain.go.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+// nosniff is on every answer: what is JSON or text is nothing else.
+var nosniff = []string{"nosniff"}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Body != http.NoBody {
+		// Also for a body that no handler reads: net/http reads it to its end.
+		// It takes the deadline back when that comes. A recorder has none.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	}
+	if s.log.Enabled(r.Context(), slog.LevelDebug) {
+		s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "address", s.limits.address(r))
+	}
+	w.Header()["X-Content-Type-Options"] = nosniff
+	if answered, err := s.origins.check(w, r); err != nil {
+		s.answerError(w, r, err)
+	} else if !answered {
+		s.handler.ServeHTTP(w, r)
+	}
+}
+
+// Serve answers on l, and on admin what is only for those who run the server if
+// that is not nil, until ctx ends. Then it drains: see drain.go.
+func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	requests, endPolls := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer endPolls(nil)
 	var newcomers newcomers
@@ -86,9 +119,15 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ConnContext:       s.places.connContext,
 		ConnState:         newcomers.track,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute, // longer than a router keeps its end, see Heroku's 90 s
-		MaxHeaderBytes:    32 << 10,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    16 << 10,
+	}
+	if admin != nil {
+		aside := &http.Server{Handler: s.adminRoutes(), ReadHeaderTimeout: headerTimeout, ErrorLog: web.ErrorLog}
+		ended := make(chan error, 1)
+		go func() { ended <- aside.Serve(admin) }()
+		defer func() { _ = aside.Close(); <-ended }()
 	}
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(l) }()

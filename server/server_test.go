@@ -34,6 +34,14 @@ type running struct {
 	stop func() error // as a signal would, and waits for the end
 }
 
+// open is the default settings without the limits of one address, from which a
+// test comes with all its clients.
+func open() server.Config {
+	config := server.DefaultConfig()
+	config.MaxPollsPerAddress, config.PublishRate = 0, 0
+	return config
+}
+
 func start(t *testing.T, config server.Config) *running {
 	t.Helper()
 	s, err := server.New(config, fstest.MapFS{}, page, slog.New(slog.DiscardHandler))
@@ -42,7 +50,7 @@ func start(t *testing.T, config server.Config) *running {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx, l) }()
+	go func() { served <- s.Serve(ctx, l, nil) }()
 	r := &running{addr: l.Addr().String()}
 	r.stop = sync.OnceValue(func() error {
 		cancel()
@@ -126,8 +134,8 @@ func heap() int64 {
 // Whoever leaves takes everything along: no goroutine, socket or byte stays of
 // polls that hung up, or of those that were answered.
 func TestNothingStaysOfThoseWhoLeft(t *testing.T) {
-	const rounds, each = 40, 500
-	s := start(t, server.DefaultConfig())
+	const rounds, each = 80, 250
+	s := start(t, open())
 	wave := func(end func(net.Conn)) {
 		conns := make([]net.Conn, each)
 		for i := range conns {

@@ -47,9 +47,21 @@ type Bus struct {
 	shards  []*shard
 	closed  atomic.Bool
 
+	connects atomic.Int64
+	cutOffs  atomic.Int64
+
 	sweepMu sync.Mutex
 	sweeper *time.Timer // runs while released SUBs wait, nil otherwise
 }
+
+// Stats counts what happened since the start.
+type Stats struct {
+	Connects int64 // SUBs opened, because no released one could be reused
+	CutOffs  int64 // SUBs that fell a buffer behind
+}
+
+// Stats returns the counts so far.
+func (b *Bus) Stats() Stats { return Stats{b.connects.Load(), b.cutOffs.Load()} }
 
 // shard is one PUB socket and the released SUBs that are connected to it.
 type shard struct {

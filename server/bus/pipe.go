@@ -25,8 +25,9 @@ const keepBuffer = 1 << 10
 // bytes wait already, a patient pipe's writer waits, any other's gets
 // errCutOff at once.
 type pipe struct {
-	limit   int
-	patient bool
+	limit    int
+	patient  bool
+	onCutOff func() // nil: nobody wants to know
 
 	mu            sync.Mutex // guards all below
 	changed       sync.Cond  // anything below changed that somebody may wait for
@@ -121,6 +122,9 @@ func (p *pipe) write(b []byte) (int, error) {
 		case !p.patient:
 			p.writerClosed = true
 			p.changed.Broadcast()
+			if p.onCutOff != nil {
+				p.onCutOff()
+			}
 			return 0, errCutOff
 		}
 		p.waiters++

@@ -29,7 +29,8 @@ type Subscription struct {
 
 // open connects a new SUB and returns when its subscription is live.
 func (b *Bus) open(s *shard, channel string) (*Subscription, error) {
-	cfg := &socketConfig{limit: b.options.Buffer}
+	b.connects.Add(1)
+	cfg := &socketConfig{limit: b.options.Buffer, onCutOff: func() { b.cutOffs.Add(1) }}
 	ctx := context.WithValue(context.Background(), socketKey{}, cfg)
 	socket := zmq4.NewSub(ctx, subID, quiet, zmq4.WithDialerMaxRetries(0))
 	fail := func(err error) (*Subscription, error) {

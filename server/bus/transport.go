@@ -53,8 +53,9 @@ type socketKey struct{}
 // socketConfig is how a SUB tells the transport what connection it wants, and
 // the transport gives it to the SUB: zmq4 has no other way through.
 type socketConfig struct {
-	limit int // bytes
-	conn  *conn
+	limit    int // bytes
+	onCutOff func()
+	conn     *conn
 }
 
 // Dial implements zmq4's Transport. With a *socketConfig in its context the
@@ -71,7 +72,7 @@ func (t *transport) Dial(ctx context.Context, _ zmqtransport.Dialer, name string
 	cfg, isSub := ctx.Value(socketKey{}).(*socketConfig)
 	if isSub {
 		in = newPipe(cfg.limit, false)
-		in.gate = newGate()
+		in.onCutOff, in.gate = cfg.onCutOff, newGate()
 	}
 	near := &conn{name: l.name, in: in, out: out}
 	far := &conn{name: l.name, in: out, out: in}

@@ -1,0 +1,69 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// origins says which web pages may use the server from a browser: its own, and
+// those of the allowed origins.
+type origins struct {
+	any        bool // "*" is allowed
+	allowed    []string
+	protection *http.CrossOriginProtection
+}
+
+// newOrigins takes origins that [Config] has checked.
+func newOrigins(allowed []string) *origins {
+	o := &origins{allowed: allowed, protection: http.NewCrossOriginProtection()}
+	for _, origin := range allowed {
+		if origin == "*" {
+			o.any = true
+		} else if err := o.protection.AddTrustedOrigin(origin); err != nil {
+			panic(err) // isOrigin let it through
+		}
+	}
+	return o
+}
+
+// isOrigin tells whether a setting is an origin, scheme://host[:port], or "*".
+func isOrigin(text string) bool {
+	if text == "*" {
+		return true
+	}
+	u, err := url.Parse(text)
+	return err == nil && u.Scheme != "" && u.Host != "" && text == u.Scheme+"://"+u.Host &&
+		http.NewCrossOriginProtection().AddTrustedOrigin(text) == nil
+}
+
+var errOrigin = refuse(http.StatusForbidden,
+	"Pages of this origin may not use this server. Whoever runs it can allow that in PUBSUB_ALLOWED_ORIGINS.")
+
+// check refuses what a page of another origin posts, and tells browsers which
+// pages may read the answers (CORS). A preflight is answered.
+func (o *origins) check(w http.ResponseWriter, r *http.Request) (answered bool, err error) {
+	origin := r.Header.Get("Origin")
+	if len(o.allowed) > 0 {
+		w.Header().Add("Vary", "Origin")
+	}
+	allowed := o.any || slices.Contains(o.allowed, origin)
+	if origin != "" && allowed {
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+		w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
+	}
+	if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+		if !allowed {
+			return false, errOrigin
+		}
+		w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
+		w.Header().Set("Access-Control-Allow-Headers", "Content-Type, Idempotency-Key, X-Client-ID")
+		w.Header().Set("Access-Control-Max-Age", "86400")
+		w.WriteHeader(http.StatusNoContent)
+		return true, nil
+	}
+	if !o.any && o.protection.Check(r) != nil {
+		return false, errOrigin
+	}
+	return false, nil
+}

@@ -1,0 +1,47 @@
+package server
+
+import "net/http"
+
+// maxKey is how many bytes an Idempotency-Key may have.
+const maxKey = 255
+
+// posted is the answer to whoever posted a message.
+type posted struct {
+	Status string `json:"status"`
+	ID     uint64 `json:"id"`
+	Cursor string `json:"cursor"`
+}
+
+// publish publishes what read finds in a request, once for all requests with
+// its Idempotency-Key.
+func (s *Server) publish(w http.ResponseWriter, r *http.Request, read func(http.ResponseWriter, *http.Request) ([]byte, error)) (posted, error) {
+	channel, err := channelOf(r)
+	if err != nil {
+		return posted{}, err
+	}
+	if err := s.limits.admitPost(r); err != nil {
+		return posted{}, err
+	}
+	object, err := read(w, r)
+	if err != nil {
+		return posted{}, err
+	}
+	key := r.Header.Get("Idempotency-Key")
+	if len(key) > maxKey {
+		return posted{}, refuse(http.StatusBadRequest, "An Idempotency-Key has at most %d bytes. A random UUID is good.", maxKey)
+	}
+	if key != "" {
+		key = channel + " " + key
+	}
+	if err := s.posts.enter(); err != nil {
+		return posted{}, err
+	}
+	defer s.posts.leave()
+	return s.once.Do(key, func() (posted, error) {
+		cursor, err := s.hub.Publish(channel, object)
+		if err == nil {
+			s.metrics.published.Inc()
+		}
+		return posted{"sent", cursor.ID, cursor.String()}, err
+	})
+}
