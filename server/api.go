@@ -41,7 +41,7 @@ func (s *Server) apiPoll(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, err := s.poll(r, channel, query, since, 1)
+	page, err := s.poll(w, r, channel, query, since, 1)
 	switch {
 	case err != nil:
 		return err
@@ -60,7 +60,7 @@ func (s *Server) apiPollReliably(w http.ResponseWriter, r *http.Request, channel
 	if err != nil {
 		return err
 	}
-	page, err := s.poll(r, channel, query, since, maxPage)
+	page, err := s.poll(w, r, channel, query, since, maxPage)
 	if err != nil {
 		return err
 	}

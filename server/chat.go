@@ -55,6 +55,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 		_, err = s.wait(ctx, channel, history.After(page.Cursor), 1, timeout)
 		switch {
 		case errors.Is(err, errTimeout), errors.Is(err, errDraining), errors.Is(err, errSuperseded):
+			s.closing(w.Header())
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		case err != nil:

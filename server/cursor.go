@@ -15,7 +15,7 @@ func (s *Server) subSince(w http.ResponseWriter, r *http.Request, channel string
 	if err != nil {
 		return err
 	}
-	page, err := s.poll(r, channel, query, since, maxPage)
+	page, err := s.poll(w, r, channel, query, since, maxPage)
 	if err != nil {
 		return err
 	}

@@ -8,20 +8,22 @@ import (
 	"time"
 )
 
-// drain ends what is under way so that nobody loses anything: new posts are
-// refused and those in flight finish; then every pending poll, and each that
-// still comes, is answered with all that was acknowledged, and its connection
-// closed; then the listener closes. What has not ended by the drain timeout is
-// cut off.
+// lingerFor is how long nothing must have been handed over before a drain
+// believes that everybody has everything: a client's way back and forth.
+const lingerFor = 250 * time.Millisecond
+
+// drain ends what is under way so that nobody loses anything. New posts are
+// refused, and those in flight finish. Then every pending poll, and each that
+// still comes, is answered at once with all that was acknowledged, until nobody
+// has anything left to get, or half the drain timeout is over. Then the
+// listener closes, and what has not ended by the drain timeout is cut off.
 func (s *Server) drain(web *http.Server, endPolls context.CancelCauseFunc, newcomers *newcomers) {
 	s.log.Info("draining", "polling", s.hub.Waiting())
-	limit, cancel := s.drainLimit()
+	limit, cancel := s.drainLimit(1)
 	defer cancel()
-	// From here on answers say Connection: close, so that clients ask again on
-	// a new connection, which the next server takes.
-	web.SetKeepAlivesEnabled(false)
 	s.posts.refuse(limit)
 	endPolls(errDraining)
+	s.linger()
 	// Shutdown waits five seconds for connections that never asked anything,
 	// which browsers keep in reserve.
 	hurry := time.AfterFunc(newcomersGrace, newcomers.close)
@@ -32,11 +34,36 @@ func (s *Server) drain(web *http.Server, endPolls context.CancelCauseFunc, newco
 	}
 }
 
-func (s *Server) drainLimit() (context.Context, context.CancelFunc) {
+func (s *Server) linger() {
+	limit, cancel := s.drainLimit(2)
+	defer cancel()
+	for before := int64(-1); before != s.metrics.deliveries.Load(); {
+		before = s.metrics.deliveries.Load()
+		select {
+		case <-time.After(lingerFor):
+		case <-limit.Done():
+			return
+		}
+	}
+}
+
+// closing tells a client that is answered in a drain to ask again on another
+// connection, which the next server takes. A plain /sub that is given a message
+// is not told: its place is remembered with its connection.
+func (s *Server) closing(h http.Header) {
+	if s.posts.refused() {
+		h["Connection"] = closed
+	}
+}
+
+var closed = []string{"close"}
+
+// drainLimit ends after the drain timeout divided by n.
+func (s *Server) drainLimit(n int) (context.Context, context.CancelFunc) {
 	if s.config.DrainTimeout == 0 {
 		return context.WithCancel(context.Background())
 	}
-	return context.WithTimeout(context.Background(), s.config.DrainTimeout)
+	return context.WithTimeout(context.Background(), s.config.DrainTimeout/time.Duration(n))
 }
 
 // posts counts the posts in flight, until they are refused.

@@ -41,7 +41,7 @@ func (s *Server) subscribeEvent(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	page, err := s.poll(r, channel, query, since, 1)
+	page, err := s.poll(w, r, channel, query, since, 1)
 	switch {
 	case err != nil:
 		return err

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,21 +17,22 @@ import (
 // metrics is what the server counts, in Prometheus' format.
 type metrics struct {
 	registry  *prometheus.Registry
+	handler   http.Handler
 	published prometheus.Counter
-	delivered prometheus.Counter
 	refused   *prometheus.CounterVec
 	gaps      *prometheus.CounterVec
 	delivery  prometheus.Histogram
+
+	deliveries atomic.Int64 // messages in answers
 }
 
 func newMetrics(h *hub.Hub, b *bus.Bus) *metrics {
+	registry := prometheus.NewRegistry()
 	m := &metrics{
-		registry: prometheus.NewRegistry(),
+		registry: registry,
+		handler:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		published: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pubsub_messages_published_total", Help: "Messages that were posted and acknowledged.",
-		}),
-		delivered: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "pubsub_messages_delivered_total", Help: "Messages in answers to polls; one message to ten polls is ten.",
 		}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pubsub_requests_refused_total", Help: "Requests answered with an error, by its reason.",
@@ -44,9 +46,12 @@ func newMetrics(h *hub.Hub, b *bus.Bus) *metrics {
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 		}),
 	}
-	m.registry.MustRegister(m.published, m.delivered, m.refused, m.gaps, m.delivery,
+	m.registry.MustRegister(m.published, m.refused, m.gaps, m.delivery,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "pubsub_messages_delivered_total", Help: "Messages in answers to polls; one message to ten polls is ten.",
+		}, func() float64 { return float64(m.deliveries.Load()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "pubsub_polls_pending", Help: "Polls that wait for a message.",
 		}, func() float64 { return float64(h.Waiting()) }),
@@ -66,8 +71,10 @@ func newMetrics(h *hub.Hub, b *bus.Bus) *metrics {
 	return m
 }
 
-func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+func (m *metrics) write(w http.ResponseWriter, r *http.Request) error {
+	limitWrite(w)
+	m.handler.ServeHTTP(w, r)
+	return nil
 }
 
 // handedOver counts what a poll that began at the given time is answered with.
@@ -78,7 +85,7 @@ func (m *metrics) handedOver(page history.Page, began time.Time) {
 	if len(page.Messages) == 0 {
 		return
 	}
-	m.delivered.Add(float64(len(page.Messages)))
+	m.deliveries.Add(int64(len(page.Messages)))
 	if published := page.Messages[0].Time; published.After(began) { // else it was there already
 		m.delivery.Observe(time.Since(published).Seconds())
 	}

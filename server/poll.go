@@ -48,7 +48,7 @@ func (s *Server) wait(ctx context.Context, channel string, since history.Since, 
 }
 
 // poll is wait for a poll that ends with an empty page at its timeout.
-func (s *Server) poll(r *http.Request, channel string, query url.Values, since history.Since, limit int) (history.Page, error) {
+func (s *Server) poll(w http.ResponseWriter, r *http.Request, channel string, query url.Values, since history.Since, limit int) (history.Page, error) {
 	timeout, err := s.timeoutOf(query)
 	if err != nil {
 		return history.Page{}, err
@@ -64,6 +64,7 @@ func (s *Server) poll(r *http.Request, channel string, query url.Values, since h
 	}
 	defer leave()
 	page, err := s.wait(ctx, channel, since, limit, timeout)
+	s.closing(w.Header())
 	if errors.Is(err, errTimeout) || errors.Is(err, errDraining) || errors.Is(err, errSuperseded) {
 		return page, nil // its client asks again with the cursor
 	}

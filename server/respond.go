@@ -68,6 +68,7 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 	}
 	s.log.Log(r.Context(), level, "refused", "status", p.status, "reason", p.reason,
 		"method", r.Method, "path", r.URL.Path, "address", s.limits.address(r), "error", err)
+	s.closing(w.Header())
 	if p.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}

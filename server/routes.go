@@ -55,7 +55,7 @@ func (s *Server) routes() http.Handler {
 	route(http.MethodGet, "/healthz", s.healthy)
 	route(http.MethodGet, "/readyz", s.ready)
 	if s.config.AdminAddr == "" {
-		router.Handler(http.MethodGet, "/metrics", s.metrics.handler())
+		route(http.MethodGet, "/metrics", s.metrics.write)
 	}
 
 	return router
@@ -64,7 +64,7 @@ func (s *Server) routes() http.Handler {
 // adminRoutes is what only those who run the server should reach.
 func (s *Server) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", s.metrics.handler())
+	mux.Handle("GET /metrics", s.handle(s.metrics.write))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

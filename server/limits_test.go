@@ -1,0 +1,240 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pubsub/server"
+)
+
+// do sends a request with headers, "Name: value" each.
+func (s *running) do(t require.TestingT, method, path, body string, headers ...string) (*http.Response, string) {
+	r, err := http.NewRequest(method, s.url(path), strings.NewReader(body))
+	require.NoError(t, err)
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		r.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp, string(b)
+}
+
+// requireRefused is for an answer over a limit: it names the limit, and when to
+// come back.
+func requireRefused(t require.TestingT, resp *http.Response, body string, status int, sentence string) {
+	require.Equal(t, status, resp.StatusCode, body)
+	var problem struct{ Error string }
+	require.NoError(t, json.Unmarshal([]byte(body), &problem))
+	require.Contains(t, problem.Error, sentence)
+	seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
+	require.NoError(t, err)
+	require.Positive(t, seconds)
+}
+
+func TestPollLimits(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		set      func(*server.Config)
+		over     string // the path of the poll that is one too many
+		fine     string // one that is not, if any
+		status   int
+		sentence string
+	}{
+		{"in all", func(c *server.Config) { c.MaxPolls = 2 }, "/sub/other", "", 503, "The server holds 2 polls"},
+		{"per channel", func(c *server.Config) { c.MaxPollsPerChannel = 2 }, "/sub", "/sub/other", 503, "This channel has 2 pending polls"},
+		{"per address", func(c *server.Config) { c.MaxPollsPerAddress = 2 }, "/sub/other", "", 429, "2 polls are pending from your address"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := open()
+			c.set(&config)
+			s := start(t, config)
+			first, second := s.dial(t, "/sub"), s.dial(t, "/sub?since=now")
+			defer first.Close()
+			defer second.Close()
+			s.polling(t, 2)
+			resp, body := s.do(t, "GET", c.over, "")
+			requireRefused(t, resp, body, c.status, c.sentence)
+			if c.fine != "" {
+				third := s.dial(t, c.fine)
+				s.polling(t, 3)
+				third.Close()
+				s.polling(t, 2)
+			}
+			resp, _ = s.do(t, "GET", c.over+"?since=all&timeout=0", "")
+			require.Equal(t, http.StatusOK, resp.StatusCode, "what does not wait is not counted")
+			first.Close()
+			s.polling(t, 1)
+			again := s.dial(t, c.over)
+			defer again.Close()
+			s.polling(t, 2) // the same request is fine once there is room
+		})
+	}
+}
+
+// A client over its limit gets the newest poll, so that one that reconnects does
+// not lock itself out; its oldest ends.
+func TestNewerPollOfAClientEndsItsOldest(t *testing.T) {
+	config := open()
+	config.MaxPollsPerClient = 2
+	s := start(t, config)
+	dial := func(query, id string) net.Conn {
+		c, err := net.Dial("tcp", s.addr)
+		require.NoError(t, err)
+		t.Cleanup(func() { c.Close() })
+		fmt.Fprintf(c, "GET /sub?%s HTTP/1.1\r\nHost: chat\r\nX-Client-ID: %s\r\n\r\n", query, id)
+		return c
+	}
+	oldest := dial("since=now", "tab")
+	s.polling(t, 1)
+	plain := dial("", "tab")
+	s.polling(t, 2)
+	other := dial("since=now", "another")
+	s.polling(t, 3)
+	newest := dial("since=now", "tab")
+	status, body := answer(t, oldest)
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, body, `{"messages":[],"cursor":`, "it can go on from there")
+	dial("since=now", "tab")
+	status, body = answer(t, plain)
+	require.Equal(t, http.StatusTooManyRequests, status)
+	require.Contains(t, body, "Newer polls of this client")
+	s.polling(t, 3)
+	s.post(t, "hi")
+	for _, c := range []net.Conn{other, newest} {
+		_, body = answer(t, c)
+		require.Contains(t, body, `"message":"hi"`)
+	}
+}
+
+func TestPublishRate(t *testing.T) {
+	config := open()
+	config.PublishRate, config.PublishBurst, config.TrustedHops = 0.001, 3, 1
+	s := start(t, config)
+	post := func(from string) (*http.Response, string) {
+		return s.do(t, "POST", "/pub?message=hi", "", "X-Forwarded-For: "+from)
+	}
+	for range 3 {
+		resp, body := post("203.0.113.1")
+		require.Equal(t, http.StatusOK, resp.StatusCode, body)
+	}
+	resp, body := post("203.0.113.1")
+	requireRefused(t, resp, body, http.StatusTooManyRequests, "more than 0.001 messages a second")
+	seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+	require.InDelta(t, 1000, seconds, 5, "when there is a token again")
+	for _, path := range []string{"/pub/room", "/publish/room", "/api/publish/room"} {
+		resp, body = s.do(t, "POST", path, `{"message":"hi"}`, "X-Forwarded-For: 203.0.113.1", "Content-Type: application/json")
+		requireRefused(t, resp, body, http.StatusTooManyRequests, "more than 0.001")
+	}
+	resp, body = post("203.0.113.2")
+	require.Equal(t, http.StatusOK, resp.StatusCode, "another address: %s", body)
+}
+
+// Whose request it is: the trusted proxies' entries count from the right, and
+// what a client writes to the left of them does not.
+func TestAddressBehindProxies(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		hops      int
+		forwarded string
+		same      string // another X-Forwarded-For of the same sender
+		other     string // and one of another
+	}{
+		{"nobody is trusted", 0, "203.0.113.1", "203.0.113.2", ""},
+		{"one proxy", 1, "203.0.113.1", "9.9.9.9, 203.0.113.1", "203.0.113.1, 203.0.113.2"},
+		{"two proxies", 2, "203.0.113.1, 10.0.0.1", "9.9.9.9, 203.0.113.1, 10.0.0.2", "203.0.113.2, 10.0.0.1"},
+		{"fewer entries than proxies", 3, "203.0.113.1", "203.0.113.1, 10.0.0.1", "203.0.113.2"},
+		{"ports and brackets", 1, "203.0.113.1:1234", "203.0.113.1", "[2001:db8::1]:1"},
+		{"an IPv6 network is one", 1, "2001:db8::1", "[2001:db8::2]:80", "2001:db8:0:1::1"},
+		{"IPv4 in IPv6", 1, "::ffff:203.0.113.1", "203.0.113.1", "203.0.113.2"},
+		{"nonsense is the proxy's own", 1, "unknown", "_hidden, garbage", "203.0.113.1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := open()
+			config.PublishRate, config.PublishBurst, config.TrustedHops = 0.001, 1, c.hops
+			s := start(t, config)
+			post := func(forwarded string) int {
+				resp, _ := s.do(t, "POST", "/pub?message=hi", "", "X-Forwarded-For: "+forwarded)
+				return resp.StatusCode
+			}
+			require.Equal(t, 200, post(c.forwarded))
+			require.Equal(t, 429, post(c.same))
+			if c.other != "" {
+				require.Equal(t, 200, post(c.other))
+			}
+		})
+	}
+}
+
+func TestOtherLimits(t *testing.T) {
+	config := open()
+	config.MaxChannels, config.MaxMessageBytes, config.HistoryMessages = 2, 100, 5
+	s := start(t, config)
+	for _, room := range []string{"a", "b"} {
+		resp, body := s.do(t, "POST", "/pub/"+room+"?message=hi", "")
+		require.Equal(t, http.StatusOK, resp.StatusCode, body)
+	}
+	resp, body := s.do(t, "POST", "/pub/c?message=hi", "")
+	requireRefused(t, resp, body, http.StatusServiceUnavailable, "As many channels")
+	resp, body = s.do(t, "GET", "/sub/c", "")
+	requireRefused(t, resp, body, http.StatusServiceUnavailable, "As many channels")
+
+	resp, body = s.do(t, "POST", "/pub/a?message="+url.QueryEscape(strings.Repeat("x", 100)), "")
+	require.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
+	require.Contains(t, body, "A message may have 100 bytes")
+
+	for range 7 {
+		s.do(t, "POST", "/pub/a?message=hi", "")
+	}
+	require.Equal(t, 5, strings.Count(s.get(t, "/sub/a?since=all"), `"message":"hi"`))
+}
+
+func TestOrigins(t *testing.T) {
+	config := open()
+	config.AllowedOrigins = []string{"https://friend.example"}
+	s := start(t, config)
+	const friend, stranger = "Origin: https://friend.example", "Origin: https://stranger.example"
+	preflight := []string{"Access-Control-Request-Method: POST", "Access-Control-Request-Headers: content-type"}
+	for _, path := range []string{"/pub", "/pub/room", "/publish/room", "/api/publish/room"} {
+		resp, body := s.do(t, "POST", path, `{"message":"hi"}`, "Content-Type: application/json", stranger)
+		require.Equal(t, http.StatusForbidden, resp.StatusCode)
+		require.Contains(t, body, "PUBSUB_ALLOWED_ORIGINS")
+		require.Empty(t, resp.Header.Get("Access-Control-Allow-Origin"))
+		resp, body = s.do(t, "POST", path, `{"message":"hi"}`, "Content-Type: application/json", friend)
+		require.Equal(t, http.StatusOK, resp.StatusCode, body)
+		require.Equal(t, "https://friend.example", resp.Header.Get("Access-Control-Allow-Origin"))
+		require.Equal(t, "Origin", resp.Header.Get("Vary"))
+
+		resp, _ = s.do(t, "OPTIONS", path, "", append(preflight, friend)...)
+		require.Equal(t, http.StatusNoContent, resp.StatusCode)
+		require.Contains(t, resp.Header.Get("Access-Control-Allow-Headers"), "Idempotency-Key")
+		resp, _ = s.do(t, "OPTIONS", path, "", append(preflight, stranger)...)
+		require.Equal(t, http.StatusForbidden, resp.StatusCode)
+	}
+	for _, path := range []string{"/sub?since=all", "/api/poll/room?last_message_id=0", "/chat", "/subscribe/room?last_event_id=0", "/channels", "/sub?since=bad"} {
+		resp, _ := s.do(t, "GET", path, "", friend)
+		require.Equal(t, "https://friend.example", resp.Header.Get("Access-Control-Allow-Origin"), path)
+		resp, _ = s.do(t, "GET", path, "", stranger)
+		require.Empty(t, resp.Header.Get("Access-Control-Allow-Origin"), path)
+	}
+	resp, _ := s.do(t, "POST", "/pub?message=hi", "", "Sec-Fetch-Site: cross-site")
+	require.Equal(t, http.StatusForbidden, resp.StatusCode, "a form of another site, without an origin")
+
+	config.AllowedOrigins = []string{"*"}
+	s = start(t, config)
+	resp, _ = s.do(t, "POST", "/pub?message=hi", "", stranger)
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Equal(t, "https://stranger.example", resp.Header.Get("Access-Control-Allow-Origin"))
+}
