@@ -60,7 +60,7 @@ func TestCursorClientsUnderFire(t *testing.T) {
 				if done {
 					break
 				}
-				body, cut := client.poll(t, "/sub?timeout=1&since="+cursor)
+				body, cut := client.poll(t, "/sub?timeout=1&since="+cursor, randomCut())
 				countMu.Lock()
 				polls++
 				if cut {
@@ -124,24 +124,33 @@ func (c *fireClient) hangUp() {
 	}
 }
 
-// poll asks once. One poll in ten is cut: while it waits, in the middle of the
-// answer, or with the whole answer thrown away.
-func (c *fireClient) poll(t *testing.T, path string) (body []byte, cut bool) {
+// One poll in ten is cut: while it waits, in the middle of the answer, or with
+// the whole answer thrown away.
+const (
+	cutWaiting = iota
+	cutAnswering
+	cutAnswered
+	neverCut = 30
+)
+
+func randomCut() int { return rand.IntN(neverCut) }
+
+// poll asks once, and is cut as said.
+func (c *fireClient) poll(t *testing.T, path string, how int) (body []byte, cut bool) {
 	if c.conn == nil {
 		c.conn = c.server.dial(t, path)
 		c.answer = bufio.NewReader(c.conn)
 	} else {
 		fmt.Fprint(c.conn, request(path))
 	}
-	how := rand.IntN(30)
 	switch how {
-	case 0:
+	case cutWaiting:
 		_ = c.conn.SetReadDeadline(time.Now().Add(rand.N(20 * time.Millisecond)))
 		_, _ = c.answer.ReadByte()
-	case 1:
+	case cutAnswering:
 		_, _ = io.ReadFull(c.answer, make([]byte, 1+rand.IntN(200)))
 	}
-	if how < 2 {
+	if how < cutAnswered {
 		c.hangUp()
 		return nil, true
 	}
@@ -153,7 +162,7 @@ func (c *fireClient) poll(t *testing.T, path string) (body []byte, cut bool) {
 	defer resp.Body.Close()
 	body, err = io.ReadAll(resp.Body)
 	check(t, err == nil && resp.StatusCode == http.StatusOK, "poll: %d %v %s", resp.StatusCode, err, body)
-	return body, how == 2
+	return body, how == cutAnswered
 }
 
 // Clients of a plain /sub, written for the original, lose nothing on their

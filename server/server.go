@@ -131,7 +131,7 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 		defer func() { _ = aside.Close(); <-ended }()
 	}
 	served := make(chan error, 1)
-	go func() { served <- web.Serve(l) }()
+	go func() { served <- web.Serve(listener{l}) }()
 	select {
 	case err := <-served:
 		return err

@@ -26,7 +26,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var page = fstest.MapFS{"index.html": {Data: []byte("<title>{{.Channel}}</title>")}}
+var (
+	static = fstest.MapFS{"big.txt": {Data: make([]byte, 16<<20)}}
+	page   = fstest.MapFS{"index.html": {Data: []byte("<title>{{.Channel}}</title>")}}
+)
 
 // running is a server on a real socket.
 type running struct {
@@ -44,7 +47,7 @@ func open() server.Config {
 
 func start(t *testing.T, config server.Config) *running {
 	t.Helper()
-	s, err := server.New(config, fstest.MapFS{}, page, slog.New(slog.DiscardHandler))
+	s, err := server.New(config, static, page, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

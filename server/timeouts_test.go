@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -55,7 +54,7 @@ func (p *pipes) dial() net.Conn {
 // bubble runs a test with a server in a bubble.
 func bubble(t *testing.T, config server.Config, test func(t *testing.T, p *pipes, stop func())) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := server.New(config, fstest.MapFS{"big.txt": {Data: make([]byte, 1<<20)}}, page, slog.New(slog.DiscardHandler))
+		s, err := server.New(config, static, page, slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
 		p := &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}
 		ctx, cancel := context.WithCancel(context.Background())

@@ -1,0 +1,51 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+)
+
+// listener gives connections two manners that net/http's lack. Where net/http
+// answers 501 or 505 for what is the client's fault, before any handler sees the
+// request, it is a 400. And a client that does not take its answer in is reset,
+// since the kernel would keep for minutes what it has for it.
+type listener struct{ net.Listener }
+
+func (l listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &conn{c}, nil
+}
+
+type conn struct{ net.Conn }
+
+var badRequest = []byte("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" +
+	`{"error":"The request is not HTTP/1.1 as this server speaks it. Send a body plain or in chunks."}` + "\n")
+
+func (c *conn) Write(b []byte) (int, error) {
+	if bytes.HasPrefix(b, []byte("HTTP/1.1 501 ")) || bytes.HasPrefix(b, []byte("HTTP/1.1 505 ")) {
+		if _, err := c.Conn.Write(badRequest); err != nil {
+			return 0, err
+		}
+		return len(b), nil
+	}
+	n, err := c.Conn.Write(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		if tcp, ok := c.Conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // it is gone already if that fails
+		}
+	}
+	return n, err
+}
+
+// CloseWrite is what net/http asks for to end an answer before it hangs up.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
