@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf16"
 
+	"pubsub/server/bus"
 	"pubsub/server/history"
 )
 
@@ -54,7 +55,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 		}
 		_, err = s.wait(ctx, channel, history.After(page.Cursor), 1, timeout)
 		switch {
-		case errors.Is(err, errTimeout), errors.Is(err, errDraining), errors.Is(err, errSuperseded):
+		case errors.Is(err, bus.ErrTimeout), errors.Is(err, errDraining), errors.Is(err, errSuperseded):
 			s.closing(w.Header())
 			w.WriteHeader(http.StatusNotModified)
 			return nil

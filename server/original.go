@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"pubsub/server/bus"
 	"pubsub/server/history"
 )
 
@@ -47,7 +48,7 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request) error {
 		case len(page.Messages) > 0: // a message is available on the bus
 			place.set(page.Cursor)
 			return writeBody(w, http.StatusOK, page.Messages[0].JSON)
-		case errors.Is(err, errTimeout): // nobody has said anything for a while
+		case errors.Is(err, bus.ErrTimeout): // nobody has said anything for a while
 			if err := writeHeartbeat(w); err != nil {
 				return err
 			}

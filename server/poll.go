@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"pubsub/server/bus"
 	"pubsub/server/history"
 )
 
@@ -33,16 +34,11 @@ func (s *Server) pollOf(r *http.Request) (channel string, query url.Values, err 
 }
 
 // wait returns what channel has since the given place, and waits for it up to
-// timeout, for ever if that is 0. Then the error is errTimeout and the page
-// tells where to go on.
+// timeout, for ever if that is 0. Then the error is [bus.ErrTimeout] and the
+// page tells where to go on.
 func (s *Server) wait(ctx context.Context, channel string, since history.Since, limit int, timeout time.Duration) (history.Page, error) {
-	if timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, timeout, errTimeout)
-		defer cancel()
-	}
 	began := time.Now()
-	page, err := s.hub.Follow(ctx, channel, since, limit)
+	page, err := s.hub.Follow(ctx, channel, since, limit, timeout)
 	s.metrics.handedOver(page, began)
 	return page, err
 }
@@ -65,7 +61,7 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request, channel string, qu
 	defer leave()
 	page, err := s.wait(ctx, channel, since, limit, timeout)
 	s.closing(w.Header())
-	if errors.Is(err, errTimeout) || errors.Is(err, errDraining) || errors.Is(err, errSuperseded) {
+	if errors.Is(err, bus.ErrTimeout) || errors.Is(err, errDraining) || errors.Is(err, errSuperseded) {
 		return page, nil // its client asks again with the cursor
 	}
 	return page, err

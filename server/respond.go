@@ -32,8 +32,6 @@ func refuse(status int, format string, args ...any) error {
 var (
 	// errDraining is why pending polls end when the server stops.
 	errDraining = errors.New("the server is draining")
-	// errTimeout is why a poll ends that had nothing to tell.
-	errTimeout = errors.New("nothing was published in time")
 	// errAnswered ends a request whose answer has begun and cannot be mended.
 	errAnswered = errors.New("the answer had begun")
 )

@@ -93,7 +93,7 @@ func New(options Options) (*Bus, error) {
 	for i := range options.Shards {
 		s := &shard{
 			endpoint: fmt.Sprintf("%s://bus-%d-%d", scheme, number, i),
-			pub:      zmq4.NewPub(context.Background(), quiet),
+			pub:      zmq4.NewPub(context.Background(), zmq4.WithSecurity(handshake{}), quiet),
 			released: make(map[string][]*Subscription),
 		}
 		if err := s.pub.Listen(s.endpoint); err != nil {
@@ -149,7 +149,7 @@ func (s *shard) takeReleased(channel string) *Subscription {
 			sub.socket.Close()
 			continue
 		}
-		sub.conn.in.discard()
+		sub.Clear()
 		return sub
 	}
 }

@@ -18,8 +18,8 @@
 //   - A SUB's reader blocks for ever on a full queue if the socket is closed
 //     meanwhile: [gate] lets one message through for each Recv, so that queue
 //     never fills, and unread messages can be dropped when a SUB is reused.
-//   - Recv cannot be told to stop without closing the socket: the gate hands
-//     the reader an empty message when the context ends.
+//   - Recv cannot be told to stop without closing the socket: Wait waits before
+//     the gate, for a message or the end of a context, and Recv comes after.
 //   - A closed PUB leaves its writer goroutine behind: Close ends it from the
 //     inside, see [shard.close].
 package bus

@@ -1,71 +1,67 @@
 package bus
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // Flag bits of a ZMTP 3 frame, https://rfc.zeromq.org/spec/23/.
 const (
-	flagMore    = 1 << 0
-	flagLong    = 1 << 1
-	flagCommand = 1 << 2
+	flagMore = 1 << 0
+	flagLong = 1 << 1
 
 	greetingBytes = 64 // what each side sends before the first frame
 )
 
-// wakeFrame is an empty message. No published message looks like it: those
-// have two frames, topic and body.
-var wakeFrame = []byte{0, 0}
-
 // gate stands before a SUB's reader and lets whole messages through, one for
-// each permit. The greeting and commands (the handshake) pass freely.
-// The mutex of its pipe guards it.
+// each permit. The greeting passes freely. The mutex of its pipe guards it.
 type gate struct {
 	permits int // messages that may pass
 	rest    int // bytes still to be read of what was let through
+
+	// ready holds a token when a message may have come, or the pipe was closed.
+	ready chan struct{}
 }
 
-func newGate() *gate { return &gate{rest: greetingBytes} }
+func newGate() *gate { return &gate{rest: greetingBytes, ready: make(chan struct{}, 1)} }
 
 // open lets the next message of unread through if it is all there and has a
 // permit, and returns how many bytes may be read now.
 func (g *gate) open(unread []byte) int {
-	if g.rest == 0 {
-		n, command := firstMessage(unread)
-		switch {
-		case n == 0:
-		case command:
-			g.rest = n
-		case g.permits > 0:
+	if g.rest == 0 && g.permits > 0 {
+		if g.rest = firstMessage(unread); g.rest > 0 {
 			g.permits--
-			g.rest = n
 		}
 	}
 	return min(g.rest, len(unread))
 }
 
+// ring leaves a token for the goroutine that waits, if there is none.
+func (g *gate) ring() {
+	select {
+	case g.ready <- struct{}{}:
+	default:
+	}
+}
+
 // firstMessage returns the length in bytes of the message at the head of b
 // with all its frames, or 0 when b does not hold it whole.
-func firstMessage(b []byte) (n int, command bool) {
+func firstMessage(b []byte) (n int) {
 	for {
 		if len(b)-n < 2 {
-			return 0, false
+			return 0
 		}
 		flags, size, header := b[n], uint64(b[n+1]), 2
 		if flags&flagLong != 0 {
 			header = 9
 			if len(b)-n < header {
-				return 0, false
+				return 0
 			}
 			size = binary.BigEndian.Uint64(b[n+1:])
 		}
 		if n += header; size > uint64(len(b)-n) {
-			return 0, false
+			return 0
 		}
 		n += int(size)
 		if flags&flagMore == 0 {
-			return n, flags&flagCommand != 0
+			return n
 		}
 	}
 }
@@ -78,32 +74,19 @@ func (p *pipe) permit() {
 	p.wakeReader()
 }
 
-// wake uses up a permit that still waits for its message by letting an empty
-// one through. Without such a permit it does nothing.
-func (p *pipe) wake() {
+// holdsMessage tells whether a whole message waits before the gate.
+func (p *pipe) holdsMessage() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.gate.permits == 0 {
-		return
-	}
-	// A permit is given only when the message before was read to its end, so
-	// this is the boundary of a message: the empty one goes before the rest.
-	rest := bytes.Clone(p.unread.Bytes())
-	p.unread.Reset()
-	p.unread.Write(wakeFrame)
-	p.unread.Write(rest)
-	p.wakeReader()
+	return p.gate.rest == 0 && firstMessage(p.unread.Bytes()) > 0
 }
 
-// discard drops the whole messages that nobody has read.
+// discard drops the whole messages that wait before the gate.
 func (p *pipe) discard() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.gate.rest > 0 {
-		return
-	}
-	for {
-		n, _ := firstMessage(p.unread.Bytes())
+	for p.gate.rest == 0 {
+		n := firstMessage(p.unread.Bytes())
 		if n == 0 {
 			return
 		}

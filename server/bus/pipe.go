@@ -118,10 +118,13 @@ func (p *pipe) write(b []byte) (int, error) {
 		case p.unread.Len() < p.limit:
 			p.unread.Write(b)
 			p.wakeReader()
+			if p.gate != nil && p.gate.rest == 0 && firstMessage(p.unread.Bytes()) > 0 {
+				p.gate.ring()
+			}
 			return len(b), nil
 		case !p.patient:
 			p.writerClosed = true
-			p.changed.Broadcast()
+			p.wakeAll()
 			if p.onCutOff != nil {
 				p.onCutOff()
 			}
@@ -171,7 +174,15 @@ func (p *pipe) close(end *bool) {
 	if p.readerClosed {
 		p.unread = bytes.Buffer{}
 	}
+	p.wakeAll()
+}
+
+// wakeAll wakes whoever waits for anything here. mu is held.
+func (p *pipe) wakeAll() {
 	p.changed.Broadcast()
+	if p.gate != nil {
+		p.gate.ring()
+	}
 }
 
 // endWriter makes the goroutine that writes next exit in its write, and

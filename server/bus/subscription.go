@@ -9,12 +9,19 @@ import (
 	"github.com/go-zeromq/zmq4"
 )
 
-// ErrCutOff is what Recv returns when this subscription fell too far behind,
-// or the bus was closed. Release it and subscribe anew.
-var ErrCutOff = errors.New("the subscription was cut off")
+var (
+	// ErrCutOff is the answer of a subscription that fell too far behind, or
+	// whose bus was closed. Release it and subscribe anew.
+	ErrCutOff = errors.New("the subscription was cut off")
 
-// subID saves each SUB the making of a UUID that nobody reads.
-var subID = zmq4.WithID(zmq4.SocketIdentity("sub"))
+	// ErrTimeout is Wait's answer when nothing came in time.
+	ErrTimeout = errors.New("nothing was published in time")
+)
+
+// options of every SUB. The ID saves it the making of a UUID that nobody reads.
+var subOptions = []zmq4.Option{
+	zmq4.WithID(zmq4.SocketIdentity("sub")), zmq4.WithSecurity(handshake{}), zmq4.WithDialerMaxRetries(0), quiet,
+}
 
 // Subscription is a live SUB socket on one channel. One goroutine at a time
 // may use it.
@@ -24,6 +31,7 @@ type Subscription struct {
 	channel    string
 	socket     zmq4.Socket
 	conn       *conn
+	timer      *time.Timer // of Wait, nil before the first
 	releasedAt time.Time
 }
 
@@ -32,7 +40,7 @@ func (b *Bus) open(s *shard, channel string) (*Subscription, error) {
 	b.connects.Add(1)
 	cfg := &socketConfig{limit: b.options.Buffer, onCutOff: func() { b.cutOffs.Add(1) }}
 	ctx := context.WithValue(context.Background(), socketKey{}, cfg)
-	socket := zmq4.NewSub(ctx, subID, quiet, zmq4.WithDialerMaxRetries(0))
+	socket := zmq4.NewSub(ctx, subOptions...)
 	fail := func(err error) (*Subscription, error) {
 		if b.closed.Load() {
 			err = ErrClosed
@@ -51,29 +59,56 @@ func (b *Bus) open(s *shard, channel string) (*Subscription, error) {
 	return &Subscription{bus: b, shard: s, channel: channel, socket: socket, conn: cfg.conn}, nil
 }
 
-// Recv waits for the next message on the channel and returns its body. When
-// ctx ends first it returns the context's cause, and [ErrCutOff] when nothing
-// will come any more.
-func (s *Subscription) Recv(ctx context.Context) ([]byte, error) {
+// Wait returns when a message can be received, as zmq_poll does for one socket.
+// When ctx ends first it returns the context's cause, after the deadline (zero
+// for none) [ErrTimeout], and [ErrCutOff] when nothing will come any more.
+func (s *Subscription) Wait(ctx context.Context, deadline time.Time) error {
+	var late <-chan time.Time
+	if !deadline.IsZero() {
+		late = s.startTimer(time.Until(deadline))
+		defer s.timer.Stop()
+	}
 	for {
-		if s.conn.in.closed() {
-			return nil, ErrCutOff
-		}
-		s.conn.in.permit()
-		stop := context.AfterFunc(ctx, s.conn.in.wake)
-		msg, err := s.socket.Recv()
-		stop()
 		switch {
-		case err != nil:
-			return nil, fmt.Errorf("%w: %w", ErrCutOff, err)
-		case len(msg.Frames) == 2:
-			return msg.Frames[1], nil
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
+		case s.conn.in.holdsMessage():
+			return nil
+		case s.conn.in.closed():
+			return ErrCutOff
 		}
-		// Woken by the end of an earlier poll's context.
+		select {
+		case <-s.conn.in.gate.ready:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-late:
+			return ErrTimeout
+		}
 	}
 }
+
+func (s *Subscription) startTimer(wait time.Duration) <-chan time.Time {
+	if s.timer == nil {
+		s.timer = time.NewTimer(wait)
+	} else {
+		s.timer.Reset(wait)
+	}
+	return s.timer.C
+}
+
+// Recv waits for the next message and returns its body, or an error as Wait.
+func (s *Subscription) Recv(ctx context.Context) ([]byte, error) {
+	if err := s.Wait(ctx, time.Time{}); err != nil {
+		return nil, err
+	}
+	s.conn.in.permit()
+	msg, err := s.socket.Recv()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCutOff, err)
+	}
+	return msg.Frames[1], nil // after the topic
+}
+
+// Clear drops what has come so far.
+func (s *Subscription) Clear() { s.conn.in.discard() }
 
 // Release gives the subscription back; the caller must not use it afterwards.
 // It stays connected for a while for the next poll of its channel.

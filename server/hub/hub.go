@@ -13,6 +13,7 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"pubsub/server/bus"
 	"pubsub/server/history"
@@ -56,41 +57,45 @@ func (h *Hub) Publish(channel string, object []byte) (history.Cursor, error) {
 
 // Follow returns what the channel has since the given place, at most limit
 // messages. If that is nothing it waits for the next message. When ctx ends
-// first it returns the context's cause, and a page whose cursor is the place
-// where to go on. A gap is told at once.
-func (h *Hub) Follow(ctx context.Context, channel string, since history.Since, limit int) (history.Page, error) {
+// first it returns the context's cause, and after the timeout (0 for none)
+// [bus.ErrTimeout], each with a page whose cursor is the place where to go on. A
+// gap is told at once.
+func (h *Hub) Follow(ctx context.Context, channel string, since history.Since, limit int, timeout time.Duration) (history.Page, error) {
 	ring, err := h.bus.Subscribe(channel)
 	if err != nil {
 		return history.Page{}, err
 	}
 	defer func() { ring.Release() }()
+	var deadline time.Time
+	if timeout > 0 {
+		deadline = time.Now().Add(timeout)
+	}
 	var ended error
 	for {
+		ring.Clear() // what has rung so far is in the log
 		page, err := h.log.Read(channel, since, limit)
-		if err != nil {
+		switch {
+		case err != nil:
 			return page, err
-		}
-		if len(page.Messages) > 0 || page.Gap != nil {
+		case len(page.Messages) > 0 || page.Gap != nil:
 			return page, nil
-		}
-		if ended != nil {
+		case ended != nil:
 			return page, ended
 		}
 		since = history.After(page.Cursor)
 		h.waiting.Add(1)
-		_, err = ring.Recv(ctx)
+		err = ring.Wait(ctx, deadline)
 		h.waiting.Add(-1)
-		switch {
-		case errors.Is(err, bus.ErrCutOff):
+		if errors.Is(err, bus.ErrCutOff) {
 			fresh, err := h.bus.Subscribe(channel)
 			if err != nil {
 				return page, err
 			}
 			ring.Release()
 			ring = fresh
-		default:
-			ended = err // read once more: a message may have come at the same time
+			continue
 		}
+		ended = err // read once more: a message may have come at the same time
 	}
 }
 

@@ -23,10 +23,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const channel = "chat"
 
-var (
-	errTimeout = errors.New("timeout")
-	errHungUp  = errors.New("hung up")
-)
+const timeout = 22 * time.Second
+
+var errHungUp = errors.New("hung up")
 
 // meddler is a log that lets something happen right after a reader found
 // nothing in it: the worst moment there is for a follower.
@@ -180,8 +179,6 @@ type pollCase struct {
 func (w *world) poll(t require.TestingT, reader *history.Cursor, c pollCase) {
 	ctx, hangUp := context.WithCancelCause(context.Background())
 	defer hangUp(nil)
-	ctx, cancel := context.WithTimeoutCause(ctx, 22*time.Second, errTimeout)
-	defer cancel()
 	if c.hangUp == "before" {
 		hangUp(errHungUp)
 	}
@@ -196,7 +193,7 @@ func (w *world) poll(t require.TestingT, reader *history.Cursor, c pollCase) {
 	var err error
 	var done atomic.Bool
 	go func() {
-		page, err = w.hub.Follow(ctx, channel, history.After(*reader), c.limit)
+		page, err = w.hub.Follow(ctx, channel, history.After(*reader), c.limit, timeout)
 		done.Store(true)
 	}()
 	synctest.Wait()
@@ -208,13 +205,17 @@ func (w *world) poll(t require.TestingT, reader *history.Cursor, c pollCase) {
 		synctest.Wait()
 	}
 	if !done.Load() {
-		<-ctx.Done()
+		time.Sleep(timeout)
 		synctest.Wait()
 	}
 	w.log.afterRead = nil
 	require.True(t, done.Load(), "a follower ends with its context")
 	if err != nil {
-		require.ErrorIs(t, err, context.Cause(ctx))
+		if cause := context.Cause(ctx); cause != nil {
+			require.ErrorIs(t, err, cause)
+		} else {
+			require.ErrorIs(t, err, bus.ErrTimeout)
+		}
 		require.Empty(t, page.Messages)
 	}
 	w.check(t, *reader, page, elapsed(began, err))
@@ -261,10 +262,8 @@ func TestFollowerOutlivesACutOff(t *testing.T) {
 				}
 				synctest.Wait()
 			}
-			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errTimeout)
-			_, err := w.hub.Follow(ctx, channel, history.After(page.Cursor), 1)
-			require.ErrorIs(t, err, errTimeout, "it waits on, as there is nothing in the log")
-			cancel()
+			_, err := w.hub.Follow(t.Context(), channel, history.After(page.Cursor), 1, time.Minute)
+			require.ErrorIs(t, err, bus.ErrTimeout, "it waits on, as there is nothing in the log")
 		}
 	})
 }
@@ -288,7 +287,7 @@ func TestPublishersOfAChannelAreInOneOrder(t *testing.T) {
 		all.Go(func() {
 			cursor := start.Cursor
 			for cursor.ID < publishers*each {
-				page, err := w.hub.Follow(t.Context(), channel, history.After(cursor), 3)
+				page, err := w.hub.Follow(t.Context(), channel, history.After(cursor), 3, 0)
 				require.NoError(t, err)
 				for i, m := range page.Messages {
 					require.Equal(t, cursor.ID+uint64(i)+1, m.ID)
@@ -330,8 +329,8 @@ func TestOnce(t *testing.T) {
 		got, _ = once.Do("", do)
 		require.Equal(t, 5, got, "no key is nobody's")
 
-		_, err := once.Do("failed", func() (int, error) { return 0, errTimeout })
-		require.ErrorIs(t, err, errTimeout)
+		_, err := once.Do("failed", func() (int, error) { return 0, errHungUp })
+		require.ErrorIs(t, err, errHungUp)
 		got, err = once.Do("failed", do)
 		require.NoError(t, err, "an error is not remembered")
 		require.Equal(t, 6, got)
