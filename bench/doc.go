@@ -1,0 +1,56 @@
+// Bench measures long-polling servers side by side: how much processor time
+// they take for a delivered message, how much memory for a waiting poll, what
+// they lose, and how late they are.
+//
+//	go run . compare                          everything, some 20 minutes
+//	go run . compare -original=DIR            with the Python original, patched for Python 3
+//	go run . compare -rounds 1 -work flood:1000 -targets pubsub,floor
+//	go run . run -url http://127.0.0.1:8080 -pid 1234 -scenario fanout
+//	go run . crowd -command 'PUBSUB_ADDR=127.0.0.1:{port} ./pubsub'
+//
+// Run it in this folder: compare builds the servers from source. It needs
+// Linux, for epoll and /proc. nchan takes part when nginx and
+// libnginx-mod-nchan are installed.
+//
+// # What is measured
+//
+//   - fanout: so many polls wait, one message comes, all have it and have asked
+//     again; over and over. CPU a delivery is for one message to one client,
+//     with the client's next poll, since one does not go without the other.
+//   - flood: messages at a rate, whether or not the server keeps up. Each client
+//     goes on from its last message; what it never had is lost. Latency counts
+//     from when a message was meant to be published, so a server that holds up
+//     its publisher does not look fast.
+//   - churn: connections that poll and hang up while their poll is pending.
+//   - idle: the memory of waiting polls, PSS of all the server's processes.
+//   - crowd: as many polls as sockets allow, step by step.
+//
+// # How to read it
+//
+// Every run has a server of its own, fresh. The rounds are interleaved, so what
+// else the machine does hits all alike; still, leave it alone. Trust ratios
+// more than numbers, and a difference only where the spreads do not overlap.
+// All servers keep 1,000 messages for 5 minutes and have no limits for one
+// address. The first moments of each run are not counted.
+//
+// The generator shares the machine with the server. It notes when it was the
+// bottleneck, or the machine was full: then CPU and losses stand, but latency
+// is the machine's. The processor time that the kernel spends on a connection
+// is counted for whoever was running, mostly whoever sent.
+//
+// The target floor is the least that a server on net/http can do, and so a
+// mark: what another one takes more is what its features cost. A server with
+// cursors gives what has gathered with one answer, so in a flood a slow one may
+// have less CPU a delivery than a quick one; "messages an answer" tells.
+//
+// # Where things are
+//
+//	load/       clients, publishers, pacer: the generator, without opinions
+//	dialect/    how each server is spoken to
+//	target/     starts servers, reads their CPU and memory
+//	scenario/   the work, and one result of it
+//	report/     median and spread, Markdown, the page
+//	floor/, golongpoll/   servers to compare with
+//
+// Read load/clients.go and scenario/fanout.go first.
+package main

@@ -1,0 +1,16 @@
+package load
+
+// Dialect is one server's way to poll and publish. A cursor is whatever its
+// client must send to go on after the last answer; empty at first. The methods
+// append to b, keep nothing, and are safe for concurrent use.
+type Dialect interface {
+	// AppendPoll appends a poll for what comes after cursor.
+	AppendPoll(b []byte, host, channel string, cursor []byte) []byte
+	// AppendCursor appends the cursor after an answer, or the old one.
+	AppendCursor(b, old, head, body []byte) []byte
+	// AppendPublish appends the publishing of a text that needs no escaping.
+	AppendPublish(b []byte, host, channel string, text []byte) []byte
+	// Remembers tells whether there is a cursor. Without one a server may lose
+	// what is published between two polls.
+	Remembers() bool
+}

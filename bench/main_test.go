@@ -1,0 +1,102 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// bench runs the program and returns what it printed.
+func bench(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	err := run(t.Context(), args, &stdout, &stderr)
+	t.Log(stderr.String())
+	return stdout.String(), err
+}
+
+// floor builds the floor and returns the command that starts it.
+func floor(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "floor")
+	output, err := exec.Command("go", "build", "-o", binary, "./floor").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	return "exec " + binary + " -addr 127.0.0.1:{port}"
+}
+
+func TestEveryScenarioOnTheFloor(t *testing.T) {
+	command := floor(t)
+	for name, args := range map[string][]string{
+		"fanout": {"-polls", "50", "-messages", "3"},
+		"flood":  {"-polls", "5", "-rate", "200", "-duration", "200ms", "-warmup", "100ms", "-publishers", "3"},
+		"churn":  {"-polls", "10", "-hangups", "50", "-rate", "2000"},
+		"idle":   {"-polls", "50"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := bench(t, append([]string{"run", "-scenario", name, "-command", command}, args...)...)
+			require.NoError(t, err)
+			require.NotContains(t, out, "a poll was answered with")
+			switch name {
+			case "fanout":
+				require.Contains(t, out, "150 delivered, 0 lost, 0 doubled, 0 out of order, 0 refused")
+			case "flood":
+				require.Contains(t, out, "200 delivered, 0 lost, 0 doubled, 0 out of order, 0 refused")
+			default:
+				require.Regexp(t, `connections kept after +0\n`, out)
+			}
+		})
+	}
+}
+
+func TestCrowdOnTheFloor(t *testing.T) {
+	out, err := bench(t, "crowd", "-polls", "100", "-command", floor(t))
+	require.NoError(t, err)
+	require.Contains(t, out, "100 polls wait")
+	require.Contains(t, out, "all have the message")
+	require.Contains(t, out, "every connection is given back")
+}
+
+func TestCompare(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "page.html")
+	out, err := bench(t, "compare", "-targets", "floor,golongpoll", "-rounds", "1", "-work", "fanout:1000,plain-flood:50,idle:20",
+		"-duration", "100ms", "-html", page)
+	require.NoError(t, err)
+	require.Contains(t, out, "| scenario | | floor | golongpoll |")
+	require.Contains(t, out, "fanout, 1,000 polls")
+	require.Contains(t, out, "memory a poll")
+	html, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.Contains(t, string(html), "<svg")
+}
+
+func TestMistakesAreExplained(t *testing.T) {
+	for want, args := range map[string]string{
+		"name a command":                       "",
+		"write 'NAME DIALECT URL'":             "compare -also nchan",
+		"whole number after the colon":         "compare -work fanout:many",
+		`there is no scenario "bounce"`:        "compare -work bounce",
+		`there is no target "kafka"`:           "compare -targets kafka",
+		"-rounds must be above 0":              "compare -rounds 0",
+		"name the server with -url":            "run",
+		`there is no dialect "smtp"`:           "run -url http://127.0.0.1:1 -dialect smtp",
+		"is not a flag":                        "run fanout",
+		"polls, rate, publishers and hang-ups": "run -url http://127.0.0.1:1 -polls 0",
+		"-polls must be above 0":               "crowd -url http://127.0.0.1:1 -polls -1",
+	} {
+		_, err := bench(t, strings.Fields(args)...)
+		require.ErrorContains(t, err, want, args)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	out, err := bench(t, "-help")
+	require.NoError(t, err)
+	require.Contains(t, out, "bench compare")
+}
