@@ -82,21 +82,32 @@ type tab struct {
 // open opens a page in a new tab and waits until it is connected. Scripts run before the page's own.
 func (b *browser) open(url string, scripts ...string) *tab {
 	b.t.Helper()
+	p := b.visit(url, scripts...)
+	p.isConnected()
+	return p
+}
+
+// visit opens any page in a new tab.
+func (b *browser) visit(url string, scripts ...string) *tab {
+	b.t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewWindow(false))
 	p := &tab{t: b.t, ctx: ctx, close: cancel}
 	b.t.Cleanup(cancel)
-	b.t.Cleanup(func() {
-		p.consoleMu.Lock()
-		defer p.consoleMu.Unlock()
-		assert.Empty(b.t, p.console, "the console of %s", url)
-	})
+	b.t.Cleanup(func() { assert.Empty(b.t, p.takeConsole(), "the console of %s", url) })
 	require.NoError(b.t, chromedp.Listen(ctx, p.listen))
 	for _, script := range scripts {
 		call(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 	}
 	p.do(toFront, chromedp.Navigate(url))
-	p.isConnected()
 	return p
+}
+
+// takeConsole returns what was written to the console, and was expected there.
+func (p *tab) takeConsole() (lines []string) {
+	p.consoleMu.Lock()
+	defer p.consoleMu.Unlock()
+	lines, p.console = p.console, nil
+	return lines
 }
 
 func (p *tab) listen(event any) {

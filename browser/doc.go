@@ -7,7 +7,7 @@
 // It is a module of its own, so that what drives a browser stays out of the product's go.sum. Chromium
 // is taken from PATH (Debian: apt-get install chromium).
 //
-// Read page_test.go first; server_test.go and chromium_test.go are what it stands on. A test never
-// sleeps: it waits until the page shows what it should, and says what it showed instead. What the page
-// writes to the console fails the test.
+// Read page_test.go first; policy_test.go is what a browser must refuse. server_test.go and
+// chromium_test.go are what they stand on. A test never sleeps: it waits until the page shows what it
+// should, and says what it showed instead. What the page writes to the console fails the test.
 package browser

@@ -144,6 +144,20 @@ func (s *server) post(path string, message any) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
+// said is all messages of a channel.
+func (s *server) said(channel string) (messages []string) {
+	s.t.Helper()
+	resp, err := http.Get(s.URL + "/sub/" + channel + "?since=all&timeout=0")
+	require.NoError(s.t, err)
+	defer resp.Body.Close()
+	var page struct{ Messages []struct{ Message string } }
+	require.NoError(s.t, json.NewDecoder(resp.Body).Decode(&page))
+	for _, m := range page.Messages {
+		messages = append(messages, m.Message)
+	}
+	return messages
+}
+
 // polling is the first line of /debug: how many polls wait at this moment.
 func (s *server) polling() string {
 	s.t.Helper()

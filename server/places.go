@@ -15,8 +15,8 @@ import (
 
 // Bounds of what places remembers.
 const (
-	placesForwarded = 10_000 // clients behind proxies
-	placesPerClient = 16     // channels
+	placesForwarded = 100_000 // clients behind proxies
+	placesPerClient = 16      // channels
 )
 
 // places remembers which message each client of a plain /sub was given last,
@@ -55,24 +55,25 @@ func (*places) connContext(ctx context.Context, _ net.Conn) context.Context {
 
 // place is a client's place in one channel.
 type place struct {
+	places  *places
+	who     string // the client that a proxy told of, "" for a connection's
 	client  *client
 	channel string
 }
 
 func (p *places) of(r *http.Request, channel string) place {
 	if who := forwardedClient(r.Header); who != "" {
-		mine := new(client)
-		if known, found, _ := p.forwarded.PeekOrAdd(who, mine); found {
-			mine = known
-			p.forwarded.Get(who) // mark it used
+		known, found := p.forwarded.Get(who)
+		if !found {
+			known = new(client)
 		}
-		return place{mine, channel}
+		return place{p, who, known, channel}
 	}
 	c, _ := r.Context().Value(clientKey{}).(*client)
 	if c == nil {
 		c = new(client) // not from our listener: nothing is remembered
 	}
-	return place{c, channel}
+	return place{p, "", c, channel}
 }
 
 // forwardedClient is all that a proxy tells of whose request this is, "" if it
@@ -102,6 +103,11 @@ func (p place) since() history.Since {
 
 // set remembers that the client has everything up to cursor.
 func (p place) set(cursor history.Cursor) {
+	if p.who != "" { // only now, so that those who wait for a first message push nobody out
+		if known, found, _ := p.places.forwarded.PeekOrAdd(p.who, p.client); found {
+			p.client = known
+		}
+	}
 	p.client.mu.Lock()
 	defer p.client.mu.Unlock()
 	last := slices.DeleteFunc(p.client.last, func(l lastMessage) bool { return l.channel == p.channel })

@@ -91,14 +91,16 @@ func New(options Options) (*Bus, error) {
 	b := &Bus{options: options, seed: maphash.MakeSeed()}
 	number := buses.Add(1)
 	for i := range options.Shards {
+		name, security := fmt.Sprintf("bus-%d-%d", number, i), new(handshake)
 		s := &shard{
-			endpoint: fmt.Sprintf("%s://bus-%d-%d", scheme, number, i),
-			pub:      zmq4.NewPub(context.Background(), zmq4.WithSecurity(handshake{}), quiet),
+			endpoint: scheme + "://" + name,
+			pub:      zmq4.NewPub(context.Background(), zmq4.WithSecurity(security), quiet),
 			released: make(map[string][]*Subscription),
 		}
 		if err := s.pub.Listen(s.endpoint); err != nil {
 			return nil, errors.Join(err, b.Close())
 		}
+		security.accepted = memory.listener(name)
 		b.shards = append(b.shards, s)
 	}
 	return b, nil

@@ -10,7 +10,9 @@ import (
 // a SUB only ever meets a PUB of this process, so neither has to tell the other
 // what it is. That saves a third of the work of opening a SUB, and 2 KB of maps
 // for each.
-type handshake struct{}
+type handshake struct {
+	accepted *listener // at the PUB's end, nil at a SUB's
+}
 
 var _ zmq4.Security = handshake{}
 
@@ -22,12 +24,15 @@ var (
 // Type implements zmq4.Security.
 func (handshake) Type() zmq4.SecurityType { return zmq4.NullSecurity }
 
-// Handshake implements zmq4.Security. The maps are only read from here on.
-func (handshake) Handshake(c *zmq4.Conn, isPub bool) error {
-	c.Meta, c.Peer.Meta = subMetadata, pubMetadata
-	if isPub {
-		c.Meta, c.Peer.Meta = pubMetadata, subMetadata
+// Handshake implements zmq4.Security. The maps are only read from here on. A PUB
+// shakes hands with one peer at a time, right after it was accepted.
+func (h handshake) Handshake(c *zmq4.Conn, _ bool) error {
+	if h.accepted == nil {
+		c.Meta, c.Peer.Meta = subMetadata, pubMetadata
+		return nil
 	}
+	c.Meta, c.Peer.Meta = pubMetadata, subMetadata
+	h.accepted.newest.asPeer.Store(c)
 	return nil
 }
 

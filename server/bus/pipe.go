@@ -40,6 +40,7 @@ type pipe struct {
 	readDeadline  deadline
 	writeDeadline deadline
 	lastWrite     chan struct{} // see endWriter
+	noReader      bool          // see endReader
 }
 
 type deadline struct {
@@ -59,17 +60,12 @@ func (p *pipe) read(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
-		switch {
-		case p.readerClosed:
-			return 0, io.ErrClosedPipe
-		case p.readDeadline.passed:
-			return 0, os.ErrDeadlineExceeded
+		n, err := p.tryRead(b)
+		if n > 0 || err != nil {
+			return n, err
 		}
-		if n := p.readable(); n > 0 {
-			return p.take(b, n), nil
-		}
-		if p.writerClosed {
-			return 0, io.EOF
+		if p.noReader {
+			runtime.Goexit()
 		}
 		p.readers++
 		if p.waiters > 0 {
@@ -78,6 +74,23 @@ func (p *pipe) read(b []byte) (int, error) {
 		p.changed.Wait()
 		p.readers--
 	}
+}
+
+// tryRead reads what there is. mu is held.
+func (p *pipe) tryRead(b []byte) (int, error) {
+	switch {
+	case p.readerClosed:
+		return 0, io.ErrClosedPipe
+	case p.readDeadline.passed:
+		return 0, os.ErrDeadlineExceeded
+	}
+	if n := p.readable(); n > 0 {
+		return p.take(b, n), nil
+	}
+	if p.writerClosed {
+		return 0, io.EOF
+	}
+	return 0, nil
 }
 
 // readable tells how many bytes may be read now. mu is held.
@@ -192,6 +205,14 @@ func (p *pipe) endWriter() <-chan struct{} {
 	defer p.mu.Unlock()
 	p.lastWrite = make(chan struct{})
 	return p.lastWrite
+}
+
+// endReader makes the goroutine that waits in a read exit there.
+func (p *pipe) endReader() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.noReader = true
+	p.changed.Broadcast()
 }
 
 func (p *pipe) setReadDeadline(t time.Time)  { p.setDeadline(&p.readDeadline, t) }

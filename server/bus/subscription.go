@@ -20,7 +20,7 @@ var (
 
 // options of every SUB. The ID saves it the making of a UUID that nobody reads.
 var subOptions = []zmq4.Option{
-	zmq4.WithID(zmq4.SocketIdentity("sub")), zmq4.WithSecurity(handshake{}), zmq4.WithDialerMaxRetries(0), quiet,
+	zmq4.WithID(zmq4.SocketIdentity("sub")), zmq4.WithSecurity(new(handshake)), zmq4.WithDialerMaxRetries(0), quiet,
 }
 
 // Subscription is a live SUB socket on one channel. One goroutine at a time
@@ -56,6 +56,7 @@ func (b *Bus) open(s *shard, channel string) (*Subscription, error) {
 	if !cfg.conn.out.idle() {
 		return fail(ErrCutOff)
 	}
+	cfg.conn.settle()
 	return &Subscription{bus: b, shard: s, channel: channel, socket: socket, conn: cfg.conn}, nil
 }
 

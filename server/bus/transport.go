@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-zeromq/zmq4"
@@ -61,9 +62,7 @@ type socketConfig struct {
 // Dial implements zmq4's Transport. With a *socketConfig in its context the
 // connection is a SUB's: never waited for, and read through a gate.
 func (t *transport) Dial(ctx context.Context, _ zmqtransport.Dialer, name string) (net.Conn, error) {
-	t.listenersMu.Lock()
-	l := t.listeners[name]
-	t.listenersMu.Unlock()
+	l := t.listener(name)
 	if l == nil {
 		return nil, fmt.Errorf("nobody listens on %s://%s", scheme, name)
 	}
@@ -77,6 +76,7 @@ func (t *transport) Dial(ctx context.Context, _ zmqtransport.Dialer, name string
 	near := &conn{name: l.name, in: in, out: out}
 	far := &conn{name: l.name, in: out, out: in}
 	if isSub {
+		near.peer = far
 		cfg.conn = near
 	}
 	select {
@@ -85,6 +85,12 @@ func (t *transport) Dial(ctx context.Context, _ zmqtransport.Dialer, name string
 	case <-l.done:
 		return nil, net.ErrClosed
 	}
+}
+
+func (t *transport) listener(name string) *listener {
+	t.listenersMu.Lock()
+	defer t.listenersMu.Unlock()
+	return t.listeners[name]
 }
 
 func (t *transport) remove(l *listener) {
@@ -100,11 +106,13 @@ type listener struct {
 	dialed chan *conn
 	done   chan struct{}
 	once   sync.Once
+	newest *conn // accepted last; of the goroutine that accepts
 }
 
 func (l *listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.dialed:
+		l.newest = c
 		return c, nil
 	case <-l.done:
 		return nil, net.ErrClosed
@@ -131,6 +139,20 @@ type conn struct {
 	name addr
 	in   *pipe
 	out  *pipe
+
+	// Of a SUB's connection; see settle.
+	peer    *conn                     // the PUB's end, at the SUB's
+	asPeer  atomic.Pointer[zmq4.Conn] // what zmq4 makes of the PUB's end
+	settled atomic.Bool               // the PUB's end: its reader has left
+}
+
+// settle ends the goroutine in which the PUB reads what this SUB sends, once it
+// has read the subscription: nothing else will come. That is 4 KB less for each
+// pending poll. What that goroutine was also for, to notice that the SUB has
+// gone, is then done by Close.
+func (c *conn) settle() {
+	c.peer.settled.Store(true)
+	c.out.endReader()
 }
 
 func (c *conn) Read(b []byte) (int, error) {
@@ -154,8 +176,16 @@ func (c *conn) opError(op string, err error) error {
 
 // Close wakes everybody who waits at either end.
 func (c *conn) Close() error {
+	if c.settled.CompareAndSwap(true, false) {
+		return nil // the reader that settle has ended tidies up; the rest is in use
+	}
 	c.in.closeReader()
 	c.out.closeWriter()
+	if c.peer != nil {
+		if known := c.peer.asPeer.Load(); known != nil {
+			known.SetClosed() // the PUB forgets it
+		}
+	}
 	return nil
 }
 

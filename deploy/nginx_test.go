@@ -1,0 +1,362 @@
+// Package deploy_test runs nginx.conf with real nginx before a real server:
+//
+//	go test ./deploy                             # nginx comes from PATH or /usr/sbin
+//	go test ./deploy -run LongPoll -long -v      # with a poll of 65 seconds instead of a fast clock
+//
+// processes_test.go starts and stops them, client_test.go polls.
+package deploy_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const crowd = 50
+
+func TestFloodReachesCursorClients(t *testing.T) {
+	const publishers, each = 4, 100 // together fewer than the history keeps
+	s := startServer(t)
+	addr, _ := startNginx(t, s.addr)
+	var clients, posts sync.WaitGroup
+	for range crowd {
+		c := newClient(t, addr, "127.0.0.1")
+		cursor := c.now()
+		clients.Go(func() {
+			for seen := uint64(0); seen < publishers*each; {
+				page, ok := c.page("/sub?since=" + cursor)
+				if !ok || !assert.Nil(t, page.Gap) {
+					return
+				}
+				for _, m := range page.Messages {
+					if !assert.Equal(t, seen+1, m.ID) {
+						return
+					}
+					seen = m.ID
+				}
+				cursor = page.Cursor
+			}
+		})
+	}
+	for range publishers {
+		c := newClient(t, addr, "127.0.0.1")
+		posts.Go(func() {
+			for range each {
+				c.publish("hi")
+			}
+		})
+	}
+	posts.Wait()
+	clients.Wait()
+}
+
+// Clients that were written for the original say nothing of what they have. nginx sends their polls over
+// whichever connection to the server is free.
+func TestFloodReachesPlainClients(t *testing.T) {
+	const messages = 200
+	s := startServer(t)
+	addr, _ := startNginx(t, s.addr)
+	var clients sync.WaitGroup
+	for range crowd {
+		c := newClient(t, addr, "127.0.0.1")
+		clients.Go(func() {
+			for want := range uint64(messages) {
+				if m, ok := c.message("/sub"); !ok || !assert.Equal(t, want+1, m.ID) {
+					return
+				}
+			}
+			assert.Equal(t, int64(1), c.dials.Load(), "a client keeps its connection")
+		})
+	}
+	s.polling(crowd)
+	publisher := newClient(t, addr, "127.0.0.1")
+	for range messages {
+		publisher.publish("hi")
+	}
+	clients.Wait()
+}
+
+// The last client's place is not the next one's. Behind an address translator, ports come again soon.
+func TestPortThatComesAgainIsAnotherClient(t *testing.T) {
+	s := startServer(t)
+	addr, _ := startNginx(t, s.addr)
+	publisher := newClient(t, addr, "127.0.0.1")
+	poll := func(from net.Addr) net.Conn {
+		conn, err := (&net.Dialer{LocalAddr: from}).DialContext(t.Context(), "tcp", addr)
+		require.NoError(t, err)
+		t.Cleanup(func() { conn.Close() })
+		require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+		require.NoError(t, conn.(*net.TCPConn).SetLinger(0)) // the port is free at once
+		_, err = io.WriteString(conn, "GET /sub HTTP/1.1\r\nHost: chat\r\n\r\n")
+		require.NoError(t, err)
+		s.polling(1)
+		return conn
+	}
+	hears := func(conn net.Conn, id uint64) {
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		var m message
+		require.NoError(t, json.NewDecoder(resp.Body).Decode(&m))
+		require.Equal(t, id, m.ID)
+		require.NoError(t, conn.Close())
+	}
+	first := poll(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 3)}) // whose ports nobody else takes meanwhile
+	publisher.publish("1")
+	hears(first, 1)
+	publisher.publish("2")
+	second := poll(first.LocalAddr())
+	publisher.publish("3")
+	hears(second, 3)
+}
+
+func TestLimitsGoByTheClientsAddress(t *testing.T) {
+	s := startServer(t, "PUBSUB_MAX_POLLS_PER_ADDRESS=1", "PUBSUB_PUBLISH_RATE=0.001", "PUBSUB_PUBLISH_BURST=1")
+	addr, _ := startNginx(t, s.addr)
+	const poll = "/sub?since=now"
+	here, there := newClient(t, addr, "127.0.0.1"), newClient(t, addr, "127.0.0.2")
+	var answered sync.WaitGroup
+	defer answered.Wait()
+	getsOne := func(c *client) func() {
+		return func() {
+			page, _ := c.page(poll)
+			assert.Len(t, page.Messages, 1)
+		}
+	}
+	answered.Go(getsOne(here))
+	s.polling(1)
+
+	for _, spoofed := range []string{"", "10.1.2.3", "10.1.2.3, 10.3.2.1", "127.0.0.2"} {
+		c := newClient(t, addr, "127.0.0.1")
+		if spoofed != "" {
+			c.header.Set("X-Forwarded-For", spoofed)
+			c.header.Set("Forwarded", "for="+spoofed)
+			c.header.Set("X-Real-IP", spoofed)
+		}
+		status, header, body := c.do(http.MethodGet, poll)
+		assert.Equal(t, http.StatusTooManyRequests, status)
+		assert.NotEmpty(t, header.Get("Retry-After"))
+		assert.Contains(t, body, "1 polls are pending from your address")
+	}
+	answered.Go(getsOne(there))
+	s.polling(2)
+
+	for i, want := range []int{http.StatusOK, http.StatusTooManyRequests} {
+		c := newClient(t, addr, "127.0.0.1")
+		c.header.Set("X-Forwarded-For", fmt.Sprint("10.1.2.", i))
+		status, _, body := c.do(http.MethodPost, "/pub?message=hi")
+		assert.Equal(t, want, status, body)
+	}
+	newClient(t, addr, "127.0.0.2").publish("another address has its own rate")
+}
+
+func TestHeartbeatIsNotHeldBack(t *testing.T) {
+	for name, buffering := range map[string]string{
+		"as it is":                         "off",
+		"where only the server forbids it": "on",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startServer(t, "PUBSUB_HEARTBEAT=200ms")
+			addr, _ := startNginx(t, s.addr, replace(t, "proxy_buffering off;", "proxy_buffering "+buffering+";"))
+			resp, err := newClient(t, addr, "127.0.0.1").send(http.MethodGet, "/sub")
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			answer := bufio.NewReader(resp.Body)
+			for range 3 { // the first comes with the header, which is not held back anyway
+				beat, err := answer.ReadByte()
+				require.NoError(t, err)
+				require.Equal(t, "\n", string(beat))
+			}
+			newClient(t, addr, "127.0.0.1").publish("the same answer goes on")
+			var m message
+			require.NoError(t, json.NewDecoder(answer).Decode(&m))
+			require.Equal(t, message{1, "the same answer goes on"}, m)
+		})
+	}
+}
+
+// The longest poll with a cursor, and a silent plain one that is longer. Without -long, nginx's clock is
+// 30 times as fast, and so is the test's.
+func TestLongPollIsNotCut(t *testing.T) {
+	second, fast := time.Second, func(conf string) string { return conf }
+	if !*long {
+		second, fast = time.Second/30, clock30TimesAsFast
+	}
+	s := startServer(t, "PUBSUB_HEARTBEAT=0") // nothing but nginx's settings keeps it up
+	addr, _ := startNginx(t, s.addr, fast)
+	hasty, _ := startNginx(t, s.addr, replace(t, "proxy_read_timeout 120s;", "proxy_read_timeout 60s;"), fast)
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	began := time.Now()
+	answered := make(chan message, 1)
+	clients.Go(func() {
+		m, _ := newClient(t, addr, "127.0.0.1").message("/sub")
+		answered <- m
+	})
+	clients.Go(func() {
+		page, _ := newClient(t, addr, "127.0.0.1").page(fmt.Sprint("/sub/silent?since=now&timeout=", (60 * second).Seconds()))
+		assert.Empty(t, page.Messages)
+		assert.GreaterOrEqual(t, time.Since(began), 60*second)
+		t.Logf("the poll with a cursor was answered after %v", time.Since(began).Round(time.Millisecond))
+	})
+	// That the time was long enough to tell: nginx's own limit does cut such a poll.
+	clients.Go(func() {
+		status, _, _ := newClient(t, hasty, "127.0.0.1").do(http.MethodGet, "/sub/silent")
+		assert.Equal(t, http.StatusServiceUnavailable, status)
+		t.Logf("with nginx's own limit a plain poll was cut after %v", time.Since(began).Round(time.Millisecond))
+	})
+	select {
+	case early := <-answered:
+		require.Fail(t, "the poll ended early", "%v", early)
+	case <-time.After(65 * second):
+	}
+	newClient(t, addr, "127.0.0.1").publish("at last")
+	assert.Equal(t, message{1, "at last"}, <-answered)
+	t.Logf("the plain poll was answered after %v", time.Since(began).Round(time.Millisecond))
+}
+
+var timeout = regexp.MustCompile(`(_timeout) (\d+)s;`)
+
+func clock30TimesAsFast(conf string) string {
+	return timeout.ReplaceAllStringFunc(conf, func(setting string) string {
+		parts := timeout.FindStringSubmatch(setting)
+		seconds, _ := strconv.Atoi(parts[2]) // digits
+		return fmt.Sprintf("%s %dms;", parts[1], seconds*1000/30)
+	})
+}
+
+// Those who have a cursor go on after a restart, and are told of it.
+func TestServerRestarts(t *testing.T) {
+	const each = 5
+	s := startServer(t)
+	addr, _ := startNginx(t, s.addr)
+	publisher := newClient(t, addr, "127.0.0.1")
+	var clients sync.WaitGroup
+	for range crowd {
+		c := newClient(t, addr, "127.0.0.1")
+		cursor := c.now()
+		clients.Go(func() {
+			for restarts, seen := 0, uint64(0); restarts == 0 || seen < each; {
+				status, header, body := c.do(http.MethodGet, "/sub?since="+cursor)
+				if status == http.StatusServiceUnavailable {
+					assert.NotEmpty(t, header.Get("Retry-After"))
+					<-time.After(20 * time.Millisecond) // not the second or more that it asks for
+					continue
+				}
+				var page page
+				if !assert.Equal(t, http.StatusOK, status, body) || !assert.NoError(t, json.Unmarshal([]byte(body), &page), body) {
+					return
+				}
+				if page.Gap != nil {
+					assert.Equal(t, "restarted", page.Gap.Reason)
+					assert.Equal(t, uint64(each), seen, "what was said before the restart")
+					restarts, seen = restarts+1, 0
+					assert.Equal(t, 1, restarts)
+				}
+				for _, m := range page.Messages {
+					if !assert.Equal(t, seen+1, m.ID) {
+						return
+					}
+					seen = m.ID
+				}
+				cursor = page.Cursor
+			}
+		})
+	}
+	s.polling(crowd)
+	for range each {
+		publisher.publish("before")
+	}
+	s.stop()
+	status, header, body := publisher.do(http.MethodPost, "/pub?message=meanwhile")
+	assert.Equal(t, http.StatusServiceUnavailable, status)
+	assert.Equal(t, "1", header.Get("Retry-After"))
+	assert.JSONEq(t, `{"error":"The server cannot be reached. Ask again in a moment."}`, body)
+	s.start()
+	for range each {
+		publisher.publish("after")
+	}
+	clients.Wait()
+}
+
+// Browsers that do not say where a post comes from are told apart by Origin and Host.
+func TestPostsOfOtherOriginsAreRefused(t *testing.T) {
+	s := startServer(t)
+	addr, _ := startNginx(t, s.addr)
+	for origin, want := range map[string]int{
+		"http://" + addr:        http.StatusOK,
+		"http://127.0.0.1":      http.StatusForbidden,
+		"http://elsewhere.test": http.StatusForbidden,
+	} {
+		c := newClient(t, addr, "127.0.0.1")
+		c.header.Set("Origin", origin)
+		status, _, body := c.do(http.MethodPost, "/pub?message=hi")
+		assert.Equal(t, want, status, "%s: %s", origin, body)
+	}
+}
+
+// What a server is told of each client, seen by one that stands in for it.
+func TestWhatTheServerIsTold(t *testing.T) {
+	type told struct {
+		connection string
+		header     http.Header
+		host       string
+	}
+	requests := make(chan told, 1)
+	standIn := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		requests <- told{r.RemoteAddr, r.Header, r.Host}
+	}))
+	t.Cleanup(standIn.Close)
+	oneWorker := replace(t, "worker_processes auto;", "worker_processes 1;") // each has connections of its own
+	addr, addr6 := startNginx(t, standIn.Listener.Addr().String(), oneWorker)
+	ask := func(c *client) told {
+		status, _, _ := c.do(http.MethodGet, "/sub")
+		require.Equal(t, http.StatusOK, status)
+		return <-requests
+	}
+	ann, bo := newClient(t, addr, "127.0.0.1"), newClient(t, addr, "127.0.0.1")
+	bo.header.Set("X-Forwarded-For", "10.1.2.3")
+	bo.header.Set("Forwarded", "for=10.1.2.3")
+	bo.header.Set("Connection", "X-Anything")
+	first, second, again := ask(ann), ask(bo), ask(ann)
+
+	assert.Equal(t, first.connection, second.connection, "two clients share a connection to the server")
+	assert.Equal(t, first.header, again.header, "a client stays itself")
+	assert.NotEqual(t, first.header["Forwarded"], second.header["Forwarded"])
+	assert.Regexp(t, `^for="127\.0\.0\.1:\d+";proto=http;connection=\d+$`, first.header.Get("Forwarded"))
+	assert.Equal(t, "127.0.0.1", first.header.Get("X-Forwarded-For"))
+	assert.Equal(t, "10.1.2.3, 127.0.0.1", second.header.Get("X-Forwarded-For"))
+	assert.NotContains(t, strings.Join(second.header["Forwarded"], ","), "10.1.2.3")
+	assert.NotContains(t, second.header, "Connection")
+	assert.Equal(t, addr, first.host)
+
+	if addr6 == "" {
+		t.Skip("no IPv6 here")
+	}
+	assert.Regexp(t, `^for="\[::1\]:\d+";proto=http;connection=\d+$`, ask(newClient(t, addr6, "::1")).header.Get("Forwarded"))
+}
+
+// A connection that ends takes a plain client's place along. nginx's own limit is 1,000 requests.
+func TestConnectionLastsForManyPolls(t *testing.T) {
+	s := startServer(t)
+	addr, _ := startNginx(t, s.addr)
+	c := newClient(t, addr, "127.0.0.1")
+	for range 1100 {
+		status, _, _ := c.do(http.MethodGet, "/healthz")
+		require.Equal(t, http.StatusOK, status)
+	}
+	assert.Equal(t, int64(1), c.dials.Load())
+}
