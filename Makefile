@@ -1,25 +1,26 @@
-# What a person types: make test, make fmt, make lint, make fuzz.
+# What a person types: make test, make fmt, make lint, make fuzz, make bench.
 
-MODULES := . browser
-FUZZTIME ?= 5s
+MODULES := . browser bench
+FUZZTIME ?= 3s
 
-.PHONY: test deps lint fmt fuzz picture
+.PHONY: test deps lint fmt fuzz bench picture
 
 test: deps lint
-	go test -race -timeout 5m ./...
+	go test -race -timeout 10m ./...
 	cd browser && go test -timeout 5m ./...
+	cd bench && go test -race -timeout 5m ./...
 	$(MAKE) fuzz
 
-# The real programs that the tests start. Debian's names.
+# The real programs that the tests start, and Debian's packages of them.
 deps:
-	@.ci/install chromium:chromium
+	@.ci/install chromium:chromium nginx:nginx
 
 lint:
-	@unformatted=$$(gofmt -l main.go main_test.go server conformance browser); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted. Run make fmt."; exit 1; fi
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted. Run make fmt."; exit 1; fi
 	@for m in $(MODULES); do (cd $$m && go vet ./... && go fix -diff ./...) || exit 1; done
 
 fmt:
-	gofmt -w main.go main_test.go server conformance browser
+	gofmt -w .
 
 # Each parser of what comes from outside, for a short while.
 fuzz:
@@ -28,6 +29,10 @@ fuzz:
 			echo "$$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) || exit 1; \
 		done || exit 1; \
 	done
+
+# This server beside its peers; ORIGINAL=folder of the Python original, if at hand.
+bench:
+	cd bench && go run . compare $(if $(ORIGINAL),-original=$(abspath $(ORIGINAL)))
 
 # The README's picture, drawn anew.
 picture:

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,21 +23,28 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+var bin string // a folder of this run
+
+func TestMain(m *testing.M) {
+	var err error
+	if bin, err = os.MkdirTemp("", "pubsub-bin"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(bin)
+		os.Exit(code)
+	}))
+}
 
 // installed is the program as a buildpack installs it: in a folder on PATH.
-var installed = sync.OnceValues(func() (string, error) {
-	bin, err := os.MkdirTemp("", "pubsub-bin")
-	if err != nil {
-		return "", err
-	}
+var installed = sync.OnceValue(func() error {
 	install := exec.Command("go", "install", ".")
 	install.Env = append(os.Environ(), "GOBIN="+bin)
 	out, err := install.CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("go install: %w: %s", err, out)
+		return fmt.Errorf("go install: %w: %s", err, out)
 	}
-	return bin, nil
+	return nil
 })
 
 // process is the program, started by the Procfile's web line.
@@ -49,8 +57,7 @@ type process struct {
 
 func startWeb(t *testing.T, settings ...string) *process {
 	t.Helper()
-	bin, err := installed()
-	require.NoError(t, err)
+	require.NoError(t, installed())
 	t.Cleanup(func() { http.DefaultClient.CloseIdleConnections() })
 	procfile, err := os.ReadFile("Procfile")
 	require.NoError(t, err)
@@ -177,6 +184,47 @@ func TestFlagWinsOverEnvironment(t *testing.T) {
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
 	require.Regexp(t, `^The chat is at http://127\.0\.0\.1:\d{4,5}\n$`, line)
+	cancel()
+	require.NoError(t, <-ended)
+}
+
+// Metrics and pprof are for those who run it: with an address of their own they
+// are nowhere else. Logs are JSON where asked for.
+func TestAdminAddress(t *testing.T) {
+	p := startWeb(t, "PUBSUB_ADMIN_ADDR=127.0.0.1:0", "PUBSUB_LOG_FORMAT=json", "PUBSUB_LOG_LEVEL=debug")
+	status, _ := p.get(p.url("/metrics"))
+	require.Equal(t, http.StatusNotFound, status)
+	require.Zero(t, p.stop(syscall.SIGTERM))
+	lines := p.stderr.String()
+	require.Regexp(t, `"msg":"metrics and pprof","address":\{?"`, lines)
+	require.Contains(t, lines, `"msg":"request","method":"GET","path":"/metrics"`)
+	require.Contains(t, lines, `"msg":"refused","status":404,"reason":"not-found"`)
+	for line := range strings.Lines(lines) {
+		require.True(t, json.Valid([]byte(line)), line)
+	}
+
+	admin := make(chan string, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	stderr, log := io.Pipe()
+	go func() {
+		lines := bufio.NewScanner(stderr)
+		for lines.Scan() {
+			if at := regexp.MustCompile(`address=(\S+)`).FindStringSubmatch(lines.Text()); at != nil && len(admin) == 0 {
+				admin <- at[1]
+			}
+		}
+	}()
+	go func() {
+		ended <- run(ctx, []string{"-addr=127.0.0.1:0", "-admin-addr=127.0.0.1:0"}, func(string) string { return "" }, io.Discard, log)
+		log.Close()
+	}()
+	at := "http://" + <-admin
+	_, metrics := p.get(at + "/metrics")
+	require.Contains(t, metrics, "pubsub_polls_pending 0")
+	_, index := p.get(at + "/debug/pprof/")
+	require.Contains(t, index, "goroutine")
+	http.DefaultClient.CloseIdleConnections()
 	cancel()
 	require.NoError(t, <-ended)
 }

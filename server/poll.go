@@ -89,6 +89,7 @@ func writeHeartbeat(w http.ResponseWriter) error {
 	if err := writeBody(w, http.StatusOK, []byte("\n")); err != nil {
 		return err
 	}
+	limitWrite(w)
 	if err := http.NewResponseController(w).Flush(); err != nil {
 		return errors.Join(errAnswered, err)
 	}

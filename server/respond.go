@@ -114,12 +114,18 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 func writeBody(w http.ResponseWriter, status int, body []byte) error {
 	fresh(w.Header())["Content-Type"] = jsonType
 	w.WriteHeader(status)
-	limitWrite(w)
+	if len(body) > buffered {
+		limitWrite(w)
+	}
 	if _, err := w.Write(body); err != nil {
 		return errors.Join(errAnswered, err)
 	}
 	return nil
 }
+
+// buffered is how much of an answer net/http keeps until its handler returns;
+// ServeHTTP gives that its time.
+const buffered = 2 << 10
 
 // limitWrite gives the client the write timeout from now on; a poll has waited
 // for long already.

@@ -55,11 +55,19 @@ func (h *Hub) Publish(channel string, object []byte) (history.Cursor, error) {
 	return cursor, nil
 }
 
+// Gather is how long an answer may wait for more of a flood, so that it carries
+// several messages; see [Hub.Follow].
+const Gather = 5 * time.Millisecond
+
 // Follow returns what the channel has since the given place, at most limit
 // messages. If that is nothing it waits for the next message. When ctx ends
 // first it returns the context's cause, and after the timeout (0 for none)
 // [bus.ErrTimeout], each with a page whose cursor is the place where to go on. A
 // gap is told at once.
+//
+// A follower that finds a fresh message without having waited is asking slower
+// than messages come. It is given more at a time: the page is filled until its
+// first message is as old as [Gather]. Who waits for a message has it at once.
 func (h *Hub) Follow(ctx context.Context, channel string, since history.Since, limit int, timeout time.Duration) (history.Page, error) {
 	ring, err := h.bus.Subscribe(channel)
 	if err != nil {
@@ -71,12 +79,14 @@ func (h *Hub) Follow(ctx context.Context, channel string, since history.Since, l
 		deadline = time.Now().Add(timeout)
 	}
 	var ended error
-	for {
+	for asked := true; ; asked = false {
 		ring.Clear() // what has rung so far is in the log
 		page, err := h.log.Read(channel, since, limit)
 		switch {
 		case err != nil:
 			return page, err
+		case asked && gather(ctx, page, limit):
+			return h.log.Read(channel, since, limit)
 		case len(page.Messages) > 0 || page.Gap != nil:
 			return page, nil
 		case ended != nil:
@@ -97,6 +107,22 @@ func (h *Hub) Follow(ctx context.Context, channel string, since history.Since, l
 		}
 		ended = err // read once more: a message may have come at the same time
 	}
+}
+
+// gather waits until it pays to read the page anew, if it does.
+func gather(ctx context.Context, page history.Page, limit int) bool {
+	if n := len(page.Messages); n == 0 || n >= limit {
+		return false
+	}
+	wait := Gather - time.Since(page.Messages[0].Time)
+	if wait <= 0 || wait > Gather { // a clock that was set back makes no message younger
+		return false
+	}
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+	}
+	return true
 }
 
 // Waiting returns how many followers wait for a message: whatever is published
