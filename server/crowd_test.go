@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"pubsub/server"
 )
@@ -45,6 +46,8 @@ func TestCrowdInMemory(t *testing.T) {
 		stop()
 		require.NoError(t, <-served)
 		require.NoError(t, s.Close())
+		// zmq4 takes its time over so many: it looks for each through all.
+		require.Eventually(t, func() bool { return goleak.Find() == nil }, time.Minute, time.Second)
 	}()
 	ask := func(path string) string {
 		c := l.dial()

@@ -126,3 +126,28 @@ func FuzzPoll(f *testing.F) {
 		}))
 	})
 }
+
+// FuzzHeaders: whatever stands in the headers that the server reads, the request
+// is answered or refused.
+func FuzzHeaders(f *testing.F) {
+	f.Add("203.0.113.1, [2001:db8::1%eth0]:80", `for="[::1]:80"`, "https://a.example", "tab", "key")
+	f.Add(",,,", ";", "null", "\xff", "\x00")
+	config := open()
+	config.TrustedHops, config.PublishRate = 1, 1e6
+	config.AllowedOrigins = []string{"https://a.example"}
+	s, err := server.New(config, static, page, slog.New(slog.DiscardHandler))
+	require.NoError(f, err)
+	f.Cleanup(func() { require.NoError(f, s.Close()) })
+	f.Fuzz(func(t *testing.T, forwardedFor, forwarded, origin, client, key string) {
+		headers := http.Header{
+			"X-Forwarded-For": {forwardedFor}, "Forwarded": {forwarded}, "Origin": {origin},
+			"X-Client-Id": {client}, "Idempotency-Key": {key},
+		}
+		for method, path := range map[string]string{http.MethodGet: "/sub", http.MethodPost: "/pub", http.MethodOptions: "/pub"} {
+			requireFit(t, serve(s, &http.Request{
+				Method: method, Body: http.NoBody, Header: headers, Host: "chat",
+				URL: &url.URL{Path: path, RawQuery: "message=hi"},
+			}))
+		}
+	})
+}

@@ -2,10 +2,11 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -24,7 +25,7 @@ const (
 // connection: the memory goes with it. A proxy's connection has many clients,
 // so what it says of them takes the connection's place.
 type places struct {
-	forwarded *lru.Cache[string, *client]
+	forwarded *lru.Cache[identity, *client]
 }
 
 // client is what is remembered of one client.
@@ -41,7 +42,7 @@ type lastMessage struct {
 type clientKey struct{}
 
 func newPlaces() *places {
-	forwarded, err := lru.New[string, *client](placesForwarded)
+	forwarded, err := lru.New[identity, *client](placesForwarded)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
@@ -56,14 +57,14 @@ func (*places) connContext(ctx context.Context, _ net.Conn) context.Context {
 // place is a client's place in one channel.
 type place struct {
 	places  *places
-	who     string // the client that a proxy told of, "" for a connection's
+	who     *identity // nil for a connection's own client
 	client  *client
 	channel string
 }
 
 func (p *places) of(r *http.Request, channel string) place {
-	if who := forwardedClient(r.Header); who != "" {
-		known, found := p.forwarded.Get(who)
+	if who := forwardedClient(r.Header); who != nil {
+		known, found := p.forwarded.Get(*who)
 		if !found {
 			known = new(client)
 		}
@@ -73,20 +74,24 @@ func (p *places) of(r *http.Request, channel string) place {
 	if c == nil {
 		c = new(client) // not from our listener: nothing is remembered
 	}
-	return place{p, "", c, channel}
+	return place{p, nil, c, channel}
 }
 
-// forwardedClient is all that a proxy tells of whose request this is, "" if it
-// is nobody else's.
-func forwardedClient(h http.Header) string {
-	told := append(h["Forwarded"], h["X-Forwarded-For"]...)
-	if len(told) == 0 {
-		return ""
+// identity stands for all that a proxy tells of a client, however long.
+type identity [sha256.Size]byte
+
+// forwardedClient is the client that a proxy tells of, nil if there is no proxy.
+func forwardedClient(h http.Header) *identity {
+	if len(h["Forwarded"]) == 0 && len(h["X-Forwarded-For"]) == 0 {
+		return nil
 	}
-	told = append(told, h["X-Forwarded-Port"]...)
-	told = append(told, h["X-Client-Id"]...)
-	told = append(told, h["User-Agent"]...)
-	return strings.Join(told, "\n")
+	told := sha256.New()
+	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Port", "X-Client-Id", "User-Agent"} {
+		for _, value := range h[name] {
+			fmt.Fprintf(told, "%s: %s\n", name, value)
+		}
+	}
+	return (*identity)(told.Sum(nil))
 }
 
 // since is where the client's next poll begins: now, if it had no message yet.
@@ -103,8 +108,8 @@ func (p place) since() history.Since {
 
 // set remembers that the client has everything up to cursor.
 func (p place) set(cursor history.Cursor) {
-	if p.who != "" { // only now, so that those who wait for a first message push nobody out
-		if known, found, _ := p.places.forwarded.PeekOrAdd(p.who, p.client); found {
+	if p.who != nil { // only now, so that those who wait for a first message push nobody out
+		if known, found, _ := p.places.forwarded.PeekOrAdd(*p.who, p.client); found {
 			p.client = known
 		}
 	}

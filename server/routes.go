@@ -3,6 +3,8 @@ package server
 import (
 	"net/http"
 	"net/http/pprof"
+	"slices"
+	"strings"
 
 	"github.com/julienschmidt/httprouter"
 )
@@ -79,4 +81,12 @@ func methodNotAllowed(w http.ResponseWriter, r *http.Request) error {
 	allow := allowed(w.Header().Get("Allow"))
 	w.Header().Set("Allow", allow)
 	return refuse(http.StatusMethodNotAllowed, "%s is not for this address. It takes %s.", r.Method, allow)
+}
+
+// allowed is a router's Allow without the OPTIONS that it always adds.
+func allowed(header string) string {
+	methods := slices.DeleteFunc(strings.Split(header, ", "), func(method string) bool {
+		return method == http.MethodOptions
+	})
+	return strings.Join(methods, ", ")
 }

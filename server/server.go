@@ -3,7 +3,8 @@
 // To read it: routes.go has every URL. original.go is the Python original and
 // shows a message's whole way; cursor.go, event.go, api.go and chat.go are
 // further ways to the same hub. What they share: input.go reads what was
-// posted, poll.go waits, respond.go answers.
+// posted, publish.go publishes it, poll.go waits, respond.go answers. Around
+// them stand limits.go, origins.go, metrics.go and drain.go.
 package server
 
 import (
@@ -14,7 +15,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"pubsub/server/bus"
@@ -140,9 +140,4 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	s.drain(web, endPolls, &newcomers)
 	<-served
 	return nil
-}
-
-// allowed is a router's Allow without the OPTIONS that it always adds.
-func allowed(allow string) string {
-	return strings.TrimSuffix(strings.TrimPrefix(strings.ReplaceAll(allow, ", OPTIONS", ""), "OPTIONS, "), "OPTIONS")
 }
