@@ -65,10 +65,16 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// transcript is the conversation, "nick: message" a line.
+// transcript is the conversation, "nick: message" a line, as far back as one
+// answer may hold.
 func transcript(messages []history.Message) string {
+	size, from := 0, len(messages)
+	for from > 0 && size+len(messages[from-1].JSON) <= maxBytes {
+		from--
+		size += len(messages[from].JSON)
+	}
 	var b strings.Builder
-	for _, m := range messages {
+	for _, m := range messages[from:] {
 		var said struct{ Nick, Message any }
 		_ = json.Unmarshal(m.JSON, &said) // what was posted may have any shape
 		if said.Nick == nil {

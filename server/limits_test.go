@@ -201,6 +201,39 @@ func TestOtherLimits(t *testing.T) {
 	require.Equal(t, 5, strings.Count(s.get(t, "/sub/a?since=all"), `"message":"hi"`))
 }
 
+// An answer holds a bounded part of a channel that is full of long messages, and
+// the rest comes with the next.
+func TestAnswersAreBounded(t *testing.T) {
+	s := start(t, open())
+	long := strings.Repeat("x", 16_000)
+	for i := range 60 {
+		resp, body := s.do(t, "POST", "/pub", fmt.Sprintf(`{"message":"%d %s"}`, i, long), "Content-Type: application/json")
+		require.Equal(t, http.StatusOK, resp.StatusCode, body)
+	}
+	cursor, seen := "all", uint64(0)
+	for more := true; more; {
+		body := s.get(t, "/sub?timeout=0&since="+cursor)
+		require.Less(t, len(body), 300_000)
+		var page struct {
+			Messages []struct{ ID uint64 }
+			Cursor   string
+			More     bool
+			Gap      any
+		}
+		require.NoError(t, json.Unmarshal([]byte(body), &page))
+		require.Nil(t, page.Gap)
+		for _, m := range page.Messages {
+			seen++
+			require.Equal(t, seen, m.ID)
+		}
+		cursor, more = page.Cursor, page.More
+	}
+	require.EqualValues(t, 60, seen)
+	conversation := s.get(t, "/chat")
+	require.Less(t, len(conversation), 300_000)
+	require.Contains(t, conversation, "unknown: 59 xxx", "the newest")
+}
+
 func TestOrigins(t *testing.T) {
 	config := open()
 	config.AllowedOrigins = []string{"https://friend.example"}

@@ -17,7 +17,22 @@ import (
 const (
 	maxTimeout = 60 * time.Second // of a poll that names one
 	maxPage    = 256              // messages in an answer
+	maxBytes   = 256 << 10        // of messages in an answer, but for a larger one alone
 )
+
+// fit cuts a page to what one answer may hold, since a thousand clients that
+// never read theirs hold a thousand of them in memory.
+func fit(page history.Page) history.Page {
+	size := 0
+	for i, m := range page.Messages {
+		if size += len(m.JSON); i > 0 && size > maxBytes {
+			page.Messages, page.More = page.Messages[:i], true
+			page.Cursor.ID = page.Messages[i-1].ID
+			break
+		}
+	}
+	return page
+}
 
 // pollOf reads what every poll has.
 func (s *Server) pollOf(r *http.Request) (channel string, query url.Values, err error) {
@@ -39,6 +54,7 @@ func (s *Server) pollOf(r *http.Request) (channel string, query url.Values, err 
 func (s *Server) wait(ctx context.Context, channel string, since history.Since, limit int, timeout time.Duration) (history.Page, error) {
 	began := time.Now()
 	page, err := s.hub.Follow(ctx, channel, since, limit, timeout)
+	page = fit(page)
 	s.metrics.handedOver(page, began)
 	return page, err
 }
@@ -51,6 +67,7 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request, channel string, qu
 	}
 	if timeout == 0 {
 		page, err := s.hub.Read(channel, since, limit)
+		page = fit(page)
 		s.metrics.handedOver(page, time.Now())
 		return page, err
 	}

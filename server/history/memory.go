@@ -26,6 +26,7 @@ type Memory struct {
 	channelsMu sync.RWMutex
 	channels   map[string]*channel
 	sweeper    *time.Timer
+	closed     bool
 }
 
 var _ Log = (*Memory)(nil)
@@ -57,7 +58,9 @@ func NewMemory(options Options) *Memory {
 		m.channelsMu.Lock()
 		defer m.channelsMu.Unlock()
 		m.forget(max(options.Age, sweepEvery))
-		m.sweeper.Reset(sweepEvery)
+		if !m.closed {
+			m.sweeper.Reset(sweepEvery)
+		}
 	})
 	return m
 }
@@ -66,6 +69,7 @@ func NewMemory(options Options) *Memory {
 func (m *Memory) Close() error {
 	m.channelsMu.Lock()
 	defer m.channelsMu.Unlock()
+	m.closed = true
 	m.sweeper.Stop()
 	return nil
 }
