@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,15 +26,24 @@ var (
 	fireSerialRate = flag.Int("fire.plain-rate", 20, "messages a second for clients of a plain /sub")
 )
 
-// publishAll posts at a steady rate and returns the id of the last message.
-func (s *running) publishAll(t require.TestingT, rate int) (last uint64) {
+// publishAll posts at a steady rate, however long the answers take, and returns
+// the id of the last message.
+func (s *running) publishAll(t require.TestingT, rate int) uint64 {
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
+	var posts sync.WaitGroup
+	var last atomic.Uint64
 	for range int(fireFor.Seconds() * float64(rate)) {
 		<-tick.C
-		last = s.post(t, "hi")
+		posts.Go(func() {
+			id := s.post(t, "hi")
+			for old := last.Load(); id > old && !last.CompareAndSwap(old, id); {
+				old = last.Load()
+			}
+		})
 	}
-	return last
+	posts.Wait()
+	return last.Load()
 }
 
 // Clients that keep their cursor see every message once and in order, though a
