@@ -13,8 +13,8 @@ import (
 )
 
 // apiPublish publishes a JSON object of any shape.
-func (s *Server) apiPublish(w http.ResponseWriter, r *http.Request) error {
-	answer, err := s.publish(w, r, func(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (s *Server) apiPublish(w http.ResponseWriter, r *http.Request, channel string) error {
+	answer, err := s.publish(w, r, channel, func(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		object, err := s.readObject(w, r)
 		if err != nil {
 			return nil, err
@@ -29,8 +29,8 @@ func (s *Server) apiPublish(w http.ResponseWriter, r *http.Request) error {
 
 // apiPoll answers with the first message after the time since, or with all
 // after last_message_id where that is given.
-func (s *Server) apiPoll(w http.ResponseWriter, r *http.Request) error {
-	channel, query, err := s.pollOf(r)
+func (s *Server) apiPoll(w http.ResponseWriter, r *http.Request, channel string) error {
+	query, err := pollQuery(r)
 	if err != nil {
 		return err
 	}
@@ -41,11 +41,11 @@ func (s *Server) apiPoll(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, err := s.poll(w, r, channel, query, since, 1)
-	switch {
-	case err != nil:
-		return err
-	case len(page.Messages) == 0:
+	return s.poll(w, r, query, &ask{channel, since, 1, answerAPI})
+}
+
+func answerAPI(w http.ResponseWriter, _ string, page *history.Page) error {
+	if len(page.Messages) == 0 {
 		return writeJSON(w, http.StatusOK, map[string]any{"status": "timeout", "timestamp": timestamp(time.Now())})
 	}
 	return writeJSON(w, http.StatusOK, map[string]any{
@@ -60,10 +60,10 @@ func (s *Server) apiPollReliably(w http.ResponseWriter, r *http.Request, channel
 	if err != nil {
 		return err
 	}
-	page, err := s.poll(w, r, channel, query, since, maxPage)
-	if err != nil {
-		return err
-	}
+	return s.poll(w, r, query, &ask{channel, since, maxPage, answerAPIReliably})
+}
+
+func answerAPIReliably(w http.ResponseWriter, _ string, page *history.Page) error {
 	status := "messages"
 	if len(page.Messages) == 0 {
 		status = "timeout"

@@ -7,23 +7,22 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf16"
 
-	"pubsub/server/bus"
 	"pubsub/server/history"
 )
 
 // chat answers with the conversation as text once its length is not cur_len,
 // counted in UTF-16 units as JavaScript does, or with 304 at the timeout.
 func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
-	channel, query, err := s.pollOf(r)
+	query, err := pollQuery(r)
 	if err != nil {
 		return err
 	}
-	if id := query.Get("chat_id"); id != "" {
-		if channel, err = checkChannel(id); err != nil {
-			return err
-		}
+	channel, err := channelOf(query.Get("chat_id"))
+	if err != nil {
+		return err
 	}
 	length := 0
 	if text := query.Get("cur_len"); text != "" {
@@ -49,19 +48,20 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 		text := transcript(page.Messages)
 		if utf16Len(text) != length {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-			limitWrite(w)
 			_, err := w.Write([]byte(text))
 			return errors.Join(errAnswered, err)
 		}
-		_, err = s.wait(ctx, channel, history.After(page.Cursor), 1, timeout)
+		asked := time.Now()
+		page, err = s.hub.Follow(ctx, channel, history.After(page.Cursor), 1, timeout)
 		switch {
-		case errors.Is(err, bus.ErrTimeout), errors.Is(err, errDraining), errors.Is(err, errSuperseded):
+		case endedInTime(err):
 			s.closing(w.Header())
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		case err != nil:
 			return err
 		}
+		s.handOver(page, asked)
 	}
 }
 

@@ -8,6 +8,19 @@ import (
 	"pubsub/server/history"
 )
 
+// subscribe tells apart who asks with a cursor and who asks as the original's
+// clients do.
+func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, channel string) error {
+	query, err := pollQuery(r)
+	switch {
+	case err != nil:
+		return err
+	case query.Has("since"):
+		return s.subSince(w, r, channel, query)
+	}
+	return s.sub(w, r, channel)
+}
+
 // subSince answers with everything after since, at once if there is anything,
 // and with an empty list at the timeout.
 func (s *Server) subSince(w http.ResponseWriter, r *http.Request, channel string, query url.Values) error {
@@ -15,15 +28,15 @@ func (s *Server) subSince(w http.ResponseWriter, r *http.Request, channel string
 	if err != nil {
 		return err
 	}
-	page, err := s.poll(w, r, channel, query, since, maxPage)
-	if err != nil {
-		return err
-	}
+	return s.poll(w, r, query, &ask{channel, since, maxPage, answerPage})
+}
+
+func answerPage(w http.ResponseWriter, _ string, page *history.Page) error {
 	return writeBody(w, http.StatusOK, encodePage(page))
 }
 
 // encodePage is {"messages": […], "cursor": "…", "more": false, "gap": {…}}.
-func encodePage(page history.Page) []byte {
+func encodePage(page *history.Page) []byte {
 	b := append([]byte(`{"messages":`), joinMessages(page.Messages)...)
 	b = append(b, `,"cursor":"`...)
 	b = append(b, page.Cursor.String()...)

@@ -9,8 +9,8 @@ import (
 )
 
 // publishEvent publishes a JSON object that has a message.
-func (s *Server) publishEvent(w http.ResponseWriter, r *http.Request) error {
-	answer, err := s.publish(w, r, s.readEvent)
+func (s *Server) publishEvent(w http.ResponseWriter, r *http.Request, channel string) error {
+	answer, err := s.publish(w, r, channel, s.readEvent)
 	if err != nil {
 		return err
 	}
@@ -30,8 +30,8 @@ func (s *Server) readEvent(w http.ResponseWriter, r *http.Request) ([]byte, erro
 
 // subscribeEvent answers with the first message after last_event_id, without
 // that with the next new one.
-func (s *Server) subscribeEvent(w http.ResponseWriter, r *http.Request) error {
-	channel, query, err := s.pollOf(r)
+func (s *Server) subscribeEvent(w http.ResponseWriter, r *http.Request, channel string) error {
+	query, err := pollQuery(r)
 	if err != nil {
 		return err
 	}
@@ -41,11 +41,11 @@ func (s *Server) subscribeEvent(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	page, err := s.poll(w, r, channel, query, since, 1)
-	switch {
-	case err != nil:
-		return err
-	case len(page.Messages) == 0:
+	return s.poll(w, r, query, &ask{channel, since, 1, answerEvent})
+}
+
+func answerEvent(w http.ResponseWriter, channel string, page *history.Page) error {
+	if len(page.Messages) == 0 {
 		return writeJSON(w, http.StatusOK, map[string]string{"status": "timeout", "channel": channel})
 	}
 	return writeBody(w, http.StatusOK, page.Messages[0].JSON)

@@ -18,9 +18,9 @@ import (
 // defaultChannel is the one of the original's endpoints.
 const defaultChannel = "chat"
 
-// channelOf returns the channel in the path, the default one where it has none.
-func channelOf(r *http.Request) (string, error) {
-	name := r.PathValue("channel")
+// channelOf returns the channel that a path names, the default one where it
+// names none.
+func channelOf(name string) (string, error) {
 	if name == "" {
 		return defaultChannel, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"time"
 )
 
 // listener gives connections two manners that net/http's lack. Where net/http
@@ -18,15 +19,25 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{c}, nil
+	return &conn{Conn: c}, nil
 }
 
-type conn struct{ net.Conn }
+type conn struct {
+	net.Conn
+	writeBy time.Time // the deadline that is set
+}
 
 var badRequest = []byte("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" +
 	`{"error":"The request is not HTTP/1.1 as this server speaks it. Send a body plain or in chunks."}` + "\n")
 
+// Write gives the client the write timeout to take b in, or up to half as much
+// again: a deadline costs a twentieth of a small answer, and so is not set for
+// each.
 func (c *conn) Write(b []byte) (int, error) {
+	if now := time.Now(); c.writeBy.Sub(now) < writeTimeout {
+		c.writeBy = now.Add(writeTimeout + writeTimeout/2)
+		_ = c.Conn.SetWriteDeadline(c.writeBy) // a connection that is gone says so below
+	}
 	if bytes.HasPrefix(b, []byte("HTTP/1.1 501 ")) || bytes.HasPrefix(b, []byte("HTTP/1.1 505 ")) {
 		if _, err := c.Conn.Write(badRequest); err != nil {
 			return 0, err

@@ -72,13 +72,12 @@ func newMetrics(h *hub.Hub, b *bus.Bus) *metrics {
 }
 
 func (m *metrics) write(w http.ResponseWriter, r *http.Request) error {
-	limitWrite(w)
 	m.handler.ServeHTTP(w, r)
 	return nil
 }
 
-// handedOver counts what a poll that began at the given time is answered with.
-func (m *metrics) handedOver(page history.Page, began time.Time) {
+// handedOver counts what a poll that asked at the given time is answered with.
+func (m *metrics) handedOver(page *history.Page, asked time.Time) {
 	if page.Gap != nil {
 		m.gaps.WithLabelValues(page.Gap.Reason).Inc()
 	}
@@ -86,7 +85,7 @@ func (m *metrics) handedOver(page history.Page, began time.Time) {
 		return
 	}
 	m.deliveries.Add(int64(len(page.Messages)))
-	if published := page.Messages[0].Time; published.After(began) { // else it was there already
+	if published := page.Messages[0].Time; published.After(asked) { // else it was there already
 		m.delivery.Observe(time.Since(published).Seconds())
 	}
 }

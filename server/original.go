@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"pubsub/server/bus"
 	"pubsub/server/history"
@@ -15,8 +16,8 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) error {
 }
 
 // pub publishes what a client posted.
-func (s *Server) pub(w http.ResponseWriter, r *http.Request) error {
-	answer, err := s.publish(w, r, s.readPosted)
+func (s *Server) pub(w http.ResponseWriter, r *http.Request, channel string) error {
+	answer, err := s.publish(w, r, channel, s.readPosted)
 	if err != nil {
 		return err
 	}
@@ -26,14 +27,7 @@ func (s *Server) pub(w http.ResponseWriter, r *http.Request) error {
 // sub waits for the next message and answers with it alone. It never times
 // out: while nothing is said the client is sent a newline now and then, which
 // JSON allows before a value and which finds out who is gone.
-func (s *Server) sub(w http.ResponseWriter, r *http.Request) error {
-	channel, query, err := s.pollOf(r)
-	if err != nil {
-		return err
-	}
-	if query.Has("since") {
-		return s.subSince(w, r, channel, query)
-	}
+func (s *Server) sub(w http.ResponseWriter, r *http.Request, channel string) error {
 	ctx, leave, err := s.limits.admit(r, channel)
 	if err != nil {
 		return err
@@ -42,11 +36,12 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request) error {
 
 	place, begun := s.places.of(r, channel), false
 	for since := place.since(); ; {
-		page, err := s.wait(ctx, channel, since, 1, s.config.Heartbeat)
-		since = history.After(page.Cursor)
+		asked := time.Now()
+		page, err := s.hub.Follow(ctx, channel, since, 1, s.config.Heartbeat)
 		switch {
-		case len(page.Messages) > 0: // a message is available on the bus
+		case err == nil && len(page.Messages) > 0: // a message is available on the bus
 			place.set(page.Cursor)
+			s.handOver(page, asked)
 			return writeBody(w, http.StatusOK, page.Messages[0].JSON)
 		case errors.Is(err, bus.ErrTimeout): // nobody has said anything for a while
 			if err := writeHeartbeat(w); err != nil {
@@ -58,6 +53,7 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request) error {
 		case err != nil: // the client is gone, or the server is going
 			return err
 		}
+		since = history.After(page.Cursor)
 	}
 }
 

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -20,9 +19,65 @@ const (
 	maxBytes   = 256 << 10        // of messages in an answer, but for a larger one alone
 )
 
-// fit cuts a page to what one answer may hold, since a thousand clients that
-// never read theirs hold a thousand of them in memory.
-func fit(page history.Page) history.Page {
+// pollQuery reads the query of a poll.
+func pollQuery(r *http.Request) (url.Values, error) {
+	// The context of a request ends on a hang-up only when its body was read
+	// (golang/go#23262), and a poll waits on that.
+	if r.Body != http.NoBody {
+		return nil, refuse(http.StatusBadRequest, "A poll has no body. Put what you ask for into the query.")
+	}
+	return queryOf(r)
+}
+
+// ask is what a poll wants: at most limit messages since a place in a channel.
+// answer writes them, or that there are none yet.
+type ask struct {
+	channel string
+	since   history.Since
+	limit   int
+	answer  func(w http.ResponseWriter, channel string, page *history.Page) error
+}
+
+// poll waits for what a poll asks for, and answers it.
+//
+// Thousands of requests wait here at a time, so what they have on their stacks
+// counts: poll is the last thing that a handler calls.
+func (s *Server) poll(w http.ResponseWriter, r *http.Request, query url.Values, a *ask) error {
+	timeout, err := s.timeoutOf(query)
+	if err != nil {
+		return err
+	}
+	if timeout == 0 {
+		page, err := s.hub.Read(a.channel, a.since, a.limit)
+		if err != nil {
+			return err
+		}
+		return a.answer(w, a.channel, s.handOver(page, time.Now()))
+	}
+	ctx, leave, err := s.limits.admit(r, a.channel)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	asked := time.Now()
+	page, err := s.hub.Follow(ctx, a.channel, a.since, a.limit, timeout)
+	s.closing(w.Header())
+	if err != nil && !endedInTime(err) {
+		return err
+	}
+	return a.answer(w, a.channel, s.handOver(page, asked))
+}
+
+// endedInTime tells whether a poll ended without a message in a way that lets
+// its client ask again with the same cursor.
+func endedInTime(err error) bool {
+	return errors.Is(err, bus.ErrTimeout) || errors.Is(err, errDraining) || errors.Is(err, errSuperseded)
+}
+
+// handOver cuts a page to what one answer may hold, since a thousand clients
+// that never read theirs hold a thousand of them in memory, and counts it for a
+// poll that asked at the given time.
+func (s *Server) handOver(page *history.Page, asked time.Time) *history.Page {
 	size := 0
 	for i, m := range page.Messages {
 		if size += len(m.JSON); i > 0 && size > maxBytes {
@@ -31,57 +86,8 @@ func fit(page history.Page) history.Page {
 			break
 		}
 	}
+	s.metrics.handedOver(page, asked)
 	return page
-}
-
-// pollOf reads what every poll has.
-func (s *Server) pollOf(r *http.Request) (channel string, query url.Values, err error) {
-	// The context of a request ends on a hang-up only when its body was read
-	// (golang/go#23262), and a poll waits on that.
-	if r.Body != http.NoBody {
-		return "", nil, refuse(http.StatusBadRequest, "A poll has no body. Put what you ask for into the query.")
-	}
-	if channel, err = channelOf(r); err != nil {
-		return "", nil, err
-	}
-	query, err = queryOf(r)
-	return channel, query, err
-}
-
-// wait returns what channel has since the given place, and waits for it up to
-// timeout, for ever if that is 0. Then the error is [bus.ErrTimeout] and the
-// page tells where to go on.
-func (s *Server) wait(ctx context.Context, channel string, since history.Since, limit int, timeout time.Duration) (history.Page, error) {
-	began := time.Now()
-	page, err := s.hub.Follow(ctx, channel, since, limit, timeout)
-	page = fit(page)
-	s.metrics.handedOver(page, began)
-	return page, err
-}
-
-// poll is wait for a poll that ends with an empty page at its timeout.
-func (s *Server) poll(w http.ResponseWriter, r *http.Request, channel string, query url.Values, since history.Since, limit int) (history.Page, error) {
-	timeout, err := s.timeoutOf(query)
-	if err != nil {
-		return history.Page{}, err
-	}
-	if timeout == 0 {
-		page, err := s.hub.Read(channel, since, limit)
-		page = fit(page)
-		s.metrics.handedOver(page, time.Now())
-		return page, err
-	}
-	ctx, leave, err := s.limits.admit(r, channel)
-	if err != nil {
-		return history.Page{}, err
-	}
-	defer leave()
-	page, err := s.wait(ctx, channel, since, limit, timeout)
-	s.closing(w.Header())
-	if errors.Is(err, bus.ErrTimeout) || errors.Is(err, errDraining) || errors.Is(err, errSuperseded) {
-		return page, nil // its client asks again with the cursor
-	}
-	return page, err
 }
 
 // timeoutOf reads how many seconds a poll waits, 60 at most. Without a word on
@@ -106,7 +112,6 @@ func writeHeartbeat(w http.ResponseWriter) error {
 	if err := writeBody(w, http.StatusOK, []byte("\n")); err != nil {
 		return err
 	}
-	limitWrite(w)
 	if err := http.NewResponseController(w).Flush(); err != nil {
 		return errors.Join(errAnswered, err)
 	}

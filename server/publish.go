@@ -14,11 +14,7 @@ type posted struct {
 
 // publish publishes what read finds in a request, once for all requests with
 // its Idempotency-Key.
-func (s *Server) publish(w http.ResponseWriter, r *http.Request, read func(http.ResponseWriter, *http.Request) ([]byte, error)) (posted, error) {
-	channel, err := channelOf(r)
-	if err != nil {
-		return posted{}, err
-	}
+func (s *Server) publish(w http.ResponseWriter, r *http.Request, channel string, read func(http.ResponseWriter, *http.Request) ([]byte, error)) (posted, error) {
 	if err := s.limits.admitPost(r); err != nil {
 		return posted{}, err
 	}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"time"
 
 	"pubsub/server/bus"
 	"pubsub/server/history"
@@ -38,6 +37,10 @@ var (
 
 // handler is an HTTP endpoint. It answers, or returns an error for answerError.
 type handler func(w http.ResponseWriter, r *http.Request) error
+
+// channelHandler is an endpoint of the channel in its path, or of the default
+// one where the path has none.
+type channelHandler func(s *Server, w http.ResponseWriter, r *http.Request, channel string) error
 
 func (s *Server) handle(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -114,24 +117,10 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 func writeBody(w http.ResponseWriter, status int, body []byte) error {
 	fresh(w.Header())["Content-Type"] = jsonType
 	w.WriteHeader(status)
-	if len(body) > buffered {
-		limitWrite(w)
-	}
 	if _, err := w.Write(body); err != nil {
 		return errors.Join(errAnswered, err)
 	}
 	return nil
-}
-
-// buffered is how much of an answer net/http keeps until its handler returns;
-// ServeHTTP gives that its time.
-const buffered = 2 << 10
-
-// limitWrite gives the client the write timeout from now on; a poll has waited
-// for long already.
-func limitWrite(w http.ResponseWriter) {
-	// A recorder has no deadlines; a connection that is gone says so later.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 }
 
 // Header values that every answer shares, so that none makes its own.

@@ -12,7 +12,7 @@ import (
 // routes is every URL that the server answers, but for the static files: those
 // are what no route claims.
 func (s *Server) routes() http.Handler {
-	router := httprouter.New()
+	router := router{httprouter.New()}
 	router.RedirectTrailingSlash = false
 	router.RedirectFixedPath = false
 	router.HandleOPTIONS = false
@@ -20,35 +20,40 @@ func (s *Server) routes() http.Handler {
 	router.MethodNotAllowed = s.handle(methodNotAllowed)
 
 	route := func(method, path string, h handler) {
-		serve := s.handle(h)
+		router.Handler(method, path, s.handle(h))
+	}
+	onChannel := func(method, path string, h channelHandler) {
 		router.Handle(method, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
-			for _, p := range params {
-				r.SetPathValue(p.Key, p.Value)
+			channel, err := channelOf(params.ByName("channel"))
+			if err == nil {
+				err = h(s, w, r, channel)
 			}
-			serve(w, r)
+			if err != nil {
+				s.answerError(w, r, err)
+			}
 		})
 	}
 
 	// The Python original's.
 	route(http.MethodGet, "/", s.index)
 	route(http.MethodHead, "/", s.index)
-	route(http.MethodPost, "/pub", s.pub)
-	route(http.MethodGet, "/sub", s.sub)
+	onChannel(http.MethodPost, "/pub", (*Server).pub)
+	onChannel(http.MethodGet, "/sub", (*Server).subscribe)
 	route(http.MethodGet, "/debug", s.debug)
 	route(http.MethodHead, "/debug", s.debug)
 
-	// The same on any channel; /sub with a cursor is in cursor.go.
-	route(http.MethodPost, "/pub/:channel", s.pub)
-	route(http.MethodGet, "/sub/:channel", s.sub)
+	// The same on any channel, and with a cursor.
+	onChannel(http.MethodPost, "/pub/:channel", (*Server).pub)
+	onChannel(http.MethodGet, "/sub/:channel", (*Server).subscribe)
 
 	// One message at a time, by event id.
-	route(http.MethodPost, "/publish/:channel", s.publishEvent)
-	route(http.MethodGet, "/subscribe/:channel", s.subscribeEvent)
+	onChannel(http.MethodPost, "/publish/:channel", (*Server).publishEvent)
+	onChannel(http.MethodGet, "/subscribe/:channel", (*Server).subscribeEvent)
 	route(http.MethodGet, "/channels", s.channels)
 
 	// Messages of any shape, by timestamp or by id.
-	route(http.MethodPost, "/api/publish/:channel", s.apiPublish)
-	route(http.MethodGet, "/api/poll/:channel", s.apiPoll)
+	onChannel(http.MethodPost, "/api/publish/:channel", (*Server).apiPublish)
+	onChannel(http.MethodGet, "/api/poll/:channel", (*Server).apiPoll)
 
 	// The whole conversation as text, by length.
 	route(http.MethodGet, "/chat", s.chat)
@@ -61,6 +66,18 @@ func (s *Server) routes() http.Handler {
 	}
 
 	return router
+}
+
+// router calls a route's handler without a frame of its own in between, which
+// every request that waits would keep on its stack.
+type router struct{ *httprouter.Router }
+
+func (t router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if handle, params, _ := t.Lookup(r.Method, r.URL.Path); handle != nil {
+		handle(w, r, params)
+		return
+	}
+	t.Router.ServeHTTP(w, r) // says why there is none
 }
 
 // adminRoutes is what only those who run the server should reach.

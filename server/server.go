@@ -82,7 +82,7 @@ func (s *Server) Close() error {
 const (
 	headerTimeout = 10 * time.Second
 	bodyTimeout   = 10 * time.Second
-	writeTimeout  = 30 * time.Second // to take an answer in
+	writeTimeout  = 20 * time.Second // at least, to take a part of an answer in; see conn
 	idleTimeout   = 2 * time.Minute  // longer than a router keeps its end: Heroku's does for 90 s
 )
 
@@ -96,9 +96,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// It takes the deadline back when that comes. A recorder has none.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
-	defer limitWrite(w) // what is still in buffers is written after this
 	if s.log.Enabled(r.Context(), slog.LevelDebug) {
-		s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "address", s.limits.address(r))
+		s.logRequest(r)
 	}
 	w.Header()["X-Content-Type-Options"] = nosniff
 	if answered, err := s.origins.check(w, r); err != nil {
@@ -106,6 +105,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else if !answered {
 		s.handler.ServeHTTP(w, r)
 	}
+}
+
+func (s *Server) logRequest(r *http.Request) {
+	s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "address", s.limits.address(r))
 }
 
 // Serve answers on l, and on admin what is only for those who run the server if

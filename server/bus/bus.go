@@ -133,7 +133,7 @@ func (b *Bus) Subscribe(channel string) (*Subscription, error) {
 	if sub := s.takeReleased(channel); sub != nil {
 		return sub, nil
 	}
-	return b.open(s, channel)
+	return b.openAside(s, channel)
 }
 
 // takeReleased returns a SUB that an earlier poll of channel left, nil if none.

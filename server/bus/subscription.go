@@ -31,7 +31,7 @@ type Subscription struct {
 	channel    string
 	socket     zmq4.Socket
 	conn       *conn
-	timer      *time.Timer // of Wait, nil before the first
+	timer      *time.Timer // of SetTimeout, nil before the first
 	releasedAt time.Time
 }
 
@@ -60,14 +60,37 @@ func (b *Bus) open(s *shard, channel string) (*Subscription, error) {
 	return &Subscription{bus: b, shard: s, channel: channel, socket: socket, conn: cfg.conn}, nil
 }
 
+// SetTimeout makes Wait end so long from now; 0 is never, as it is at first.
+func (s *Subscription) SetTimeout(timeout time.Duration) {
+	switch {
+	case s.timer == nil && timeout > 0:
+		s.timer = time.NewTimer(timeout)
+	case timeout > 0:
+		s.timer.Reset(timeout)
+	case s.timer != nil:
+		s.timer.Stop()
+	}
+}
+
+// openAside is open in another goroutine. zmq4 goes deep to connect a socket, and
+// a stack that has grown for that does not shrink while its request waits.
+func (b *Bus) openAside(s *shard, channel string) (sub *Subscription, err error) {
+	opened := make(chan struct{})
+	go func() {
+		defer close(opened)
+		sub, err = b.open(s, channel)
+	}()
+	<-opened
+	return sub, err
+}
+
 // Wait returns when a message can be received, as zmq_poll does for one socket.
-// When ctx ends first it returns the context's cause, after the deadline (zero
-// for none) [ErrTimeout], and [ErrCutOff] when nothing will come any more.
-func (s *Subscription) Wait(ctx context.Context, deadline time.Time) error {
+// When ctx ends first it returns the context's cause, after the timeout
+// [ErrTimeout], and [ErrCutOff] when nothing will come any more.
+func (s *Subscription) Wait(ctx context.Context) error {
 	var late <-chan time.Time
-	if !deadline.IsZero() {
-		late = s.startTimer(time.Until(deadline))
-		defer s.timer.Stop()
+	if s.timer != nil {
+		late = s.timer.C
 	}
 	for {
 		switch {
@@ -86,18 +109,9 @@ func (s *Subscription) Wait(ctx context.Context, deadline time.Time) error {
 	}
 }
 
-func (s *Subscription) startTimer(wait time.Duration) <-chan time.Time {
-	if s.timer == nil {
-		s.timer = time.NewTimer(wait)
-	} else {
-		s.timer.Reset(wait)
-	}
-	return s.timer.C
-}
-
 // Recv waits for the next message and returns its body, or an error as Wait.
 func (s *Subscription) Recv(ctx context.Context) ([]byte, error) {
-	if err := s.Wait(ctx, time.Time{}); err != nil {
+	if err := s.Wait(ctx); err != nil {
 		return nil, err
 	}
 	s.conn.in.permit()
@@ -114,6 +128,7 @@ func (s *Subscription) Clear() { s.conn.in.discard() }
 // Release gives the subscription back; the caller must not use it afterwards.
 // It stays connected for a while for the next poll of its channel.
 func (s *Subscription) Release() {
+	s.SetTimeout(0)
 	if s.conn.in.closed() {
 		s.socket.Close()
 		return

@@ -46,10 +46,9 @@ func isEpoch(s string) bool {
 
 // Since is where a reader wants to begin. The zero value is Now.
 type Since struct {
-	kind   sinceKind
-	cursor Cursor
-	n      uint64
-	at     time.Time
+	kind  sinceKind
+	epoch string // of a cursor
+	n     uint64 // messages, an id, or microseconds since 1970, by the kind
 }
 
 type sinceKind int
@@ -72,14 +71,14 @@ func All() Since { return Last(1<<63 - 1) }
 func Last(n uint64) Since { return Since{kind: sinceLast, n: n} }
 
 // After begins after a cursor; what it missed is told as a [Gap].
-func After(c Cursor) Since { return Since{kind: sinceCursor, cursor: c} }
+func After(c Cursor) Since { return Since{kind: sinceCursor, epoch: c.Epoch, n: c.ID} }
 
 // AfterID begins after an id of whatever epoch the log is in: for readers that
 // keep no epoch. An id ahead of the log begins with the oldest message.
 func AfterID(id uint64) Since { return Since{kind: sinceID, n: id} }
 
 // AfterTime begins after the last message that is not newer than at.
-func AfterTime(at time.Time) Since { return Since{kind: sinceTime, at: at} }
+func AfterTime(at time.Time) Since { return Since{kind: sinceTime, n: uint64(at.UnixMicro())} }
 
 // ParseSince reads the since of a request: now, all, -N, or a cursor.
 func ParseSince(text string) (Since, error) {

@@ -21,7 +21,7 @@ type Log interface {
 	// Read returns what the channel has since the given place, oldest first, at
 	// most limit messages. It never waits. A channel that nobody has used yet
 	// begins with this call, so that its cursor holds.
-	Read(channel string, since Since, limit int) (Page, error)
+	Read(channel string, since Since, limit int) (*Page, error)
 
 	// Channels returns the names of the channels in the log, sorted.
 	Channels() []string

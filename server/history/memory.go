@@ -95,17 +95,17 @@ func (m *Memory) Append(name string, object []byte) (Message, Cursor, error) {
 }
 
 // Read implements [Log].
-func (m *Memory) Read(name string, since Since, limit int) (Page, error) {
+func (m *Memory) Read(name string, since Since, limit int) (*Page, error) {
 	c, err := m.use(name)
 	if err != nil {
-		return Page{}, err
+		return nil, err
 	}
 	defer c.mu.Unlock()
 	c.expire(m.options, c.usedAt)
 	after, gap := c.find(since)
 	rest := c.messages[after-c.dropped():]
 	n := min(len(rest), limit)
-	return Page{
+	return &Page{
 		Messages: slices.Clip(rest[:n]),
 		Cursor:   Cursor{c.epoch, after + uint64(n)},
 		More:     n < len(rest),
@@ -128,13 +128,14 @@ func (c *channel) find(since Since) (after uint64, gap *Gap) {
 		}
 		return max(since.n, dropped), nil
 	case sinceTime:
-		n, _ := slices.BinarySearchFunc(c.messages, since.at, func(message Message, at time.Time) int {
+		at := time.UnixMicro(int64(since.n))
+		n, _ := slices.BinarySearchFunc(c.messages, at, func(message Message, at time.Time) int {
 			return cmp.Or(message.Time.Compare(at), -1) // behind one of the same time
 		})
 		return dropped + uint64(n), nil
 	case sinceCursor:
-		switch id := since.cursor.ID; {
-		case since.cursor.Epoch != c.epoch:
+		switch id := since.n; {
+		case since.epoch != c.epoch:
 			return dropped, &Gap{Reason: Restarted}
 		case id > c.last:
 			return dropped, &Gap{Reason: Ahead}

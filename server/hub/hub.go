@@ -68,16 +68,13 @@ const Gather = 5 * time.Millisecond
 // A follower that finds a fresh message without having waited is asking slower
 // than messages come. It is given more at a time: the page is filled until its
 // first message is as old as [Gather]. Who waits for a message has it at once.
-func (h *Hub) Follow(ctx context.Context, channel string, since history.Since, limit int, timeout time.Duration) (history.Page, error) {
+func (h *Hub) Follow(ctx context.Context, channel string, since history.Since, limit int, timeout time.Duration) (*history.Page, error) {
 	ring, err := h.bus.Subscribe(channel)
 	if err != nil {
-		return history.Page{}, err
+		return nil, err
 	}
-	defer func() { ring.Release() }()
-	var deadline time.Time
-	if timeout > 0 {
-		deadline = time.Now().Add(timeout)
-	}
+	defer ring.Release()
+	ring.SetTimeout(timeout)
 	var ended error
 	for asked := true; ; asked = false {
 		ring.Clear() // what has rung so far is in the log
@@ -94,23 +91,16 @@ func (h *Hub) Follow(ctx context.Context, channel string, since history.Since, l
 		}
 		since = history.After(page.Cursor)
 		h.waiting.Add(1)
-		err = ring.Wait(ctx, deadline)
+		ended = ring.Wait(ctx) // then read once more: a message may have come at the same time
 		h.waiting.Add(-1)
-		if errors.Is(err, bus.ErrCutOff) {
-			fresh, err := h.bus.Subscribe(channel)
-			if err != nil {
-				return page, err
-			}
-			ring.Release()
-			ring = fresh
-			continue
+		if errors.Is(ended, bus.ErrCutOff) { // by messages that are in the log, or by the end of the bus
+			return h.Follow(ctx, channel, since, limit, timeout)
 		}
-		ended = err // read once more: a message may have come at the same time
 	}
 }
 
 // gather waits until it pays to read the page anew, if it does.
-func gather(ctx context.Context, page history.Page, limit int) bool {
+func gather(ctx context.Context, page *history.Page, limit int) bool {
 	if n := len(page.Messages); n == 0 || n >= limit {
 		return false
 	}
@@ -133,6 +123,6 @@ func (h *Hub) Waiting() int64 { return h.waiting.Load() }
 func (h *Hub) Channels() []string { return h.log.Channels() }
 
 // Read is Follow without the wait.
-func (h *Hub) Read(channel string, since history.Since, limit int) (history.Page, error) {
+func (h *Hub) Read(channel string, since history.Since, limit int) (*history.Page, error) {
 	return h.log.Read(channel, since, limit)
 }

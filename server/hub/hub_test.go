@@ -34,7 +34,7 @@ type meddler struct {
 	afterRead func()
 }
 
-func (m *meddler) Read(name string, since history.Since, limit int) (history.Page, error) {
+func (m *meddler) Read(name string, since history.Since, limit int) (*history.Page, error) {
 	page, err := m.Log.Read(name, since, limit)
 	if meddle := m.afterRead; name == channel && len(page.Messages) == 0 && meddle != nil {
 		m.afterRead = nil
@@ -91,7 +91,7 @@ func (w *world) gone(epoch string, id uint64) bool {
 }
 
 // check holds an answer against what a reader with this cursor has to get.
-func (w *world) check(t require.TestingT, had history.Cursor, page history.Page, waited time.Duration) {
+func (w *world) check(t require.TestingT, had history.Cursor, page *history.Page, waited time.Duration) {
 	next, epoch := had.ID, page.Cursor.Epoch
 	switch {
 	case had.Epoch != epoch:
@@ -189,7 +189,7 @@ func (w *world) poll(t require.TestingT, reader *history.Cursor, c pollCase) {
 		}
 	}
 	began := time.Now()
-	var page history.Page
+	var page *history.Page
 	var err error
 	var done atomic.Bool
 	go func() {

@@ -53,14 +53,14 @@ func add(t require.TestingT, log history.Log, channel string, n int) (last histo
 	return last
 }
 
-func read(t require.TestingT, log history.Log, channel string, since history.Since, limit int) history.Page {
+func read(t require.TestingT, log history.Log, channel string, since history.Since, limit int) *history.Page {
 	page, err := log.Read(channel, since, limit)
 	require.NoError(t, err)
 	return page
 }
 
 // ids returns the ids of a page as text: "3 4 5".
-func ids(page history.Page) string {
+func ids(page *history.Page) string {
 	var all []string
 	for _, m := range page.Messages {
 		all = append(all, fmt.Sprint(m.ID))
