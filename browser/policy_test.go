@@ -77,7 +77,8 @@ func TestHeadersOfWhatBrowsersLoad(t *testing.T) {
 	s := startServer(t)
 	for path, policed := range map[string]bool{
 		"/": true, "/pubsub.js": true, "/favicon.svg": true,
-		"/debug": false, "/sub?since=all&timeout=0": false, "/no-such": false,
+		"/debug": false, "/sub?since=all&timeout=0": false, "/sub?since=never": false, "/chat?cur_len=1&timeout=0": false,
+		"/metrics": false, "/healthz": false, "/channels": false, "/no-such": false, "/pub": false,
 	} {
 		resp, err := http.Get(s.URL + path)
 		require.NoError(t, err)

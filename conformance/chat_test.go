@@ -69,6 +69,7 @@ func TestChatNotModified(t *testing.T) {
 	assert.Equal(t, 304, a.status)
 	assert.Empty(t, a.body)
 	assert.GreaterOrEqual(t, time.Since(began), time.Second)
+	assert.Equal(t, 304, base.get(t, chatPath(channel, length(shown))+"&timeout=0").status, "at once")
 }
 
 func TestChatRefuses(t *testing.T) {

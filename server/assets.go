@@ -89,6 +89,7 @@ const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-a
 
 // serve leaves 304, ranges and content types to net/http.
 func (a asset) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header()["X-Content-Type-Options"] = nosniff
 	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("ETag", a.etag)

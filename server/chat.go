@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/json"
-	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -39,7 +38,6 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer leave()
-	fresh(w.Header())
 	for {
 		page, err := s.hub.Read(channel, history.All(), math.MaxInt)
 		if err != nil {
@@ -47,22 +45,28 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 		}
 		text := transcript(page.Messages)
 		if utf16Len(text) != length {
-			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-			_, err := w.Write([]byte(text))
-			return errors.Join(errAnswered, err)
+			return write(w, http.StatusOK, textType, []byte(text))
+		}
+		if timeout == 0 {
+			return s.notModified(w)
 		}
 		asked := time.Now()
 		page, err = s.hub.Follow(ctx, channel, history.After(page.Cursor), 1, timeout)
 		switch {
 		case endedInTime(err):
-			s.closing(w.Header())
-			w.WriteHeader(http.StatusNotModified)
-			return nil
+			return s.notModified(w)
 		case err != nil:
 			return err
 		}
 		s.handOver(page, asked)
 	}
+}
+
+func (s *Server) notModified(w http.ResponseWriter) error {
+	s.closing(w.Header())
+	fresh(w.Header())
+	w.WriteHeader(http.StatusNotModified)
+	return nil
 }
 
 // transcript is the conversation, "nick: message" a line, as far back as one

@@ -72,6 +72,7 @@ func newMetrics(h *hub.Hub, b *bus.Bus) *metrics {
 }
 
 func (m *metrics) write(w http.ResponseWriter, r *http.Request) error {
+	fresh(w.Header())
 	m.handler.ServeHTTP(w, r)
 	return nil
 }

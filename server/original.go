@@ -59,7 +59,5 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request, channel string) err
 
 // debug lets us see how many polls are active.
 func (s *Server) debug(w http.ResponseWriter, _ *http.Request) error {
-	fresh(w.Header()).Set("Content-Type", "text/plain; charset=utf-8")
-	_, err := fmt.Fprintf(w, "polling = %d\nchannels = %d\n", s.hub.Waiting(), len(s.hub.Channels()))
-	return errors.Join(errAnswered, err)
+	return write(w, http.StatusOK, textType, fmt.Appendf(nil, "polling = %d\nchannels = %d\n", s.hub.Waiting(), len(s.hub.Channels())))
 }

@@ -115,7 +115,11 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 }
 
 func writeBody(w http.ResponseWriter, status int, body []byte) error {
-	fresh(w.Header())["Content-Type"] = jsonType
+	return write(w, status, jsonType, body)
+}
+
+func write(w http.ResponseWriter, status int, contentType []string, body []byte) error {
+	fresh(w.Header())["Content-Type"] = contentType
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {
 		return errors.Join(errAnswered, err)
@@ -126,14 +130,18 @@ func writeBody(w http.ResponseWriter, status int, body []byte) error {
 // Header values that every answer shares, so that none makes its own.
 var (
 	jsonType = []string{"application/json"}
+	textType = []string{"text/plain; charset=utf-8"}
 	noStore  = []string{"no-store"}
 	no       = []string{"no"}
+	nosniff  = []string{"nosniff"}
 )
 
 // fresh marks an answer that nobody on the way may keep, or gather before it
-// sends it on.
+// sends it on. What it says it is, it is: no browser should guess. A poll makes
+// its header when it is answered, so that it holds none while it waits.
 func fresh(h http.Header) http.Header {
 	h["Cache-Control"] = noStore
 	h["X-Accel-Buffering"] = no
+	h["X-Content-Type-Options"] = nosniff
 	return h
 }

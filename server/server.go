@@ -86,9 +86,6 @@ const (
 	idleTimeout   = 2 * time.Minute  // longer than a router keeps its end: Heroku's does for 90 s
 )
 
-// nosniff is on every answer: what is JSON or text is nothing else.
-var nosniff = []string{"nosniff"}
-
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Body != http.NoBody {
@@ -99,7 +96,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.log.Enabled(r.Context(), slog.LevelDebug) {
 		s.logRequest(r)
 	}
-	w.Header()["X-Content-Type-Options"] = nosniff
 	if answered, err := s.origins.check(w, r); err != nil {
 		s.answerError(w, r, err)
 	} else if !answered {
