@@ -11,7 +11,7 @@ import (
 
 // routes is every URL that the server answers, but for the static files: those
 // are what no route claims.
-func (s *Server) routes() http.Handler {
+func (s *Server) routes() router {
 	router := router{httprouter.New()}
 	router.RedirectTrailingSlash = false
 	router.RedirectFixedPath = false
@@ -68,16 +68,14 @@ func (s *Server) routes() http.Handler {
 	return router
 }
 
-// router calls a route's handler without a frame of its own in between, which
-// every request that waits would keep on its stack.
+// router can be asked for a route's handler instead of calling it: a request
+// that waits then has no frame of the router on its stack.
 type router struct{ *httprouter.Router }
 
-func (t router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if handle, params, _ := t.Lookup(r.Method, r.URL.Path); handle != nil {
-		handle(w, r, params)
-		return
-	}
-	t.Router.ServeHTTP(w, r) // says why there is none
+// find returns what answers r, nil if no route does. Then ServeHTTP says why.
+func (t router) find(r *http.Request) (httprouter.Handle, httprouter.Params) {
+	handle, params, _ := t.Lookup(r.Method, r.URL.Path)
+	return handle, params
 }
 
 // adminRoutes is what only those who run the server should reach.

@@ -37,7 +37,7 @@ type Server struct {
 	origins *origins
 	metrics *metrics
 	posts   posts
-	handler http.Handler
+	router  router
 }
 
 // New makes a server that serves the files of static, and the template
@@ -69,7 +69,7 @@ func New(config Config, static, templates fs.FS, log *slog.Logger) (*Server, err
 	s.limits = newLimits(&s.config)
 	s.origins = newOrigins(config.AllowedOrigins)
 	s.metrics = newMetrics(s.hub, b)
-	s.handler = s.routes()
+	s.router = s.routes()
 	return s, nil
 }
 
@@ -98,9 +98,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if answered, err := s.origins.check(w, r); err != nil {
 		s.answerError(w, r, err)
-	} else if !answered {
-		s.handler.ServeHTTP(w, r)
+		return
+	} else if answered {
+		return
 	}
+	if handle, params := s.router.find(r); handle != nil {
+		handle(w, r, params)
+		return
+	}
+	s.router.ServeHTTP(w, r)
 }
 
 func (s *Server) logRequest(r *http.Request) {

@@ -50,8 +50,9 @@ type Bus struct {
 	connects atomic.Int64
 	cutOffs  atomic.Int64
 
-	sweepMu sync.Mutex
-	sweeper *time.Timer // runs while released SUBs wait, nil otherwise
+	sweeping  atomic.Bool // a sweep is to come; so it is while released SUBs wait
+	sweeperMu sync.Mutex
+	sweeper   *time.Timer
 }
 
 // Stats counts what happened since the start.
@@ -115,12 +116,14 @@ func (b *Bus) shard(channel string) *shard {
 func topic(channel string) string { return channel + "\x00" }
 
 // Publish sends body to every live subscription of channel. It never waits
-// for a subscriber. The bus keeps body until all have it: do not change it.
+// for a subscriber. Topic and body are one frame: each is two writes on every
+// subscriber's connection.
 func (b *Bus) Publish(channel string, body []byte) error {
 	if b.closed.Load() {
 		return ErrClosed
 	}
-	return b.shard(channel).pub.Send(zmq4.NewMsgFrom([]byte(topic(channel)), body))
+	message := append([]byte(topic(channel)), body...)
+	return b.shard(channel).pub.Send(zmq4.NewMsg(message))
 }
 
 // Subscribe returns a live subscription: what is published from now on reaches
@@ -147,7 +150,7 @@ func (s *shard) takeReleased(channel string) *Subscription {
 		}
 		sub := waiting[len(waiting)-1]
 		s.keepReleased(channel, waiting[:len(waiting)-1])
-		if sub.conn.in.closed() { // cut off while nobody read it
+		if sub.conn.pipe.closed() { // cut off while nobody read it
 			sub.socket.Close()
 			continue
 		}
@@ -173,27 +176,32 @@ func (b *Bus) release(sub *Subscription) {
 	s.released[sub.channel] = append(s.released[sub.channel], sub)
 	s.releasedMu.Unlock()
 
-	b.sweepMu.Lock()
-	defer b.sweepMu.Unlock()
 	if b.closed.Load() {
 		s.closeReleased(time.Now())
-	} else if b.sweeper == nil {
-		b.sweeper = time.AfterFunc(b.options.IdleTimeout, b.sweep)
+	} else if !b.sweeping.Load() {
+		b.sweepAfter(b.options.IdleTimeout)
+	}
+}
+
+// sweepAfter sees to it that a sweep comes.
+func (b *Bus) sweepAfter(wait time.Duration) {
+	b.sweeperMu.Lock()
+	defer b.sweeperMu.Unlock()
+	if !b.closed.Load() && !b.sweeping.Swap(true) {
+		b.sweeper = time.AfterFunc(wait, b.sweep)
 	}
 }
 
 // sweep closes the SUBs that nobody took for the idle timeout, and comes again
 // while any are left.
 func (b *Bus) sweep() {
+	b.sweeping.Store(false) // first: what is released from here on may not be seen below
 	left := 0
 	for _, s := range b.shards {
 		left += s.closeReleased(time.Now().Add(-b.options.IdleTimeout))
 	}
-	b.sweepMu.Lock()
-	defer b.sweepMu.Unlock()
-	b.sweeper = nil
-	if left > 0 && !b.closed.Load() {
-		b.sweeper = time.AfterFunc(b.options.IdleTimeout/2, b.sweep)
+	if left > 0 {
+		b.sweepAfter(b.options.IdleTimeout / 2)
 	}
 }
 
@@ -227,11 +235,11 @@ func (b *Bus) Close() error {
 	if b.closed.Swap(true) {
 		return nil
 	}
-	b.sweepMu.Lock()
+	b.sweeperMu.Lock()
 	if b.sweeper != nil {
 		b.sweeper.Stop()
 	}
-	b.sweepMu.Unlock()
+	b.sweeperMu.Unlock()
 	var errs []error
 	for _, s := range b.shards {
 		s.closeReleased(time.Now())
@@ -250,8 +258,8 @@ func (s *shard) close(b *Bus) error {
 	if err != nil {
 		return errors.Join(err, s.pub.Close())
 	}
-	ended := sub.conn.in.endWriter()
-	if err := s.pub.Send(zmq4.NewMsgFrom([]byte(topic(last)), nil)); err != nil {
+	ended := sub.conn.pipe.endWriter()
+	if err := s.pub.Send(zmq4.NewMsgString(topic(last))); err != nil {
 		return err
 	}
 	<-ended

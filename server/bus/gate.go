@@ -16,7 +16,8 @@ type gate struct {
 	permits int // messages that may pass
 	rest    int // bytes still to be read of what was let through
 
-	// ready holds a token when a message may have come, or the pipe was closed.
+	// ready holds a token when a message may have come, the pipe was closed, or
+	// the timeout of a wait is over.
 	ready chan struct{}
 }
 
@@ -74,11 +75,12 @@ func (p *pipe) permit() {
 	p.wakeReader()
 }
 
-// holdsMessage tells whether a whole message waits before the gate.
-func (p *pipe) holdsMessage() bool {
+// look tells whether a whole message waits before the gate, and whether the pipe
+// is closed.
+func (p *pipe) look() (holds, closed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.gate.rest == 0 && firstMessage(p.unread.Bytes()) > 0
+	return p.gate.rest == 0 && firstMessage(p.unread.Bytes()) > 0, p.writerClosed || p.readerClosed
 }
 
 // discard drops the whole messages that wait before the gate.

@@ -54,15 +54,16 @@ func newPipe(limit int, patient bool) *pipe {
 	return p
 }
 
-// read waits for bytes. After the writer's close it hands out what is left,
-// then io.EOF.
-func (p *pipe) read(b []byte) (int, error) {
+// Read waits for bytes. After the writer's close it hands out what is left,
+// then io.EOF. It is a connection's Read, without a frame in between: one
+// goroutine for each pending poll waits in it.
+func (p *pipe) Read(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
 		n, err := p.tryRead(b)
 		if n > 0 || err != nil {
-			return n, err
+			return n, opError("read", err)
 		}
 		if p.noReader {
 			runtime.Goexit()

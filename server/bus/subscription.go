@@ -31,7 +31,8 @@ type Subscription struct {
 	channel    string
 	socket     zmq4.Socket
 	conn       *conn
-	timer      *time.Timer // of SetTimeout, nil before the first
+	timer      *time.Timer // rings when the timeout is over, nil before the first
+	deadline   time.Time   // zero without a timeout
 	releasedAt time.Time
 }
 
@@ -62,13 +63,18 @@ func (b *Bus) open(s *shard, channel string) (*Subscription, error) {
 
 // SetTimeout makes Wait end so long from now; 0 is never, as it is at first.
 func (s *Subscription) SetTimeout(timeout time.Duration) {
-	switch {
-	case s.timer == nil && timeout > 0:
-		s.timer = time.NewTimer(timeout)
-	case timeout > 0:
-		s.timer.Reset(timeout)
-	case s.timer != nil:
+	if s.timer != nil {
 		s.timer.Stop()
+	}
+	s.deadline = time.Time{}
+	if timeout <= 0 {
+		return
+	}
+	s.deadline = time.Now().Add(timeout)
+	if s.timer == nil {
+		s.timer = time.AfterFunc(timeout, s.conn.pipe.gate.ring)
+	} else {
+		s.timer.Reset(timeout)
 	}
 }
 
@@ -88,23 +94,19 @@ func (b *Bus) openAside(s *shard, channel string) (sub *Subscription, err error)
 // When ctx ends first it returns the context's cause, after the timeout
 // [ErrTimeout], and [ErrCutOff] when nothing will come any more.
 func (s *Subscription) Wait(ctx context.Context) error {
-	var late <-chan time.Time
-	if s.timer != nil {
-		late = s.timer.C
-	}
-	for {
-		switch {
-		case s.conn.in.holdsMessage():
+	for first := true; ; first = false {
+		switch holds, closed := s.conn.pipe.look(); {
+		case holds:
 			return nil
-		case s.conn.in.closed():
+		case closed:
 			return ErrCutOff
+		case !first && !s.deadline.IsZero() && !time.Now().Before(s.deadline):
+			return ErrTimeout
 		}
 		select {
-		case <-s.conn.in.gate.ready:
+		case <-s.conn.pipe.gate.ready: // at times for nothing, from an earlier wait
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-late:
-			return ErrTimeout
 		}
 	}
 }
@@ -114,22 +116,22 @@ func (s *Subscription) Recv(ctx context.Context) ([]byte, error) {
 	if err := s.Wait(ctx); err != nil {
 		return nil, err
 	}
-	s.conn.in.permit()
+	s.conn.pipe.permit()
 	msg, err := s.socket.Recv()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCutOff, err)
 	}
-	return msg.Frames[1], nil // after the topic
+	return msg.Frames[0][len(topic(s.channel)):], nil
 }
 
 // Clear drops what has come so far.
-func (s *Subscription) Clear() { s.conn.in.discard() }
+func (s *Subscription) Clear() { s.conn.pipe.discard() }
 
 // Release gives the subscription back; the caller must not use it afterwards.
 // It stays connected for a while for the next poll of its channel.
 func (s *Subscription) Release() {
 	s.SetTimeout(0)
-	if s.conn.in.closed() {
+	if s.conn.pipe.closed() {
 		s.socket.Close()
 		return
 	}

@@ -73,8 +73,8 @@ func (t *transport) Dial(ctx context.Context, _ zmqtransport.Dialer, name string
 		in = newPipe(cfg.limit, false)
 		in.onCutOff, in.gate = cfg.onCutOff, newGate()
 	}
-	near := &conn{name: l.name, in: in, out: out}
-	far := &conn{name: l.name, in: out, out: in}
+	near := &conn{pipe: in, name: l.name, out: out}
+	far := &conn{pipe: out, name: l.name, out: in}
 	if isSub {
 		near.peer = far
 		cfg.conn = near
@@ -136,9 +136,9 @@ func (a addr) String() string { return string(a) }
 
 // conn is one end of a connection: an ordinary net.Conn.
 type conn struct {
-	name addr
-	in   *pipe
-	out  *pipe
+	*pipe // what this end reads
+	name  addr
+	out   *pipe
 
 	// Of a SUB's connection; see settle.
 	peer    *conn                     // the PUB's end, at the SUB's
@@ -155,23 +155,18 @@ func (c *conn) settle() {
 	c.out.endReader()
 }
 
-func (c *conn) Read(b []byte) (int, error) {
-	n, err := c.in.read(b)
-	return n, c.opError("read", err)
-}
-
 func (c *conn) Write(b []byte) (int, error) {
 	n, err := c.out.write(b)
-	return n, c.opError("write", err)
+	return n, opError("write", err)
 }
 
 // opError makes err a net.Error: zmq4 forgets a peer only on one of those that
 // is no timeout, or on a plain io.EOF.
-func (c *conn) opError(op string, err error) error {
+func opError(op string, err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
-	return &net.OpError{Op: op, Net: scheme, Addr: c.name, Err: err}
+	return &net.OpError{Op: op, Net: scheme, Err: err}
 }
 
 // Close wakes everybody who waits at either end.
@@ -179,7 +174,7 @@ func (c *conn) Close() error {
 	if c.settled.CompareAndSwap(true, false) {
 		return nil // the reader that settle has ended tidies up; the rest is in use
 	}
-	c.in.closeReader()
+	c.pipe.closeReader()
 	c.out.closeWriter()
 	if c.peer != nil {
 		if known := c.peer.asPeer.Load(); known != nil {
@@ -193,13 +188,13 @@ func (c *conn) LocalAddr() net.Addr  { return c.name }
 func (c *conn) RemoteAddr() net.Addr { return c.name }
 
 func (c *conn) SetDeadline(t time.Time) error {
-	c.in.setReadDeadline(t)
+	c.pipe.setReadDeadline(t)
 	c.out.setWriteDeadline(t)
 	return nil
 }
 
 func (c *conn) SetReadDeadline(t time.Time) error {
-	c.in.setReadDeadline(t)
+	c.pipe.setReadDeadline(t)
 	return nil
 }
 
