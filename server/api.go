@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pubsub/server/history"
+	"pubsub/server/hub"
 )
 
 // apiPublish publishes a JSON object of any shape.
@@ -41,7 +42,7 @@ func (s *Server) apiPoll(w http.ResponseWriter, r *http.Request, channel string)
 	if err != nil {
 		return err
 	}
-	return s.poll(w, r, query, &ask{channel, since, 1, answerAPI})
+	return s.poll(w, r, query, &ask{hub.Query{Channel: channel, Since: since, Limit: 1}, answerAPI})
 }
 
 func answerAPI(w http.ResponseWriter, _ string, page *history.Page) error {
@@ -60,7 +61,7 @@ func (s *Server) apiPollReliably(w http.ResponseWriter, r *http.Request, channel
 	if err != nil {
 		return err
 	}
-	return s.poll(w, r, query, &ask{channel, since, maxPage, answerAPIReliably})
+	return s.poll(w, r, query, &ask{hub.Query{Channel: channel, Since: since, Limit: maxPage}, answerAPIReliably})
 }
 
 func answerAPIReliably(w http.ResponseWriter, _ string, page *history.Page) error {

@@ -61,12 +61,12 @@ func BenchmarkRingAndAnswer(b *testing.B) {
 	log := history.NewMemory(history.Options{Messages: 1000})
 	defer log.Close()
 	h := hub.New(openBus(b), log)
-	page, err := h.Read("chat", history.Now(), 1)
+	page, err := h.Read(&hub.Query{Channel: "chat", Limit: 1})
 	require.NoError(b, err)
 	cursors := make(chan history.Cursor)
 	go func() {
 		for cursor := page.Cursor; ; {
-			page, err := h.Follow(b.Context(), "chat", history.After(cursor), 1, 0)
+			page, err := h.Follow(b.Context(), &hub.Query{Channel: "chat", Since: history.After(cursor), Limit: 1})
 			if err != nil {
 				close(cursors)
 				return

@@ -10,6 +10,7 @@ import (
 	"unicode/utf16"
 
 	"pubsub/server/history"
+	"pubsub/server/hub"
 )
 
 // chat answers with the conversation as text once its length is not cur_len,
@@ -39,7 +40,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer leave()
 	for {
-		page, err := s.hub.Read(channel, history.All(), math.MaxInt)
+		page, err := s.hub.Read(&hub.Query{Channel: channel, Since: history.All(), Limit: math.MaxInt})
 		if err != nil {
 			return err
 		}
@@ -51,7 +52,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 			return s.notModified(w)
 		}
 		asked := time.Now()
-		page, err = s.hub.Follow(ctx, channel, history.After(page.Cursor), 1, timeout)
+		page, err = s.hub.Follow(ctx, &hub.Query{Channel: channel, Since: history.After(page.Cursor), Limit: 1, Timeout: timeout})
 		switch {
 		case endedInTime(err):
 			return s.notModified(w)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"pubsub/server/history"
+	"pubsub/server/hub"
 )
 
 // subscribe tells apart who asks with a cursor and who asks as the original's
@@ -28,7 +29,7 @@ func (s *Server) subSince(w http.ResponseWriter, r *http.Request, channel string
 	if err != nil {
 		return err
 	}
-	return s.poll(w, r, query, &ask{channel, since, maxPage, answerPage})
+	return s.poll(w, r, query, &ask{hub.Query{Channel: channel, Since: since, Limit: maxPage}, answerPage})
 }
 
 func answerPage(w http.ResponseWriter, _ string, page *history.Page) error {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"pubsub/server/history"
+	"pubsub/server/hub"
 )
 
 // publishEvent publishes a JSON object that has a message.
@@ -41,7 +42,7 @@ func (s *Server) subscribeEvent(w http.ResponseWriter, r *http.Request, channel 
 			return err
 		}
 	}
-	return s.poll(w, r, query, &ask{channel, since, 1, answerEvent})
+	return s.poll(w, r, query, &ask{hub.Query{Channel: channel, Since: since, Limit: 1}, answerEvent})
 }
 
 func answerEvent(w http.ResponseWriter, channel string, page *history.Page) error {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"pubsub/server/bus"
-	"pubsub/server/history"
+	"pubsub/server/hub"
 )
 
 // index is the chat page.
@@ -35,9 +35,10 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request, channel string) err
 	defer leave()
 
 	place, begun := s.places.of(r, channel), false
-	for since := place.since(); ; {
+	next := hub.Query{Channel: channel, Since: place.since(), Limit: 1, Timeout: s.config.Heartbeat}
+	for {
 		asked := time.Now()
-		page, err := s.hub.Follow(ctx, channel, since, 1, s.config.Heartbeat)
+		page, err := s.hub.Follow(ctx, &next)
 		switch {
 		case err == nil && len(page.Messages) > 0: // a message is available on the bus
 			place.set(page.Cursor)
@@ -53,7 +54,6 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request, channel string) err
 		case err != nil: // the client is gone, or the server is going
 			return err
 		}
-		since = history.After(page.Cursor)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"pubsub/server/bus"
 	"pubsub/server/history"
+	"pubsub/server/hub"
 )
 
 const (
@@ -29,13 +30,11 @@ func pollQuery(r *http.Request) (url.Values, error) {
 	return queryOf(r)
 }
 
-// ask is what a poll wants: at most limit messages since a place in a channel.
-// answer writes them, or that there are none yet.
+// ask is what a poll wants, and how it is answered: with messages, or that there
+// are none yet.
 type ask struct {
-	channel string
-	since   history.Since
-	limit   int
-	answer  func(w http.ResponseWriter, channel string, page *history.Page) error
+	hub.Query
+	answer func(w http.ResponseWriter, channel string, page *history.Page) error
 }
 
 // poll waits for what a poll asks for, and answers it.
@@ -43,29 +42,29 @@ type ask struct {
 // Thousands of requests wait here at a time, so what they have on their stacks
 // counts: poll is the last thing that a handler calls.
 func (s *Server) poll(w http.ResponseWriter, r *http.Request, query url.Values, a *ask) error {
-	timeout, err := s.timeoutOf(query)
-	if err != nil {
+	var err error
+	if a.Timeout, err = s.timeoutOf(query); err != nil {
 		return err
 	}
-	if timeout == 0 {
-		page, err := s.hub.Read(a.channel, a.since, a.limit)
+	if a.Timeout == 0 {
+		page, err := s.hub.Read(&a.Query)
 		if err != nil {
 			return err
 		}
-		return a.answer(w, a.channel, s.handOver(page, time.Now()))
+		return a.answer(w, a.Channel, s.handOver(page, time.Now()))
 	}
-	ctx, leave, err := s.limits.admit(r, a.channel)
+	ctx, leave, err := s.limits.admit(r, a.Channel)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	asked := time.Now()
-	page, err := s.hub.Follow(ctx, a.channel, a.since, a.limit, timeout)
+	page, err := s.hub.Follow(ctx, &a.Query)
 	s.closing(w.Header())
 	if err != nil && !endedInTime(err) {
 		return err
 	}
-	return a.answer(w, a.channel, s.handOver(page, asked))
+	return a.answer(w, a.Channel, s.handOver(page, asked))
 }
 
 // endedInTime tells whether a poll ended without a message in a way that lets

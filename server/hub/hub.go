@@ -59,42 +59,50 @@ func (h *Hub) Publish(channel string, object []byte) (history.Cursor, error) {
 // several messages; see [Hub.Follow].
 const Gather = 5 * time.Millisecond
 
-// Follow returns what the channel has since the given place, at most limit
-// messages. If that is nothing it waits for the next message. When ctx ends
-// first it returns the context's cause, and after the timeout (0 for none)
-// [bus.ErrTimeout], each with a page whose cursor is the place where to go on. A
-// gap is told at once.
+// Query is what a follower asks for.
+type Query struct {
+	Channel string
+	Since   history.Since
+	Limit   int           // messages
+	Timeout time.Duration // 0 for none
+}
+
+// Follow returns what the channel has since the given place. If that is nothing
+// it waits for the next message. When ctx ends first it returns the context's
+// cause, and after the timeout [bus.ErrTimeout], each with an empty page. A gap
+// is told at once. With each page q.Since is moved to where to go on.
 //
 // A follower that finds a fresh message without having waited is asking slower
 // than messages come. It is given more at a time: the page is filled until its
 // first message is as old as [Gather]. Who waits for a message has it at once.
-func (h *Hub) Follow(ctx context.Context, channel string, since history.Since, limit int, timeout time.Duration) (*history.Page, error) {
-	ring, err := h.bus.Subscribe(channel)
+func (h *Hub) Follow(ctx context.Context, q *Query) (*history.Page, error) {
+	ring, err := h.bus.Subscribe(q.Channel)
 	if err != nil {
 		return nil, err
 	}
 	defer ring.Release()
-	ring.SetTimeout(timeout)
+	ring.SetTimeout(q.Timeout)
 	var ended error
 	for asked := true; ; asked = false {
 		ring.Clear() // what has rung so far is in the log
-		page, err := h.log.Read(channel, since, limit)
-		switch {
-		case err != nil:
-			return page, err
-		case asked && gather(ctx, page, limit):
-			return h.log.Read(channel, since, limit)
-		case len(page.Messages) > 0 || page.Gap != nil:
+		page, err := h.log.Read(q.Channel, q.Since, q.Limit)
+		if err == nil && asked && gather(ctx, page, q.Limit) {
+			page, err = h.log.Read(q.Channel, q.Since, q.Limit)
+		}
+		if err != nil {
+			return nil, err
+		}
+		q.Since = history.After(page.Cursor)
+		if len(page.Messages) > 0 || page.Gap != nil {
 			return page, nil
-		case ended != nil:
+		} else if ended != nil {
 			return page, ended
 		}
-		since = history.After(page.Cursor)
 		h.waiting.Add(1)
 		ended = ring.Wait(ctx) // then read once more: a message may have come at the same time
 		h.waiting.Add(-1)
 		if errors.Is(ended, bus.ErrCutOff) { // by messages that are in the log, or by the end of the bus
-			return h.Follow(ctx, channel, since, limit, timeout)
+			return h.Follow(ctx, q)
 		}
 	}
 }
@@ -123,6 +131,6 @@ func (h *Hub) Waiting() int64 { return h.waiting.Load() }
 func (h *Hub) Channels() []string { return h.log.Channels() }
 
 // Read is Follow without the wait.
-func (h *Hub) Read(channel string, since history.Since, limit int) (*history.Page, error) {
-	return h.log.Read(channel, since, limit)
+func (h *Hub) Read(q *Query) (*history.Page, error) {
+	return h.log.Read(q.Channel, q.Since, q.Limit)
 }

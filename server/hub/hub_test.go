@@ -135,7 +135,7 @@ func TestReadersWithACursorMissNothing(t *testing.T) {
 			defer func() { w.stop(t) }()
 			var readers [3]history.Cursor
 			for i := range readers {
-				page, err := w.hub.Read(channel, history.Now(), 1)
+				page, err := w.hub.Read(&hub.Query{Channel: channel, Limit: 1})
 				require.NoError(r, err)
 				readers[i] = page.Cursor
 			}
@@ -156,7 +156,7 @@ func TestReadersWithACursorMissNothing(t *testing.T) {
 					time.Sleep(time.Duration(rapid.IntRange(1, 90).Draw(r, "s")) * time.Second)
 				},
 				"evict": func(r *rapid.T) { // another channel needs the only room
-					if _, err := w.hub.Read("other", history.Now(), 1); err != nil {
+					if _, err := w.hub.Read(&hub.Query{Channel: "other", Limit: 1}); err != nil {
 						require.ErrorIs(r, err, history.ErrTooManyChannels)
 					}
 				},
@@ -193,7 +193,7 @@ func (w *world) poll(t require.TestingT, reader *history.Cursor, c pollCase) {
 	var err error
 	var done atomic.Bool
 	go func() {
-		page, err = w.hub.Follow(ctx, channel, history.After(*reader), c.limit, timeout)
+		page, err = w.hub.Follow(ctx, &hub.Query{Channel: channel, Since: history.After(*reader), Limit: c.limit, Timeout: timeout})
 		done.Store(true)
 	}()
 	synctest.Wait()
@@ -243,7 +243,7 @@ func TestNoMessageFallsBetweenLogAndWait(t *testing.T) {
 		defer w.stop(t)
 		for range 50 {
 			cursor := history.Cursor{}
-			if page, err := w.hub.Read(channel, history.Now(), 1); err == nil {
+			if page, err := w.hub.Read(&hub.Query{Channel: channel, Limit: 1}); err == nil {
 				cursor = page.Cursor
 			}
 			w.poll(t, &cursor, pollCase{between: 1, limit: 9})
@@ -257,7 +257,7 @@ func TestFollowerOutlivesACutOff(t *testing.T) {
 		w := newWorld(t, history.Options{})
 		defer w.stop(t)
 		big := fmt.Appendf(nil, `{"message":"%0100000d"}`, 0)
-		page, err := w.hub.Read(channel, history.Now(), 1)
+		page, err := w.hub.Read(&hub.Query{Channel: channel, Limit: 1})
 		require.NoError(t, err)
 		for range 3 {
 			w.log.afterRead = func() { // nobody reads the SUB meanwhile
@@ -266,7 +266,7 @@ func TestFollowerOutlivesACutOff(t *testing.T) {
 				}
 				synctest.Wait()
 			}
-			_, err := w.hub.Follow(t.Context(), channel, history.After(page.Cursor), 1, time.Minute)
+			_, err := w.hub.Follow(t.Context(), &hub.Query{Channel: channel, Since: history.After(page.Cursor), Limit: 1, Timeout: time.Minute})
 			require.ErrorIs(t, err, bus.ErrTimeout, "it waits on, as there is nothing in the log")
 		}
 	})
@@ -275,7 +275,7 @@ func TestFollowerOutlivesACutOff(t *testing.T) {
 func TestPublishersOfAChannelAreInOneOrder(t *testing.T) {
 	w := newWorld(t, history.Options{})
 	defer w.stop(t)
-	start, err := w.hub.Read(channel, history.Now(), 1)
+	start, err := w.hub.Read(&hub.Query{Channel: channel, Limit: 1})
 	require.NoError(t, err)
 	const publishers, each, followers = 8, 250, 8
 	var all sync.WaitGroup
@@ -291,7 +291,7 @@ func TestPublishersOfAChannelAreInOneOrder(t *testing.T) {
 		all.Go(func() {
 			cursor := start.Cursor
 			for cursor.ID < publishers*each {
-				page, err := w.hub.Follow(t.Context(), channel, history.After(cursor), 3, 0)
+				page, err := w.hub.Follow(t.Context(), &hub.Query{Channel: channel, Since: history.After(cursor), Limit: 3})
 				require.NoError(t, err)
 				for i, m := range page.Messages {
 					require.Equal(t, cursor.ID+uint64(i)+1, m.ID)
@@ -309,11 +309,11 @@ func TestFollowerGathersUnderFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, history.Options{})
 		defer w.stop(t)
-		start, err := w.hub.Read(channel, history.Now(), 1)
+		start, err := w.hub.Read(&hub.Query{Channel: channel, Limit: 1})
 		require.NoError(t, err)
 		follow := func(since history.Cursor, limit int) (messages int, waited time.Duration) {
 			began := time.Now()
-			page, err := w.hub.Follow(t.Context(), channel, history.After(since), limit, 0)
+			page, err := w.hub.Follow(t.Context(), &hub.Query{Channel: channel, Since: history.After(since), Limit: limit})
 			require.NoError(t, err)
 			return len(page.Messages), time.Since(began)
 		}
