@@ -120,7 +120,8 @@ func (p *posts) refused() bool {
 // server drains.
 const newcomersGrace = 500 * time.Millisecond
 
-// newcomers are the connections that have sent nothing yet.
+// newcomers are the connections that have sent nothing yet. One that has sent
+// something takes the lock no more: requests are many.
 type newcomers struct {
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{}
@@ -129,6 +130,11 @@ type newcomers struct {
 
 // track is for http.Server.ConnState.
 func (n *newcomers) track(c net.Conn, state http.ConnState) {
+	if c := c.(*conn); c.known.Load() || state == http.StateIdle {
+		return
+	} else if state != http.StateNew {
+		c.known.Store(true)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch {

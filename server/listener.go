@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,7 +25,8 @@ func (l listener) Accept() (net.Conn, error) {
 
 type conn struct {
 	net.Conn
-	writeBy time.Time // the deadline that is set
+	known   atomic.Bool // no newcomer any more
+	writeBy time.Time   // the deadline that is set
 }
 
 var badRequest = []byte("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" +

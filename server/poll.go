@@ -106,8 +106,10 @@ func (s *Server) timeoutOf(query url.Values) (time.Duration, error) {
 	return time.Duration(min(seconds, maxTimeout.Seconds()) * float64(time.Second)), nil
 }
 
-// writeHeartbeat begins the answer, if it has not begun, and adds a newline.
+// writeHeartbeat begins the answer, if it has not begun, and adds a newline. A
+// proxy should send it on at once.
 func writeHeartbeat(w http.ResponseWriter) error {
+	w.Header().Set("X-Accel-Buffering", "no")
 	if err := writeBody(w, http.StatusOK, []byte("\n")); err != nil {
 		return err
 	}

@@ -132,16 +132,14 @@ var (
 	jsonType = []string{"application/json"}
 	textType = []string{"text/plain; charset=utf-8"}
 	noStore  = []string{"no-store"}
-	no       = []string{"no"}
 	nosniff  = []string{"nosniff"}
 )
 
-// fresh marks an answer that nobody on the way may keep, or gather before it
-// sends it on. What it says it is, it is: no browser should guess. A poll makes
-// its header when it is answered, so that it holds none while it waits.
+// fresh marks an answer that nobody on the way may keep. What it says it is, it
+// is: no browser should guess. A poll makes its header when it is answered, so
+// that it holds none while it waits.
 func fresh(h http.Header) http.Header {
 	h["Cache-Control"] = noStore
-	h["X-Accel-Buffering"] = no
 	h["X-Content-Type-Options"] = nosniff
 	return h
 }

@@ -127,7 +127,7 @@ func (b *Bus) Publish(channel string, body []byte) error {
 }
 
 // Subscribe returns a live subscription: what is published from now on reaches
-// it. It may also get a message from just before. The caller must Release it.
+// it. It may also get messages from before. The caller must Release it.
 func (b *Bus) Subscribe(channel string) (*Subscription, error) {
 	if b.closed.Load() {
 		return nil, ErrClosed
@@ -140,6 +140,7 @@ func (b *Bus) Subscribe(channel string) (*Subscription, error) {
 }
 
 // takeReleased returns a SUB that an earlier poll of channel left, nil if none.
+// It may hold what came since.
 func (s *shard) takeReleased(channel string) *Subscription {
 	s.releasedMu.Lock()
 	defer s.releasedMu.Unlock()
@@ -154,7 +155,6 @@ func (s *shard) takeReleased(channel string) *Subscription {
 			sub.socket.Close()
 			continue
 		}
-		sub.Clear()
 		return sub
 	}
 }
