@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"pubsub/server/history"
-	"pubsub/server/hub"
 )
 
 // apiPublish publishes a JSON object of any shape.
@@ -30,19 +29,18 @@ func (s *Server) apiPublish(w http.ResponseWriter, r *http.Request, channel stri
 
 // apiPoll answers with the first message after the time since, or with all
 // after last_message_id where that is given.
-func (s *Server) apiPoll(w http.ResponseWriter, r *http.Request, channel string) error {
-	query, err := pollQuery(r)
-	if err != nil {
-		return err
-	}
+func (s *Server) apiPoll(w http.ResponseWriter, r *http.Request, query url.Values, asked *ask) (err error) {
 	if query.Has("last_message_id") {
-		return s.apiPollReliably(w, r, channel, query)
+		asked.Since, err = parseID("last_message_id", query.Get("last_message_id"))
+		asked.Limit, asked.answer = maxPage, answerAPIReliably
+	} else {
+		asked.Since, err = parseTime(query.Get("since"))
+		asked.Limit, asked.answer = 1, answerAPI
 	}
-	since, err := parseTime(query.Get("since"))
 	if err != nil {
 		return err
 	}
-	return s.poll(w, r, query, &ask{hub.Query{Channel: channel, Since: since, Limit: 1}, answerAPI})
+	return s.poll(w, r, query, asked)
 }
 
 func answerAPI(w http.ResponseWriter, _ string, page *history.Page) error {
@@ -54,14 +52,6 @@ func answerAPI(w http.ResponseWriter, _ string, page *history.Page) error {
 		"data":      json.RawMessage(page.Messages[0].JSON),
 		"timestamp": timestamp(page.Messages[0].Time),
 	})
-}
-
-func (s *Server) apiPollReliably(w http.ResponseWriter, r *http.Request, channel string, query url.Values) error {
-	since, err := parseID("last_message_id", query.Get("last_message_id"))
-	if err != nil {
-		return err
-	}
-	return s.poll(w, r, query, &ask{hub.Query{Channel: channel, Since: since, Limit: maxPage}, answerAPIReliably})
 }
 
 func answerAPIReliably(w http.ResponseWriter, _ string, page *history.Page) error {

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf16"
 
 	"pubsub/server/history"
@@ -15,11 +15,7 @@ import (
 
 // chat answers with the conversation as text once its length is not cur_len,
 // counted in UTF-16 units as JavaScript does, or with 304 at the timeout.
-func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
-	query, err := pollQuery(r)
-	if err != nil {
-		return err
-	}
+func (s *Server) chat(w http.ResponseWriter, r *http.Request, query url.Values, next *ask) error {
 	channel, err := channelOf(query.Get("chat_id"))
 	if err != nil {
 		return err
@@ -51,15 +47,15 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 		if timeout == 0 {
 			return s.notModified(w)
 		}
-		asked := time.Now()
-		page, err = s.hub.Follow(ctx, &hub.Query{Channel: channel, Since: history.After(page.Cursor), Limit: 1, Timeout: timeout})
+		next.Query = hub.Query{Channel: channel, Since: history.After(page.Cursor), Limit: 1, Timeout: timeout}
+		page, err = s.hub.Follow(ctx, &next.Query)
 		switch {
 		case endedInTime(err):
 			return s.notModified(w)
 		case err != nil:
 			return err
 		}
-		s.handOver(page, asked)
+		s.handOver(page, next.Waited)
 	}
 }
 

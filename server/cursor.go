@@ -6,30 +6,16 @@ import (
 	"net/url"
 
 	"pubsub/server/history"
-	"pubsub/server/hub"
 )
-
-// subscribe tells apart who asks with a cursor and who asks as the original's
-// clients do.
-func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, channel string) error {
-	query, err := pollQuery(r)
-	switch {
-	case err != nil:
-		return err
-	case query.Has("since"):
-		return s.subSince(w, r, channel, query)
-	}
-	return s.sub(w, r, channel)
-}
 
 // subSince answers with everything after since, at once if there is anything,
 // and with an empty list at the timeout.
-func (s *Server) subSince(w http.ResponseWriter, r *http.Request, channel string, query url.Values) error {
-	since, err := history.ParseSince(query.Get("since"))
-	if err != nil {
+func (s *Server) subSince(w http.ResponseWriter, r *http.Request, query url.Values, asked *ask) (err error) {
+	if asked.Since, err = history.ParseSince(query.Get("since")); err != nil {
 		return err
 	}
-	return s.poll(w, r, query, &ask{hub.Query{Channel: channel, Since: since, Limit: maxPage}, answerPage})
+	asked.Limit, asked.answer = maxPage, answerPage
+	return s.poll(w, r, query, asked)
 }
 
 func answerPage(w http.ResponseWriter, _ string, page *history.Page) error {

@@ -3,10 +3,10 @@ package server
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"pubsub/server/history"
-	"pubsub/server/hub"
 )
 
 // publishEvent publishes a JSON object that has a message.
@@ -31,18 +31,14 @@ func (s *Server) readEvent(w http.ResponseWriter, r *http.Request) ([]byte, erro
 
 // subscribeEvent answers with the first message after last_event_id, without
 // that with the next new one.
-func (s *Server) subscribeEvent(w http.ResponseWriter, r *http.Request, channel string) error {
-	query, err := pollQuery(r)
-	if err != nil {
-		return err
-	}
-	since := history.Now()
+func (s *Server) subscribeEvent(w http.ResponseWriter, r *http.Request, query url.Values, asked *ask) (err error) {
 	if query.Has("last_event_id") {
-		if since, err = parseID("last_event_id", query.Get("last_event_id")); err != nil {
+		if asked.Since, err = parseID("last_event_id", query.Get("last_event_id")); err != nil {
 			return err
 		}
 	}
-	return s.poll(w, r, query, &ask{hub.Query{Channel: channel, Since: since, Limit: 1}, answerEvent})
+	asked.Limit, asked.answer = 1, answerEvent
+	return s.poll(w, r, query, asked)
 }
 
 func answerEvent(w http.ResponseWriter, channel string, page *history.Page) error {

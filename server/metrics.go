@@ -77,8 +77,8 @@ func (m *metrics) write(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// handedOver counts what a poll that asked at the given time is answered with.
-func (m *metrics) handedOver(page *history.Page, asked time.Time) {
+// handedOver counts what a poll is answered with, and whether it waited for it.
+func (m *metrics) handedOver(page *history.Page, waited bool) {
 	if page.Gap != nil {
 		m.gaps.WithLabelValues(page.Gap.Reason).Inc()
 	}
@@ -86,7 +86,7 @@ func (m *metrics) handedOver(page *history.Page, asked time.Time) {
 		return
 	}
 	m.deliveries.Add(int64(len(page.Messages)))
-	if published := page.Messages[0].Time; published.After(asked) { // else it was there already
-		m.delivery.Observe(time.Since(published).Seconds())
+	if waited {
+		m.delivery.Observe(time.Since(page.Messages[0].Time).Seconds())
 	}
 }

@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
+	"net/url"
 
 	"pubsub/server/bus"
-	"pubsub/server/hub"
 )
 
 // index is the chat page.
@@ -27,22 +26,21 @@ func (s *Server) pub(w http.ResponseWriter, r *http.Request, channel string) err
 // sub waits for the next message and answers with it alone. It never times
 // out: while nothing is said the client is sent a newline now and then, which
 // JSON allows before a value and which finds out who is gone.
-func (s *Server) sub(w http.ResponseWriter, r *http.Request, channel string) error {
-	ctx, leave, err := s.limits.admit(r, channel)
+func (s *Server) sub(w http.ResponseWriter, r *http.Request, _ url.Values, next *ask) error {
+	ctx, leave, err := s.limits.admit(r, next.Channel)
 	if err != nil {
 		return err
 	}
 	defer leave()
 
-	place, begun := s.places.of(r, channel), false
-	next := hub.Query{Channel: channel, Since: place.since(), Limit: 1, Timeout: s.config.Heartbeat}
+	place, begun := s.places.of(r, next.Channel), false
+	next.Since, next.Limit, next.Timeout = place.since(), 1, s.config.Heartbeat
 	for {
-		asked := time.Now()
-		page, err := s.hub.Follow(ctx, &next)
+		page, err := s.hub.Follow(ctx, &next.Query)
 		switch {
 		case err == nil && len(page.Messages) > 0: // a message is available on the bus
 			place.set(page.Cursor)
-			s.handOver(page, asked)
+			s.handOver(page, next.Waited)
 			return writeBody(w, http.StatusOK, page.Messages[0].JSON)
 		case errors.Is(err, bus.ErrTimeout): // nobody has said anything for a while
 			if err := writeHeartbeat(w); err != nil {

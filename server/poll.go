@@ -20,51 +20,56 @@ const (
 	maxBytes   = 256 << 10        // of messages in an answer, but for a larger one alone
 )
 
-// pollQuery reads the query of a poll.
-func pollQuery(r *http.Request) (url.Values, error) {
-	// The context of a request ends on a hang-up only when its body was read
-	// (golang/go#23262), and a poll waits on that.
-	if r.Body != http.NoBody {
-		return nil, refuse(http.StatusBadRequest, "A poll has no body. Put what you ask for into the query.")
-	}
-	return queryOf(r)
-}
-
-// ask is what a poll wants, and how it is answered: with messages, or that there
-// are none yet.
+// ask is what a poll asks for, and how it is answered: with messages, or that
+// there are none yet.
 type ask struct {
 	hub.Query
 	answer func(w http.ResponseWriter, channel string, page *history.Page) error
 }
 
-// poll waits for what a poll asks for, and answers it.
+// askOf reads what every poll has: a channel, which is the named one, and a
+// query.
+func askOf(r *http.Request, name string) (*ask, url.Values, error) {
+	// The context of a request ends on a hang-up only when its body was read
+	// (golang/go#23262), and a poll waits on that.
+	if r.Body != http.NoBody {
+		return nil, nil, refuse(http.StatusBadRequest, "A poll has no body. Put what you ask for into the query.")
+	}
+	channel, err := channelOf(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	query, err := queryOf(r)
+	return &ask{Query: hub.Query{Channel: channel}}, query, err
+}
+
+// poll waits for what was asked for, and answers.
 //
 // Thousands of requests wait here at a time, so what they have on their stacks
 // counts: poll is the last thing that a handler calls.
-func (s *Server) poll(w http.ResponseWriter, r *http.Request, query url.Values, a *ask) error {
+func (s *Server) poll(w http.ResponseWriter, r *http.Request, query url.Values, asked *ask) error {
 	var err error
-	if a.Timeout, err = s.timeoutOf(query); err != nil {
+	if asked.Timeout, err = s.timeoutOf(query); err != nil {
 		return err
 	}
-	if a.Timeout == 0 {
-		page, err := s.hub.Read(&a.Query)
+	if asked.Timeout == 0 {
+		page, err := s.hub.Read(&asked.Query)
 		if err != nil {
 			return err
 		}
-		return a.answer(w, a.Channel, s.handOver(page, time.Now()))
+		return asked.answer(w, asked.Channel, s.handOver(page, false))
 	}
-	ctx, leave, err := s.limits.admit(r, a.Channel)
+	ctx, leave, err := s.limits.admit(r, asked.Channel)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	asked := time.Now()
-	page, err := s.hub.Follow(ctx, &a.Query)
+	page, err := s.hub.Follow(ctx, &asked.Query)
 	s.closing(w.Header())
 	if err != nil && !endedInTime(err) {
 		return err
 	}
-	return a.answer(w, a.Channel, s.handOver(page, asked))
+	return asked.answer(w, asked.Channel, s.handOver(page, asked.Waited))
 }
 
 // endedInTime tells whether a poll ended without a message in a way that lets
@@ -75,8 +80,8 @@ func endedInTime(err error) bool {
 
 // handOver cuts a page to what one answer may hold, since a thousand clients
 // that never read theirs hold a thousand of them in memory, and counts it for a
-// poll that asked at the given time.
-func (s *Server) handOver(page *history.Page, asked time.Time) *history.Page {
+// poll that has waited for it or not.
+func (s *Server) handOver(page *history.Page, waited bool) *history.Page {
 	size := 0
 	for i, m := range page.Messages {
 		if size += len(m.JSON); i > 0 && size > maxBytes {
@@ -85,7 +90,7 @@ func (s *Server) handOver(page *history.Page, asked time.Time) *history.Page {
 			break
 		}
 	}
-	s.metrics.handedOver(page, asked)
+	s.metrics.handedOver(page, waited)
 	return page
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"pubsub/server/bus"
@@ -41,6 +42,10 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 // channelHandler is an endpoint of the channel in its path, or of the default
 // one where the path has none.
 type channelHandler func(s *Server, w http.ResponseWriter, r *http.Request, channel string) error
+
+// pollHandler is an endpoint that waits on the channel that was asked for. It
+// fills in the rest.
+type pollHandler func(s *Server, w http.ResponseWriter, r *http.Request, query url.Values, asked *ask) error
 
 func (s *Server) handle(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -34,29 +34,46 @@ func (s *Server) routes() router {
 		})
 	}
 
+	// A poll is answered by the handler for those without a since if there is one.
+	onPoll := func(path string, h, plain pollHandler) {
+		router.Handle(http.MethodGet, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
+			asked, query, err := askOf(r, params.ByName("channel"))
+			switch {
+			case err != nil:
+			case plain != nil && !query.Has("since"):
+				err = plain(s, w, r, query, asked)
+			default:
+				err = h(s, w, r, query, asked)
+			}
+			if err != nil {
+				s.answerError(w, r, err)
+			}
+		})
+	}
+
 	// The Python original's.
 	route(http.MethodGet, "/", s.index)
 	route(http.MethodHead, "/", s.index)
 	onChannel(http.MethodPost, "/pub", (*Server).pub)
-	onChannel(http.MethodGet, "/sub", (*Server).subscribe)
+	onPoll("/sub", (*Server).subSince, (*Server).sub)
 	route(http.MethodGet, "/debug", s.debug)
 	route(http.MethodHead, "/debug", s.debug)
 
 	// The same on any channel, and with a cursor.
 	onChannel(http.MethodPost, "/pub/:channel", (*Server).pub)
-	onChannel(http.MethodGet, "/sub/:channel", (*Server).subscribe)
+	onPoll("/sub/:channel", (*Server).subSince, (*Server).sub)
 
 	// One message at a time, by event id.
 	onChannel(http.MethodPost, "/publish/:channel", (*Server).publishEvent)
-	onChannel(http.MethodGet, "/subscribe/:channel", (*Server).subscribeEvent)
+	onPoll("/subscribe/:channel", (*Server).subscribeEvent, nil)
 	route(http.MethodGet, "/channels", s.channels)
 
 	// Messages of any shape, by timestamp or by id.
 	onChannel(http.MethodPost, "/api/publish/:channel", (*Server).apiPublish)
-	onChannel(http.MethodGet, "/api/poll/:channel", (*Server).apiPoll)
+	onPoll("/api/poll/:channel", (*Server).apiPoll, nil)
 
 	// The whole conversation as text, by length.
-	route(http.MethodGet, "/chat", s.chat)
+	onPoll("/chat", (*Server).chat, nil)
 
 	// For those who run it.
 	route(http.MethodGet, "/healthz", s.healthy)

@@ -46,6 +46,8 @@ type Bus struct {
 	seed    maphash.Seed
 	shards  []*shard
 	closed  atomic.Bool
+	done    chan struct{} // closed with the bus
+	openers sync.WaitGroup
 
 	connects atomic.Int64
 	cutOffs  atomic.Int64
@@ -68,6 +70,7 @@ func (b *Bus) Stats() Stats { return Stats{b.connects.Load(), b.cutOffs.Load()} 
 type shard struct {
 	endpoint string
 	pub      zmq4.Socket
+	openings chan *opening
 
 	releasedMu sync.Mutex
 	released   map[string][]*Subscription // by channel, longest released first
@@ -89,13 +92,14 @@ func New(options Options) (*Bus, error) {
 	if options.IdleTimeout == 0 {
 		options.IdleTimeout = defaultIdleTimeout
 	}
-	b := &Bus{options: options, seed: maphash.MakeSeed()}
+	b := &Bus{options: options, seed: maphash.MakeSeed(), done: make(chan struct{})}
 	number := buses.Add(1)
 	for i := range options.Shards {
 		name, security := fmt.Sprintf("bus-%d-%d", number, i), new(handshake)
 		s := &shard{
 			endpoint: scheme + "://" + name,
 			pub:      zmq4.NewPub(context.Background(), zmq4.WithSecurity(security), quiet),
+			openings: make(chan *opening),
 			released: make(map[string][]*Subscription),
 		}
 		if err := s.pub.Listen(s.endpoint); err != nil {
@@ -103,6 +107,7 @@ func New(options Options) (*Bus, error) {
 		}
 		security.accepted = memory.listener(name)
 		b.shards = append(b.shards, s)
+		b.openers.Go(func() { b.openAll(s) })
 	}
 	return b, nil
 }
@@ -240,6 +245,8 @@ func (b *Bus) Close() error {
 		b.sweeper.Stop()
 	}
 	b.sweeperMu.Unlock()
+	close(b.done)
+	b.openers.Wait()
 	var errs []error
 	for _, s := range b.shards {
 		s.closeReleased(time.Now())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"runtime"
 	"sync"
@@ -61,9 +62,8 @@ func (p *pipe) Read(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
-		n, err := p.tryRead(b)
-		if n > 0 || err != nil {
-			return n, opError("read", err)
+		if n, err := p.tryRead(b); n > 0 || err != nil {
+			return n, err
 		}
 		if p.noReader {
 			runtime.Goexit()
@@ -81,9 +81,9 @@ func (p *pipe) Read(b []byte) (int, error) {
 func (p *pipe) tryRead(b []byte) (int, error) {
 	switch {
 	case p.readerClosed:
-		return 0, io.ErrClosedPipe
+		return 0, opError("read", io.ErrClosedPipe)
 	case p.readDeadline.passed:
-		return 0, os.ErrDeadlineExceeded
+		return 0, opError("read", os.ErrDeadlineExceeded)
 	}
 	if n := p.readable(); n > 0 {
 		return p.take(b, n), nil
@@ -126,9 +126,9 @@ func (p *pipe) write(b []byte) (int, error) {
 			close(p.lastWrite)
 			runtime.Goexit()
 		case p.writerClosed || p.readerClosed:
-			return 0, io.ErrClosedPipe
+			return 0, opError("write", io.ErrClosedPipe)
 		case p.writeDeadline.passed:
-			return 0, os.ErrDeadlineExceeded
+			return 0, opError("write", os.ErrDeadlineExceeded)
 		case p.unread.Len() < p.limit:
 			p.unread.Write(b)
 			p.wakeReader()
@@ -142,7 +142,7 @@ func (p *pipe) write(b []byte) (int, error) {
 			if p.onCutOff != nil {
 				p.onCutOff()
 			}
-			return 0, errCutOff
+			return 0, opError("write", errCutOff)
 		}
 		p.waiters++
 		p.changed.Wait()
@@ -169,6 +169,10 @@ func (p *pipe) idle() bool {
 	}
 	return !p.writerClosed && !p.readerClosed
 }
+
+// opError makes err a net.Error: zmq4 forgets a peer only on one of those that
+// is no timeout, or on a plain io.EOF.
+func opError(op string, err error) error { return &net.OpError{Op: op, Net: scheme, Err: err} }
 
 func (p *pipe) closed() bool {
 	p.mu.Lock()

@@ -78,16 +78,39 @@ func (s *Subscription) SetTimeout(timeout time.Duration) {
 	}
 }
 
-// openAside is open in another goroutine. zmq4 goes deep to connect a socket, and
-// a stack that has grown for that does not shrink while its request waits.
-func (b *Bus) openAside(s *shard, channel string) (sub *Subscription, err error) {
-	opened := make(chan struct{})
-	go func() {
-		defer close(opened)
-		sub, err = b.open(s, channel)
-	}()
-	<-opened
-	return sub, err
+// opening is a request to open a SUB.
+type opening struct {
+	channel string
+	sub     *Subscription
+	err     error
+	done    chan struct{} // closed when sub or err is there
+}
+
+// openAside has a SUB opened by the shard's own goroutine. zmq4 goes deep to
+// connect a socket, and a stack that has grown for that does not shrink while
+// its request waits.
+func (b *Bus) openAside(s *shard, channel string) (*Subscription, error) {
+	o := &opening{channel: channel, done: make(chan struct{})}
+	select {
+	case s.openings <- o:
+		<-o.done
+		return o.sub, o.err
+	case <-b.done:
+		return nil, ErrClosed
+	}
+}
+
+// openAll opens what is asked for until the bus is closed.
+func (b *Bus) openAll(s *shard) {
+	for {
+		select {
+		case o := <-s.openings:
+			o.sub, o.err = b.open(s, o.channel)
+			close(o.done)
+		case <-b.done:
+			return
+		}
+	}
 }
 
 // Wait returns when a message can be received, as zmq_poll does for one socket.

@@ -2,9 +2,7 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -155,19 +153,7 @@ func (c *conn) settle() {
 	c.out.endReader()
 }
 
-func (c *conn) Write(b []byte) (int, error) {
-	n, err := c.out.write(b)
-	return n, opError("write", err)
-}
-
-// opError makes err a net.Error: zmq4 forgets a peer only on one of those that
-// is no timeout, or on a plain io.EOF.
-func opError(op string, err error) error {
-	if err == nil || errors.Is(err, io.EOF) {
-		return err
-	}
-	return &net.OpError{Op: op, Net: scheme, Err: err}
-}
+func (c *conn) Write(b []byte) (int, error) { return c.out.write(b) }
 
 // Close wakes everybody who waits at either end.
 func (c *conn) Close() error {

@@ -65,6 +65,7 @@ type Query struct {
 	Since   history.Since
 	Limit   int           // messages
 	Timeout time.Duration // 0 for none
+	Waited  bool          // told by Follow: nothing was there at first
 }
 
 // Follow returns what the channel has since the given place. If that is nothing
@@ -83,10 +84,10 @@ func (h *Hub) Follow(ctx context.Context, q *Query) (*history.Page, error) {
 	defer ring.Release()
 	ring.SetTimeout(q.Timeout)
 	var ended error
-	for asked := true; ; asked = false {
+	for q.Waited = false; ; q.Waited = true {
 		ring.Clear() // what has rung so far is in the log
 		page, err := h.log.Read(q.Channel, q.Since, q.Limit)
-		if err == nil && asked && gather(ctx, page, q.Limit) {
+		if err == nil && !q.Waited && gather(ctx, page, q.Limit) {
 			page, err = h.log.Read(q.Channel, q.Since, q.Limit)
 		}
 		if err != nil {
