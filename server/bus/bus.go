@@ -51,20 +51,25 @@ type Bus struct {
 
 	connects atomic.Int64
 	cutOffs  atomic.Int64
+	released atomic.Int64
+	used     usage
 
 	sweeping  atomic.Bool // a sweep is to come; so it is while released SUBs wait
 	sweeperMu sync.Mutex
 	sweeper   *time.Timer
 }
 
-// Stats counts what happened since the start.
+// Stats counts what happened since the start, and what is now.
 type Stats struct {
 	Connects int64 // SUBs opened, because no released one could be reused
 	CutOffs  int64 // SUBs that fell a buffer behind
+	Released int64 // SUBs that wait for the next poll of their channel
 }
 
 // Stats returns the counts so far.
-func (b *Bus) Stats() Stats { return Stats{b.connects.Load(), b.cutOffs.Load()} }
+func (b *Bus) Stats() Stats {
+	return Stats{b.connects.Load(), b.cutOffs.Load(), b.released.Load()}
+}
 
 // shard is one PUB socket and the released SUBs that are connected to it.
 type shard struct {
@@ -137,16 +142,21 @@ func (b *Bus) Subscribe(channel string) (*Subscription, error) {
 	if b.closed.Load() {
 		return nil, ErrClosed
 	}
+	b.used.enter()
 	s := b.shard(channel)
-	if sub := s.takeReleased(channel); sub != nil {
+	if sub := b.takeReleased(s, channel); sub != nil {
 		return sub, nil
 	}
-	return b.openAside(s, channel)
+	sub, err := b.openAside(s, channel)
+	if err != nil {
+		b.used.leave()
+	}
+	return sub, err
 }
 
 // takeReleased returns a SUB that an earlier poll of channel left, nil if none.
 // It may hold what came since.
-func (s *shard) takeReleased(channel string) *Subscription {
+func (b *Bus) takeReleased(s *shard, channel string) *Subscription {
 	s.releasedMu.Lock()
 	defer s.releasedMu.Unlock()
 	for {
@@ -156,6 +166,7 @@ func (s *shard) takeReleased(channel string) *Subscription {
 		}
 		sub := waiting[len(waiting)-1]
 		s.keepReleased(channel, waiting[:len(waiting)-1])
+		b.released.Add(-1)
 		if sub.conn.pipe.closed() { // cut off while nobody read it
 			sub.socket.Close()
 			continue
@@ -173,8 +184,20 @@ func (s *shard) keepReleased(channel string, subs []*Subscription) {
 	s.released[channel] = subs
 }
 
-// release keeps sub for the next poll of its channel.
+// spareReleased is how many SUBs may wait to be used again beyond those that were
+// in use at a time lately.
+const spareReleased = 256
+
+// release keeps sub for the next poll of its channel, unless so many are kept
+// already that most can hardly be needed: a client that goes from channel to
+// channel must not fill the memory.
 func (b *Bus) release(sub *Subscription) {
+	b.used.leave()
+	if b.released.Add(1) > b.used.most()+spareReleased {
+		b.released.Add(-1)
+		sub.socket.Close()
+		return
+	}
 	sub.releasedAt = time.Now()
 	s := sub.shard
 	s.releasedMu.Lock()
@@ -182,7 +205,7 @@ func (b *Bus) release(sub *Subscription) {
 	s.releasedMu.Unlock()
 
 	if b.closed.Load() {
-		s.closeReleased(time.Now())
+		b.closeReleased(s, time.Now())
 	} else if !b.sweeping.Load() {
 		b.sweepAfter(b.options.IdleTimeout)
 	}
@@ -201,9 +224,10 @@ func (b *Bus) sweepAfter(wait time.Duration) {
 // while any are left.
 func (b *Bus) sweep() {
 	b.sweeping.Store(false) // first: what is released from here on may not be seen below
+	b.used.forget()
 	left := 0
 	for _, s := range b.shards {
-		left += s.closeReleased(time.Now().Add(-b.options.IdleTimeout))
+		left += b.closeReleased(s, time.Now().Add(-b.options.IdleTimeout))
 	}
 	if left > 0 {
 		b.sweepAfter(b.options.IdleTimeout / 2)
@@ -212,7 +236,7 @@ func (b *Bus) sweep() {
 
 // closeReleased closes the SUBs released at or before limit and returns how
 // many are left.
-func (s *shard) closeReleased(limit time.Time) (left int) {
+func (b *Bus) closeReleased(s *shard, limit time.Time) (left int) {
 	var old []*Subscription
 	s.releasedMu.Lock()
 	for channel, subs := range s.released {
@@ -229,6 +253,7 @@ func (s *shard) closeReleased(limit time.Time) (left int) {
 		s.keepReleased(channel, slices.Clone(subs[n:]))
 	}
 	s.releasedMu.Unlock()
+	b.released.Add(int64(-len(old)))
 	for _, sub := range old {
 		sub.socket.Close()
 	}
@@ -249,7 +274,7 @@ func (b *Bus) Close() error {
 	b.openers.Wait()
 	var errs []error
 	for _, s := range b.shards {
-		s.closeReleased(time.Now())
+		b.closeReleased(s, time.Now())
 		errs = append(errs, s.close(b))
 	}
 	return errors.Join(errs...)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"testing"
@@ -204,6 +205,29 @@ func TestReleasedSubscriptionsAreClosedWhenIdle(t *testing.T) {
 		synctest.Wait()
 		require.LessOrEqual(t, runtime.NumGoroutine(), before)
 	})
+}
+
+// Many polls of a busy channel are kept; those of ever new channels are not.
+func TestReleasedSubscriptionsAreBounded(t *testing.T) {
+	b := open(t, bus.Options{})
+	var subs []*bus.Subscription
+	for range 1000 {
+		subs = append(subs, subscribe(t, b, "busy"))
+	}
+	for _, sub := range subs {
+		sub.Release()
+	}
+	require.EqualValues(t, 1000, b.Stats().Released)
+	for range 1000 {
+		subscribe(t, b, "busy").Release()
+	}
+	require.EqualValues(t, 1000, b.Stats().Connects)
+
+	b = open(t, bus.Options{})
+	for i := range 3000 {
+		subscribe(t, b, fmt.Sprint("new-", i)).Release()
+	}
+	require.Less(t, b.Stats().Released, int64(300))
 }
 
 func TestFloodedWhileIdleIsCutOffAndReplaced(t *testing.T) {

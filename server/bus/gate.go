@@ -90,8 +90,9 @@ func (p *pipe) discard() {
 	for p.gate.rest == 0 {
 		n := firstMessage(p.unread.Bytes())
 		if n == 0 {
-			return
+			break
 		}
 		p.unread.Next(n)
 	}
+	p.giveBack()
 }

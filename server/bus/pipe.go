@@ -108,13 +108,18 @@ func (p *pipe) take(b []byte, n int) int {
 	if p.gate != nil {
 		p.gate.rest -= n
 	}
-	if p.unread.Len() == 0 && p.unread.Cap() > keepBuffer {
-		p.unread = bytes.Buffer{}
-	}
+	p.giveBack()
 	if p.waiters > 0 {
 		p.changed.Broadcast()
 	}
 	return n
+}
+
+// giveBack drops a large buffer that is empty. mu is held.
+func (p *pipe) giveBack() {
+	if p.unread.Len() == 0 && p.unread.Cap() > keepBuffer {
+		p.unread = bytes.Buffer{}
+	}
 }
 
 func (p *pipe) write(b []byte) (int, error) {

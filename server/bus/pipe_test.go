@@ -58,6 +58,20 @@ func TestPipeCutsOffItsReaderWhenFull(t *testing.T) {
 	require.False(t, netErr.Timeout())
 }
 
+// What a poll waits with should be small again after a large message.
+func TestPipeGivesALargeBufferBack(t *testing.T) {
+	p := newPipe(1<<20, false)
+	p.gate = &gate{ready: make(chan struct{}, 1)}
+	_, err := p.write(append([]byte{flagLong, 0, 0, 0, 0, 0, 0, 1, 0}, make([]byte, 256)...))
+	require.NoError(t, err)
+	for range 10 {
+		_, err = p.write(append([]byte{0, 200}, make([]byte, 200)...))
+		require.NoError(t, err)
+	}
+	p.discard()
+	require.LessOrEqual(t, p.unread.Cap(), keepBuffer)
+}
+
 // FuzzFirstMessage holds the walk over frames against the bytes it walks on: it
 // must stay inside them and find the same end however much follows.
 func FuzzFirstMessage(f *testing.F) {

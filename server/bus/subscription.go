@@ -155,6 +155,7 @@ func (s *Subscription) Clear() { s.conn.pipe.discard() }
 func (s *Subscription) Release() {
 	s.SetTimeout(0)
 	if s.conn.pipe.closed() {
+		s.bus.used.leave()
 		s.socket.Close()
 		return
 	}
