@@ -163,11 +163,11 @@ func (c *channel) expire(options Options, now time.Time) {
 	if n == 0 {
 		return
 	}
-	// Readers hold pages of the old array, so it is left as it is; append moves
-	// to a new one soon enough.
+	// Readers hold pages of the old array, so it is left as it is. Append moves
+	// to a new one soon, but where much room is left for it.
 	c.messages, c.times = c.messages[n:], c.times[n:]
-	if len(c.messages) == 0 {
-		c.messages, c.times = nil, nil
+	if cap(c.messages) > 4*len(c.messages) {
+		c.messages, c.times = slices.Clone(c.messages), slices.Clone(c.times)
 	}
 }
 

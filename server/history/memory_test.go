@@ -2,7 +2,10 @@ package history_test
 
 import (
 	"encoding/json"
+	"runtime"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +23,35 @@ func TestMemory(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, m.Close()) })
 		return m
 	})
+}
+
+// A channel that was busy gives its memory back, also when hardly anything is
+// said on it from then on.
+func TestMemoryOfWhatExpiredIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := history.NewMemory(history.Options{Messages: 1000, Age: 5 * time.Minute})
+		defer m.Close()
+		object := []byte(`{"message":"` + strings.Repeat("x", 16_000) + `"}`)
+		before := inUse()
+		for range 600 {
+			_, _, err := m.Append("chat", object)
+			require.NoError(t, err)
+		}
+		require.Greater(t, inUse()-before, int64(9_000_000))
+		for range 3 {
+			time.Sleep(4 * time.Minute)
+			_, _, err := m.Append("chat", []byte(`{"message":"hi"}`))
+			require.NoError(t, err)
+		}
+		require.Less(t, inUse()-before, int64(100_000))
+	})
+}
+
+func inUse() int64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }
 
 func TestAppendTimestamp(t *testing.T) {
