@@ -7,7 +7,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf16"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"pubsub/server/history"
 	"pubsub/server/hub"
@@ -40,8 +43,8 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request, query url.Values, 
 		if err != nil {
 			return err
 		}
-		text := transcript(page.Messages)
-		if utf16Len(text) != length {
+		text, n := s.transcripts.of(channel, page)
+		if n != length {
 			return write(w, http.StatusOK, textType, []byte(text))
 		}
 		if timeout == 0 {
@@ -66,9 +69,54 @@ func (s *Server) notModified(w http.ResponseWriter) error {
 	return nil
 }
 
-// transcript is the conversation, "nick: message" a line, as far back as one
-// answer may hold.
-func transcript(messages []history.Message) string {
+// transcripts are the conversations that were asked for last, so that a message
+// is put into text once, and not for each of its readers.
+type transcripts struct {
+	byChannel *lru.Cache[string, *transcript]
+}
+
+// maxTranscripts bounds them: each has maxBytes at most.
+const maxTranscripts = 64
+
+func newTranscripts() *transcripts {
+	byChannel, err := lru.New[string, *transcript](maxTranscripts)
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	return &transcripts{byChannel}
+}
+
+func (t *transcripts) of(channel string, page *history.Page) (text string, length int) {
+	known, found := t.byChannel.Get(channel)
+	if !found {
+		known = new(transcript)
+		t.byChannel.Add(channel, known)
+	}
+	return known.of(page)
+}
+
+// transcript is one conversation. Its zero value is empty.
+type transcript struct {
+	mu       sync.Mutex // guards all below
+	cursor   history.Cursor
+	messages int
+	text     string
+	length   int // of text, in UTF-16 units
+}
+
+func (t *transcript) of(page *history.Page) (text string, length int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cursor != page.Cursor || t.messages != len(page.Messages) {
+		t.cursor, t.messages = page.Cursor, len(page.Messages)
+		t.text = transcribe(page.Messages)
+		t.length = utf16Len(t.text)
+	}
+	return t.text, t.length
+}
+
+// transcribe writes "nick: message" a line, as far back as one answer may hold.
+func transcribe(messages []history.Message) string {
 	size, from := 0, len(messages)
 	for from > 0 && size+len(messages[from-1].JSON) <= maxBytes {
 		from--
@@ -86,6 +134,8 @@ func transcript(messages []history.Message) string {
 	return b.String()
 }
 
+var lineEnds = strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ")
+
 // oneLine is a value of a message as text.
 func oneLine(value any) string {
 	text, ok := value.(string)
@@ -93,7 +143,7 @@ func oneLine(value any) string {
 		raw, _ := json.Marshal(value) // it was JSON before
 		text = string(raw)
 	}
-	return strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ").Replace(text)
+	return lineEnds.Replace(text)
 }
 
 func utf16Len(text string) (n int) {

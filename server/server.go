@@ -33,6 +33,8 @@ type Server struct {
 	assets *assets
 	places *places
 
+	transcripts *transcripts
+
 	limits  *limits
 	origins *origins
 	metrics *metrics
@@ -65,6 +67,8 @@ func New(config Config, static, templates fs.FS, log *slog.Logger) (*Server, err
 		once:   hub.NewOnce[posted](),
 		assets: assets,
 		places: newPlaces(),
+
+		transcripts: newTranscripts(),
 	}
 	s.limits = newLimits(&s.config)
 	s.origins = newOrigins(config.AllowedOrigins)
