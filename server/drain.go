@@ -12,6 +12,10 @@ import (
 // believes that everybody has everything: a client's way back and forth.
 const lingerFor = 250 * time.Millisecond
 
+// maxLinger is how long a drain lets clients take more at most, whatever its
+// timeout: one that asks again and again must not hold it up.
+const maxLinger = 10 * time.Second
+
 // drain ends what is under way so that nobody loses anything. New posts are
 // refused, and those in flight finish. Then every pending poll, and each that
 // still comes, is answered at once with all that was acknowledged, until nobody
@@ -37,6 +41,8 @@ func (s *Server) drain(web *http.Server, endPolls context.CancelCauseFunc, newco
 func (s *Server) linger() {
 	limit, cancel := s.drainLimit(2)
 	defer cancel()
+	limit, cancelLinger := context.WithTimeout(limit, maxLinger)
+	defer cancelLinger()
 	for before := int64(-1); before != s.metrics.deliveries.Load(); {
 		before = s.metrics.deliveries.Load()
 		select {

@@ -25,10 +25,15 @@ func fuzzed(f *testing.F) *server.Server {
 }
 
 // serve answers a request whose client does not wait.
-func serve(s *server.Server, r *http.Request) *httptest.ResponseRecorder {
+func serve(s *server.Server, r *http.Request) (w *httptest.ResponseRecorder) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	w := httptest.NewRecorder()
+	w = httptest.NewRecorder()
+	defer func() {
+		if cause := recover(); cause != nil && cause != http.ErrAbortHandler { // who has hung up gets no answer
+			panic(cause)
+		}
+	}()
 	s.ServeHTTP(w, r.WithContext(ctx))
 	return w
 }

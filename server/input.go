@@ -19,12 +19,14 @@ import (
 const defaultChannel = "chat"
 
 // channelOf returns the channel that a path names, the default one where it
-// names none.
+// names none. It is a copy: the path is a part of a request that may be long,
+// and a channel's name outlives it.
 func channelOf(name string) (string, error) {
 	if name == "" {
 		return defaultChannel, nil
 	}
-	return checkChannel(name)
+	name, err := checkChannel(name)
+	return strings.Clone(name), err
 }
 
 func checkChannel(name string) (string, error) {

@@ -133,13 +133,11 @@ func (l *limits) admitPost(r *http.Request) error {
 		limiter = known
 		l.rates.Get(address) // mark it used
 	}
-	reservation := limiter.Reserve()
-	delay := reservation.Delay()
-	if delay == 0 {
+	if limiter.Allow() {
 		return nil
 	}
-	reservation.Cancel()
-	return tooMany("publish-rate", int(math.Ceil(delay.Seconds()))+rand.IntN(2),
+	wait := math.Ceil((1 - limiter.Tokens()) / l.config.PublishRate)
+	return tooMany("publish-rate", int(max(wait, 1))+rand.IntN(2),
 		"Your address has posted more than %g messages a second. Wait a moment between them.", l.config.PublishRate)
 }
 
@@ -148,7 +146,8 @@ func (l *limits) admitPost(r *http.Request) error {
 func (l *limits) address(r *http.Request) netip.Addr {
 	text := r.RemoteAddr
 	if hops := l.config.TrustedHops; hops > 0 {
-		if told := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ","); told[0] != "" {
+		if headers := r.Header["X-Forwarded-For"]; len(headers) > 0 {
+			told := strings.Split(strings.Join(headers, ","), ",")
 			text = strings.TrimSpace(told[max(0, len(told)-hops)])
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -105,8 +106,8 @@ func TestNewerPollOfAClientEndsItsOldest(t *testing.T) {
 	s.polling(t, 3)
 	newest := dial("since=now", "tab")
 	status, body := answer(t, oldest)
-	require.Equal(t, http.StatusOK, status)
-	require.Contains(t, body, `{"messages":[],"cursor":`, "it can go on from there")
+	require.Equal(t, http.StatusTooManyRequests, status, "an answer to go on from would come back at once, for ever")
+	require.Contains(t, body, "Newer polls of this client")
 	dial("since=now", "tab")
 	status, body = answer(t, plain)
 	require.Equal(t, http.StatusTooManyRequests, status)
@@ -142,6 +143,28 @@ func TestPublishRate(t *testing.T) {
 	require.Equal(t, http.StatusOK, resp.StatusCode, "another address: %s", body)
 }
 
+// Who posts on while refused does not put off the time when a post is let in
+// again, nor does anybody else at that address.
+func TestRefusedPostsTakeNoTokens(t *testing.T) {
+	config := open()
+	config.PublishRate, config.PublishBurst = 0.01, 1
+	s := start(t, config)
+	s.post(t, "hi")
+	var posters sync.WaitGroup
+	for range 16 {
+		posters.Go(func() {
+			for range 100 {
+				s.do(t, "POST", "/pub?message=hi", "")
+			}
+		})
+	}
+	posters.Wait()
+	resp, body := s.do(t, "POST", "/pub?message=hi", "")
+	requireRefused(t, resp, body, http.StatusTooManyRequests, "more than 0.01")
+	seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+	require.LessOrEqual(t, seconds, 102)
+}
+
 // Whose request it is: the trusted proxies' entries count from the right, and
 // what a client writes to the left of them does not.
 func TestAddressBehindProxies(t *testing.T) {
@@ -159,6 +182,7 @@ func TestAddressBehindProxies(t *testing.T) {
 		{"ports and brackets", 1, "203.0.113.1:1234", "203.0.113.1", "[2001:db8::1]:1"},
 		{"an IPv6 network is one", 1, "2001:db8::1", "[2001:db8::2]:80", "2001:db8:0:1::1"},
 		{"IPv4 in IPv6", 1, "::ffff:203.0.113.1", "203.0.113.1", "203.0.113.2"},
+		{"an empty entry from the client", 1, "203.0.113.1", ", 203.0.113.1", ", 203.0.113.2"},
 		{"nonsense is the proxy's own", 1, "unknown", "_hidden, garbage", "203.0.113.1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

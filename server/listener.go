@@ -32,6 +32,16 @@ type conn struct {
 var badRequest = []byte("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" +
 	`{"error":"The request is not HTTP/1.1 as this server speaks it. Send a body plain or in chunks."}` + "\n")
 
+// isUnhandled tells net/http's own 501 and 505 from a part of an answer that
+// happens to begin like one: no answer of ours has a line end in the middle.
+func isUnhandled(b []byte) bool {
+	if !bytes.HasPrefix(b, []byte("HTTP/1.1 501 ")) && !bytes.HasPrefix(b, []byte("HTTP/1.1 505 ")) {
+		return false
+	}
+	_, header, _ := bytes.Cut(b, []byte("\r\n"))
+	return bytes.HasPrefix(header, []byte("Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"))
+}
+
 // Write gives the client the write timeout to take b in, or up to half as much
 // again: a deadline costs a twentieth of a small answer, and so is not set for
 // each.
@@ -40,7 +50,7 @@ func (c *conn) Write(b []byte) (int, error) {
 		c.writeBy = now.Add(writeTimeout + writeTimeout/2)
 		_ = c.Conn.SetWriteDeadline(c.writeBy) // a connection that is gone says so below
 	}
-	if bytes.HasPrefix(b, []byte("HTTP/1.1 501 ")) || bytes.HasPrefix(b, []byte("HTTP/1.1 505 ")) {
+	if isUnhandled(b) {
 		if _, err := c.Conn.Write(badRequest); err != nil {
 			return 0, err
 		}

@@ -75,7 +75,7 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request, query url.Values, 
 // endedInTime tells whether a poll ended without a message in a way that lets
 // its client ask again with the same cursor.
 func endedInTime(err error) bool {
-	return errors.Is(err, bus.ErrTimeout) || errors.Is(err, errDraining) || errors.Is(err, errSuperseded)
+	return errors.Is(err, bus.ErrTimeout) || errors.Is(err, errDraining)
 }
 
 // handOver cuts a page to what one answer may hold, since a thousand clients

@@ -57,8 +57,11 @@ func (s *Server) handle(h handler) http.HandlerFunc {
 
 // answerError answers with a problem and writes a line about it.
 func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, errAnswered) || errors.Is(err, context.Canceled) {
-		return // the client has its answer, or has hung up
+	switch {
+	case errors.Is(err, errAnswered):
+		return
+	case errors.Is(err, context.Canceled): // the client has hung up, or closed its half
+		panic(http.ErrAbortHandler) // else net/http would answer with an empty 200
 	}
 	p := problemOf(err)
 	if p.reason == "" {

@@ -180,3 +180,59 @@ func TestNothingStaysOfThoseWhoLeft(t *testing.T) {
 	t.Logf("%d hung up, %d served: %+d goroutines, %+d KiB", rounds*each, rounds*each, runtime.NumGoroutine()-goroutines, grown>>10)
 	require.Less(t, grown, int64(5<<20))
 }
+
+// Where net/http cuts a long answer into writes, a message may stand that looks
+// like the beginning of one of its own.
+func TestMessagesThatLookLikeAnAnswer(t *testing.T) {
+	s := start(t, open())
+	const text = "HTTP/1.1 501 "
+	for shift := range len(text) {
+		said := strings.Repeat(".", shift) + strings.Repeat(text, 600)
+		s.post(t, said)
+		for _, path := range []string{"/sub?since=-1&timeout=0", "/chat"} {
+			require.Contains(t, s.get(t, path), said, path)
+		}
+	}
+}
+
+// A client that sends no more than its request cannot be told from one that hung
+// up; it gets no answer that looks like one.
+func TestHalfClosedConnectionsGetNoEmptyAnswer(t *testing.T) {
+	s := start(t, open())
+	for _, path := range []string{"/sub", "/sub?since=now", "/chat"} {
+		c := s.dial(t, path)
+		require.NoError(t, c.(*net.TCPConn).CloseWrite())
+		b, err := io.ReadAll(c)
+		require.NoError(t, err)
+		require.Empty(t, string(b), path)
+		c.Close()
+	}
+	s.polling(t, 0)
+}
+
+// Of a client behind a proxy its place is remembered, and nothing else of what it
+// sent.
+func TestPlacesAreSmall(t *testing.T) {
+	s := start(t, open())
+	const clients, junk = 200, 15_000
+	wave := func(number, junk int) int64 {
+		var conns []net.Conn
+		for i := range clients {
+			c, err := net.Dial("tcp", s.addr)
+			require.NoError(t, err)
+			fmt.Fprintf(c, "GET /sub/room?x=%s HTTP/1.1\r\nHost: chat\r\nX-Forwarded-For: %d-%d\r\n\r\n", strings.Repeat("x", junk), number, i)
+			conns = append(conns, c)
+		}
+		s.polling(t, clients)
+		s.do(t, "POST", "/pub/room?message=hi", "")
+		for _, c := range conns {
+			status, _ := answer(t, c)
+			require.Equal(t, http.StatusOK, status)
+			c.Close()
+		}
+		return heap()
+	}
+	wave(0, junk) // everything has its size
+	before := wave(1, junk)
+	require.Less(t, (wave(2, junk)-before)/clients, int64(junk/4))
+}

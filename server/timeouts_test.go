@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -218,5 +219,30 @@ func TestPlainPollWaitsOnWhereItsChannelWasForgotten(t *testing.T) {
 			post("/pub/other?message=takes+the+place")
 			time.Sleep(2 * time.Second)
 		}
+	})
+}
+
+// A client that asks again and again does not hold a drain up for ever, also
+// where that has no timeout.
+func TestDrainWithoutATimeoutEnds(t *testing.T) {
+	config := open()
+	config.DrainTimeout = 0
+	bubble(t, config, func(t *testing.T, p *pipes, stop func()) {
+		client := p.dial()
+		defer client.Close()
+		fmt.Fprint(client, "POST /pub?message=hi HTTP/1.1\r\nHost: chat\r\n\r\n")
+		_, _ = answer(t, client)
+		stop()
+		began := time.Now()
+		for time.Since(began) < time.Hour {
+			if _, err := io.WriteString(client, request("/sub?since=all&timeout=0")); err != nil {
+				break
+			}
+			if _, err := http.ReadResponse(bufio.NewReader(client), nil); err != nil {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		require.Less(t, time.Since(began), 15*time.Second)
 	})
 }
