@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"pubsub/server/bus"
@@ -121,7 +122,6 @@ func (s *Server) logRequest(r *http.Request) {
 // that is not nil, until ctx ends. Then it drains: see drain.go.
 func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	requests, endPolls := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer endPolls(nil)
 	var newcomers newcomers
 	web := &http.Server{
 		Handler:           s,
@@ -139,6 +139,9 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 		go func() { ended <- aside.Serve(admin) }()
 		defer func() { _ = aside.Close(); <-ended }()
 	}
+	var thrift sync.WaitGroup
+	thrift.Go(func() { s.giveBack(requests) })
+	defer func() { endPolls(nil); thrift.Wait() }()
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(listener{l}) }()
 	select {

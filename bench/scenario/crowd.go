@@ -55,6 +55,10 @@ func Crowd(ctx context.Context, t *target.Target, n int, tell func(format string
 		return fmt.Errorf("%d connections are still open %s after all have left", kept, crowdPatience)
 	}
 	tell("all have left, and every connection is given back after %s%s", brief(time.Since(left)), r.weight("; ", memory, 0))
+	for held := t.Memory() - memory; t.Memory()-memory > held/4 && time.Since(left) < crowdPatience && ctx.Err() == nil; {
+		time.Sleep(250 * time.Millisecond)
+	}
+	tell("after %s%s", brief(time.Since(left)), r.weight(" it holds ", memory, 0))
 	return ctx.Err()
 }
 

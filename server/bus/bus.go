@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"io"
 	"log"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -205,7 +206,7 @@ func (b *Bus) release(sub *Subscription) {
 	s.releasedMu.Unlock()
 
 	if b.closed.Load() {
-		b.closeReleased(s, time.Now())
+		b.closeReleased(s, time.Now(), math.MaxInt)
 	} else if !b.sweeping.Load() {
 		b.sweepAfter(b.options.IdleTimeout)
 	}
@@ -225,23 +226,34 @@ func (b *Bus) sweepAfter(wait time.Duration) {
 func (b *Bus) sweep() {
 	b.sweeping.Store(false) // first: what is released from here on may not be seen below
 	b.used.forget()
-	left := 0
+	again, left := b.options.IdleTimeout/2, 0
 	for _, s := range b.shards {
-		left += b.closeReleased(s, time.Now().Add(-b.options.IdleTimeout))
+		closed, n := b.closeReleased(s, time.Now().Add(-b.options.IdleTimeout), sweepAtOnce)
+		if left += n; closed == sweepAtOnce {
+			again = sweepPause
+		}
 	}
 	if left > 0 {
-		b.sweepAfter(b.options.IdleTimeout / 2)
+		b.sweepAfter(again)
 	}
 }
 
-// closeReleased closes the SUBs released at or before limit and returns how
-// many are left.
-func (b *Bus) closeReleased(s *shard, limit time.Time) (left int) {
+// A sweep closes so many SUBs of a shard at once and pauses then. zmq4 needs
+// longer to forget a SUB than we to close it, and never shrinks the list of
+// those that it has still to forget, nor lets go of what was on it.
+const (
+	sweepAtOnce = 256
+	sweepPause  = 10 * time.Millisecond
+)
+
+// closeReleased closes at most limit SUBs that were released at or before a time,
+// and returns how many it closed and how many are left.
+func (b *Bus) closeReleased(s *shard, before time.Time, limit int) (closed, left int) {
 	var old []*Subscription
 	s.releasedMu.Lock()
 	for channel, subs := range s.released {
 		n := 0
-		for n < len(subs) && !subs[n].releasedAt.After(limit) {
+		for n < len(subs) && len(old)+n < limit && !subs[n].releasedAt.After(before) {
 			n++
 		}
 		left += len(subs) - n
@@ -257,7 +269,7 @@ func (b *Bus) closeReleased(s *shard, limit time.Time) (left int) {
 	for _, sub := range old {
 		sub.socket.Close()
 	}
-	return left
+	return len(old), left
 }
 
 // Close ends the bus. Subscriptions that are still out get an error from Recv.
@@ -274,7 +286,7 @@ func (b *Bus) Close() error {
 	b.openers.Wait()
 	var errs []error
 	for _, s := range b.shards {
-		b.closeReleased(s, time.Now())
+		b.closeReleased(s, time.Now(), math.MaxInt)
 		errs = append(errs, s.close(b))
 	}
 	return errors.Join(errs...)
