@@ -60,7 +60,7 @@ func answerAPIReliably(w http.ResponseWriter, _ string, page *history.Page) erro
 		status = "timeout"
 	}
 	return writeBody(w, http.StatusOK, fmt.Appendf(nil, `{"status":%q,"messages":%s,"count":%d}`+"\n",
-		status, joinMessages(page.Messages), len(page.Messages)))
+		status, appendMessages(nil, page.Messages), len(page.Messages)))
 }
 
 func timestamp(at time.Time) json.RawMessage { return history.AppendTimestamp(nil, at) }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"pubsub/server/history"
 )
@@ -24,15 +25,14 @@ func answerPage(w http.ResponseWriter, _ string, page *history.Page) error {
 
 // encodePage is {"messages": […], "cursor": "…", "more": false, "gap": {…}}.
 func encodePage(page *history.Page) []byte {
-	b := append([]byte(`{"messages":`), joinMessages(page.Messages)...)
+	const around = 128 // bytes for all but the messages
+	b := make([]byte, 0, around+sizeOf(page.Messages))
+	b = append(b, `{"messages":`...)
+	b = appendMessages(b, page.Messages)
 	b = append(b, `,"cursor":"`...)
-	b = append(b, page.Cursor.String()...)
+	b = page.Cursor.Append(b)
 	b = append(b, `","more":`...)
-	if page.More {
-		b = append(b, `true`...)
-	} else {
-		b = append(b, `false`...)
-	}
+	b = strconv.AppendBool(b, page.More)
 	if page.Gap != nil {
 		gap, _ := json.Marshal(page.Gap) // a text and a number
 		b = append(append(b, `,"gap":`...), gap...)
@@ -40,13 +40,9 @@ func encodePage(page *history.Page) []byte {
 	return append(b, "}\n"...)
 }
 
-// joinMessages is the messages as a JSON array.
-func joinMessages(messages []history.Message) []byte {
-	size := 2
-	for _, m := range messages {
-		size += len(m.JSON) + 1
-	}
-	b := append(make([]byte, 0, size), '[')
+// appendMessages appends the messages as a JSON array.
+func appendMessages(b []byte, messages []history.Message) []byte {
+	b = append(b, '[')
 	for i, m := range messages {
 		if i > 0 {
 			b = append(b, ',')
@@ -54,4 +50,13 @@ func joinMessages(messages []history.Message) []byte {
 		b = append(b, m.JSON...)
 	}
 	return append(b, ']')
+}
+
+// sizeOf is how many bytes the messages have as a JSON array, or one more.
+func sizeOf(messages []history.Message) int {
+	size := len("[]")
+	for _, m := range messages {
+		size += len(m.JSON) + len(",")
+	}
+	return size
 }

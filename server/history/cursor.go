@@ -15,8 +15,12 @@ type Cursor struct {
 }
 
 // String is the cursor's text, opaque to clients: <epoch>-<id>.
-func (c Cursor) String() string {
-	return c.Epoch + "-" + strconv.FormatUint(c.ID, 10)
+func (c Cursor) String() string { return string(c.Append(nil)) }
+
+// Append appends the cursor's text.
+func (c Cursor) Append(b []byte) []byte {
+	b = append(append(b, c.Epoch...), '-')
+	return strconv.AppendUint(b, c.ID, 10)
 }
 
 // ErrCursor tells a client that what it sent is no cursor.
