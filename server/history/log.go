@@ -33,7 +33,11 @@ type Page struct {
 	Cursor   Cursor    // everything up to here is in Messages or in the Gap
 	More     bool      // the limit cut the page short
 	Gap      *Gap      // what the reader asked for and cannot have, nil if nothing
+	Flood    bool      // the newest messages came at FloodRate or faster
 }
+
+// FloodRate is how many messages a second are a flood; the newest few count.
+const FloodRate = 200
 
 // Reasons of a Gap.
 const (

@@ -110,11 +110,19 @@ func (m *Memory) Read(name string, since Since, limit int) (*Page, error) {
 		Cursor:   Cursor{c.epoch, after + uint64(n)},
 		More:     n < len(rest),
 		Gap:      gap,
+		Flood:    c.flooded(c.usedAt),
 	}, nil
 }
 
 // dropped is the id of the newest message that is no longer there.
 func (c *channel) dropped() uint64 { return c.last - uint64(len(c.messages)) }
+
+// flooded tells whether the newest messages came at FloodRate or faster.
+func (c *channel) flooded(now time.Time) bool {
+	const few = 5
+	n := len(c.times)
+	return n >= few && now.Sub(c.times[n-few]) <= few*time.Second/FloodRate
+}
 
 // find returns the id after which since begins, at least dropped, and what
 // cannot be had.

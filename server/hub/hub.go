@@ -73,9 +73,10 @@ type Query struct {
 // cause, and after the timeout [bus.ErrTimeout], each with an empty page. A gap
 // is told at once. With each page q.Since is moved to where to go on.
 //
-// A follower that finds a fresh message without having waited is asking slower
-// than messages come. It is given more at a time: the page is filled until its
-// first message is as old as [Gather]. Who waits for a message has it at once.
+// In a flood, and where a follower finds a fresh message without having waited,
+// which is to ask slower than messages come, it is given more at a time: the page
+// is filled until its first message is as old as [Gather]. On a calm channel who
+// waits for a message has it at once.
 func (h *Hub) Follow(ctx context.Context, q *Query) (*history.Page, error) {
 	ring, err := h.bus.Subscribe(q.Channel)
 	if err != nil {
@@ -87,7 +88,7 @@ func (h *Hub) Follow(ctx context.Context, q *Query) (*history.Page, error) {
 	for q.Waited = false; ; q.Waited = true {
 		ring.Clear() // what has rung so far is in the log
 		page, err := h.log.Read(q.Channel, q.Since, q.Limit)
-		if err == nil && !q.Waited && gather(ctx, page, q.Limit) {
+		if err == nil && (page.Flood || !q.Waited) && gather(ctx, page, q.Limit) {
 			page, err = h.log.Read(q.Channel, q.Since, q.Limit)
 		}
 		if err != nil {

@@ -332,10 +332,35 @@ func TestFollowerGathersUnderFlood(t *testing.T) {
 		require.Less(t, waited, hub.Gather)
 		_, waited = follow(start.Cursor, 1)
 		require.Zero(t, waited, "more than one is not wanted")
+		time.Sleep(10*time.Millisecond + time.Microsecond)
+		now, err := w.hub.Read(&hub.Query{Channel: channel, Limit: 1})
+		require.NoError(t, err)
+		messages, waited = follow(now.Cursor, 99)
+		require.Greater(t, messages, 3, "also who has waited is given more")
+		require.LessOrEqual(t, waited, hub.Gather+time.Millisecond)
 		time.Sleep(time.Second)
 		messages, waited = follow(start.Cursor, 999)
 		require.Equal(t, 100, messages)
 		require.Zero(t, waited, "the flood is over")
+	})
+}
+
+// A few messages at once are no flood: each is there at once.
+func TestFollowersOfACalmChannelNeverWaitLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, history.Options{})
+		defer w.stop(t)
+		at, err := w.hub.Read(&hub.Query{Channel: channel, Limit: 1})
+		require.NoError(t, err)
+		cursor := at.Cursor
+		for _, after := range []time.Duration{time.Second, time.Millisecond, time.Millisecond, 100 * time.Millisecond, 30 * time.Millisecond, 30 * time.Millisecond} {
+			began := time.Now()
+			time.AfterFunc(after, func() { w.publish(t, 1) })
+			page, err := w.hub.Follow(t.Context(), &hub.Query{Channel: channel, Since: history.After(cursor), Limit: 99})
+			require.NoError(t, err)
+			require.Equal(t, after, time.Since(began))
+			cursor = page.Cursor
+		}
 	})
 }
 

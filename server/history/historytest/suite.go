@@ -31,6 +31,7 @@ func Run(t *testing.T, open Open) {
 		"Count":           testCount,
 		"Age":             testAge,
 		"Timestamps":      testTimestamps,
+		"Flood":           testFlood,
 		"Channels":        testChannels,
 		"Concurrent":      testConcurrent,
 		"Model":           testModel,
@@ -168,6 +169,26 @@ func testAge(t *testing.T, open Open) {
 	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 2}, page.Gap)
 	require.Equal(t, history.Cursor{Epoch: old.Epoch, ID: 5}, page.Cursor)
 	require.Equal(t, uint64(6), add(t, log, "chat", 1).ID, "ids go on when all have expired")
+}
+
+// testFlood: a flood is told while it lasts.
+func testFlood(t *testing.T, open Open) {
+	log := open(t, history.Options{})
+	const apart = time.Second / history.FloodRate
+	flood := func() bool { return read(t, log, "chat", history.Now(), everything).Flood }
+	for range 20 {
+		add(t, log, "chat", 1)
+		require.False(t, flood(), "slow enough")
+		time.Sleep(2 * apart)
+	}
+	for range 20 {
+		time.Sleep(apart / 2)
+		add(t, log, "chat", 1)
+	}
+	require.True(t, flood())
+	require.False(t, read(t, log, "another", history.All(), everything).Flood)
+	time.Sleep(time.Second)
+	require.False(t, flood(), "it is over")
 }
 
 func testTimestamps(t *testing.T, open Open) {
