@@ -168,7 +168,7 @@ func (b *Bus) takeReleased(s *shard, channel string) *Subscription {
 		sub := waiting[len(waiting)-1]
 		s.keepReleased(channel, waiting[:len(waiting)-1])
 		b.released.Add(-1)
-		if sub.conn.pipe.closed() { // cut off while nobody read it
+		if sub.in.closed() { // cut off while nobody read it
 			sub.socket.Close()
 			continue
 		}
@@ -302,7 +302,7 @@ func (s *shard) close(b *Bus) error {
 	if err != nil {
 		return errors.Join(err, s.pub.Close())
 	}
-	ended := sub.conn.pipe.endWriter()
+	ended := sub.in.endWriter()
 	if err := s.pub.Send(zmq4.NewMsgString(topic(last))); err != nil {
 		return err
 	}

@@ -30,18 +30,19 @@ type pipe struct {
 	patient  bool
 	onCutOff func() // nil: nobody wants to know
 
-	mu            sync.Mutex // guards all below
-	changed       sync.Cond  // anything below changed that somebody may wait for
-	unread        bytes.Buffer
-	gate          *gate // nil: bytes come out as they went in
-	readers       int   // reads that wait
-	waiters       int   // writes and idle() calls that wait
-	writerClosed  bool
-	readerClosed  bool
+	mu           sync.Mutex // guards all below; what a poll needs comes first
+	unread       bytes.Buffer
+	gate         gate // its zero value: bytes come out as they went in
+	writerClosed bool
+	readerClosed bool
+	noReader     bool // see endReader
+
+	readers       int       // reads that wait
+	waiters       int       // writes and idle() calls that wait
+	changed       sync.Cond // anything here changed that somebody may wait for
 	readDeadline  deadline
 	writeDeadline deadline
 	lastWrite     chan struct{} // see endWriter
-	noReader      bool          // see endReader
 }
 
 type deadline struct {
@@ -96,7 +97,7 @@ func (p *pipe) tryRead(b []byte) (int, error) {
 
 // readable tells how many bytes may be read now. mu is held.
 func (p *pipe) readable() int {
-	if p.gate != nil {
+	if p.gate.ready != nil {
 		return p.gate.open(p.unread.Bytes())
 	}
 	return p.unread.Len()
@@ -105,7 +106,7 @@ func (p *pipe) readable() int {
 // take moves up to n bytes into b. mu is held.
 func (p *pipe) take(b []byte, n int) int {
 	n = copy(b, p.unread.Next(min(n, len(b))))
-	if p.gate != nil {
+	if p.gate.ready != nil {
 		p.gate.rest -= n
 	}
 	p.giveBack()
@@ -137,7 +138,7 @@ func (p *pipe) write(b []byte) (int, error) {
 		case p.unread.Len() < p.limit:
 			p.unread.Write(b)
 			p.wakeReader()
-			if p.gate != nil && p.gate.rest == 0 && firstMessage(p.unread.Bytes()) > 0 {
+			if p.gate.ready != nil && p.gate.rest == 0 && firstMessage(p.unread.Bytes()) > 0 {
 				p.gate.ring()
 			}
 			return len(b), nil
@@ -203,7 +204,7 @@ func (p *pipe) close(end *bool) {
 // wakeAll wakes whoever waits for anything here. mu is held.
 func (p *pipe) wakeAll() {
 	p.changed.Broadcast()
-	if p.gate != nil {
+	if p.gate.ready != nil {
 		p.gate.ring()
 	}
 }

@@ -61,7 +61,7 @@ func TestPipeCutsOffItsReaderWhenFull(t *testing.T) {
 // What a poll waits with should be small again after a large message.
 func TestPipeGivesALargeBufferBack(t *testing.T) {
 	p := newPipe(1<<20, false)
-	p.gate = &gate{ready: make(chan struct{}, 1)}
+	p.gate = gate{ready: make(chan struct{}, 1)}
 	_, err := p.write(append([]byte{flagLong, 0, 0, 0, 0, 0, 0, 1, 0}, make([]byte, 256)...))
 	require.NoError(t, err)
 	for range 10 {

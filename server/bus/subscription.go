@@ -30,7 +30,7 @@ type Subscription struct {
 	shard      *shard
 	channel    string
 	socket     zmq4.Socket
-	conn       *conn
+	in         *pipe       // what the socket reads
 	timer      *time.Timer // rings when the timeout is over, nil before the first
 	deadline   time.Time   // zero without a timeout
 	releasedAt time.Time
@@ -58,7 +58,7 @@ func (b *Bus) open(s *shard, channel string) (*Subscription, error) {
 		return fail(ErrCutOff)
 	}
 	cfg.conn.settle()
-	return &Subscription{bus: b, shard: s, channel: channel, socket: socket, conn: cfg.conn}, nil
+	return &Subscription{bus: b, shard: s, channel: channel, socket: socket, in: cfg.conn.pipe}, nil
 }
 
 // SetTimeout makes Wait end so long from now; 0 is never, as it is at first.
@@ -72,7 +72,7 @@ func (s *Subscription) SetTimeout(timeout time.Duration) {
 	}
 	s.deadline = time.Now().Add(timeout)
 	if s.timer == nil {
-		s.timer = time.AfterFunc(timeout, s.conn.pipe.gate.ring)
+		s.timer = time.AfterFunc(timeout, s.in.gate.ring)
 	} else {
 		s.timer.Reset(timeout)
 	}
@@ -118,7 +118,7 @@ func (b *Bus) openAll(s *shard) {
 // [ErrTimeout], and [ErrCutOff] when nothing will come any more.
 func (s *Subscription) Wait(ctx context.Context) error {
 	for first := true; ; first = false {
-		switch holds, closed := s.conn.pipe.look(); {
+		switch holds, closed := s.in.look(); {
 		case holds:
 			return nil
 		case closed:
@@ -127,7 +127,7 @@ func (s *Subscription) Wait(ctx context.Context) error {
 			return ErrTimeout
 		}
 		select {
-		case <-s.conn.pipe.gate.ready: // at times for nothing, from an earlier wait
+		case <-s.in.gate.ready: // at times for nothing, from an earlier wait
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -139,7 +139,7 @@ func (s *Subscription) Recv(ctx context.Context) ([]byte, error) {
 	if err := s.Wait(ctx); err != nil {
 		return nil, err
 	}
-	s.conn.pipe.permit()
+	s.in.permit()
 	msg, err := s.socket.Recv()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCutOff, err)
@@ -148,13 +148,13 @@ func (s *Subscription) Recv(ctx context.Context) ([]byte, error) {
 }
 
 // Clear drops what has come so far.
-func (s *Subscription) Clear() { s.conn.pipe.discard() }
+func (s *Subscription) Clear() { s.in.discard() }
 
 // Release gives the subscription back; the caller must not use it afterwards.
 // It stays connected for a while for the next poll of its channel.
 func (s *Subscription) Release() {
 	s.SetTimeout(0)
-	if s.conn.pipe.closed() {
+	if s.in.closed() {
 		s.bus.used.leave()
 		s.socket.Close()
 		return
