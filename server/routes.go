@@ -34,7 +34,7 @@ func (s *Server) routes() router {
 		})
 	}
 
-	// A poll is answered by the handler for those without a since if there is one.
+	// plain, where there is one, answers the polls that have no since.
 	onPoll := func(path string, h, plain pollHandler) {
 		router.Handle(http.MethodGet, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 			asked, query, err := askOf(r, params.ByName("channel"))

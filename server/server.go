@@ -4,7 +4,7 @@
 // shows a message's whole way; cursor.go, event.go, api.go and chat.go are
 // further ways to the same hub. What they share: input.go reads what was
 // posted, publish.go publishes it, poll.go waits, respond.go answers. Around
-// them stand limits.go, origins.go, metrics.go and drain.go.
+// them stand limits.go, origins.go, metrics.go, drain.go and thrift.go.
 package server
 
 import (

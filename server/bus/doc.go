@@ -20,6 +20,9 @@
 //     never fills, and unread messages can be dropped when a SUB is reused.
 //   - Recv cannot be told to stop without closing the socket: Wait waits before
 //     the gate, for a message or the end of a context, and Recv comes after.
+//   - It never lets go of what was once on its lists of connections: SUBs that
+//     nobody needs any more are closed a few at a time, and [usage] bounds how
+//     many may wait to be used again.
 //   - A closed PUB leaves its writer goroutine behind: Close ends it from the
 //     inside, see [shard.close].
 package bus

@@ -3,6 +3,7 @@ package bus
 import "sync/atomic"
 
 // usage knows how many SUBs were in use at a time lately. Its zero value is none.
+// Its methods are safe for concurrent use.
 type usage struct {
 	now    atomic.Int64
 	peak   atomic.Int64 // since forget was called last
