@@ -31,5 +31,5 @@ func (golongpoll) AppendCursor(b, old, _, body []byte) []byte {
 }
 
 func (golongpoll) AppendPublish(b []byte, host, channel string, text []byte) []byte {
-	return post(b, "/pub", "", host, "application/json", `{"category":"`+channel+`","data":"`, text, `"}`)
+	return post(b, "/pub", "", host, "application/json", `{"category":"`+channel+`","data":{"nick":"bench","message":"`, text, `"}}`)
 }
