@@ -169,7 +169,7 @@ func (b *Bus) takeReleased(s *shard, channel string) *Subscription {
 		s.keepReleased(channel, waiting[:len(waiting)-1])
 		b.released.Add(-1)
 		if sub.in.closed() { // cut off while nobody read it
-			sub.socket.Close()
+			sub.close()
 			continue
 		}
 		return sub
@@ -196,7 +196,7 @@ func (b *Bus) release(sub *Subscription) {
 	b.used.leave()
 	if b.released.Add(1) > b.used.most()+spareReleased {
 		b.released.Add(-1)
-		sub.socket.Close()
+		sub.close()
 		return
 	}
 	sub.releasedAt = time.Now()
@@ -267,7 +267,7 @@ func (b *Bus) closeReleased(s *shard, before time.Time, limit int) (closed, left
 	s.releasedMu.Unlock()
 	b.released.Add(int64(-len(old)))
 	for _, sub := range old {
-		sub.socket.Close()
+		sub.close()
 	}
 	return len(old), left
 }

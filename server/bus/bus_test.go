@@ -159,6 +159,23 @@ func TestRecvEndsWithItsContext(t *testing.T) {
 	})
 }
 
+func TestWaitEndsAtItsTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ctx := open(t, bus.Options{IdleTimeout: time.Hour}), t.Context()
+		// Each poll has the SUB of the one before, and with it a timer that may
+		// ring too early or too late for this poll's timeout.
+		for _, timeout := range []time.Duration{time.Minute, 10 * time.Second, 30 * time.Second, time.Hour, 5 * time.Second, 5 * time.Second} {
+			sub := subscribe(t, b, "chat")
+			sub.SetTimeout(timeout)
+			began := time.Now()
+			require.ErrorIs(t, sub.Wait(ctx), bus.ErrTimeout)
+			require.Equal(t, timeout, time.Since(began))
+			sub.Release()
+		}
+		require.EqualValues(t, 1, b.Stats().Connects)
+	})
+}
+
 // The end of a context and a message race: the next poll must get what is
 // published after it subscribed, and nothing may be torn.
 func TestReuseUnderFire(t *testing.T) {

@@ -31,8 +31,10 @@ type Subscription struct {
 	channel    string
 	socket     zmq4.Socket
 	in         *pipe       // what the socket reads
-	timer      *time.Timer // rings when the timeout is over, nil before the first
-	deadline   time.Time   // zero without a timeout
+	deadline   time.Time   // of waits, zero without a timeout
+	timer      *time.Timer // rings at the deadline or before it, nil before the first
+	ringsAt    time.Time   // when timer does
+	rang       bool        // since the clock was looked at last
 	releasedAt time.Time
 }
 
@@ -63,18 +65,27 @@ func (b *Bus) open(s *shard, channel string) (*Subscription, error) {
 
 // SetTimeout makes Wait end so long from now; 0 is never, as it is at first.
 func (s *Subscription) SetTimeout(timeout time.Duration) {
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	s.deadline = time.Time{}
 	if timeout <= 0 {
+		s.deadline = time.Time{}
 		return
 	}
-	s.deadline = time.Now().Add(timeout)
-	if s.timer == nil {
-		s.timer = time.AfterFunc(timeout, s.in.gate.ring)
+	now := time.Now()
+	s.deadline, s.rang = now.Add(timeout), false
+	s.ringInTime(now)
+}
+
+// ringInTime sees to it that the timer rings by the deadline. Messages end most
+// waits long before, so a timer that is to ring too early is left alone: Wait
+// sets it anew if it comes to that.
+func (s *Subscription) ringInTime(now time.Time) {
+	if s.ringsAt.After(now) && !s.ringsAt.After(s.deadline) {
+		return
+	}
+	s.ringsAt = s.deadline
+	if wait := s.deadline.Sub(now); s.timer == nil {
+		s.timer = time.AfterFunc(wait, s.in.gate.ring)
 	} else {
-		s.timer.Reset(timeout)
+		s.timer.Reset(wait)
 	}
 }
 
@@ -117,17 +128,23 @@ func (b *Bus) openAll(s *shard) {
 // When ctx ends first it returns the context's cause, after the timeout
 // [ErrTimeout], and [ErrCutOff] when nothing will come any more.
 func (s *Subscription) Wait(ctx context.Context) error {
-	for first := true; ; first = false {
+	for {
 		switch holds, closed := s.in.look(); {
 		case holds:
 			return nil
 		case closed:
 			return ErrCutOff
-		case !first && !s.deadline.IsZero() && !time.Now().Before(s.deadline):
-			return ErrTimeout
+		case s.rang && !s.deadline.IsZero():
+			now := time.Now()
+			if !now.Before(s.deadline) {
+				return ErrTimeout
+			}
+			s.rang = false
+			s.ringInTime(now)
 		}
 		select {
 		case <-s.in.gate.ready: // at times for nothing, from an earlier wait
+			s.rang = true
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -153,11 +170,17 @@ func (s *Subscription) Clear() { s.in.discard() }
 // Release gives the subscription back; the caller must not use it afterwards.
 // It stays connected for a while for the next poll of its channel.
 func (s *Subscription) Release() {
-	s.SetTimeout(0)
 	if s.in.closed() {
 		s.bus.used.leave()
-		s.socket.Close()
+		s.close()
 		return
 	}
 	s.bus.release(s)
+}
+
+func (s *Subscription) close() {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.socket.Close()
 }
