@@ -64,7 +64,7 @@ func newLimits(config *Config) *limits {
 // place.
 func (l *limits) admit(r *http.Request, channel string) (ctx context.Context, leave func(), err error) {
 	ctx, address := r.Context(), l.address(r)
-	name := r.Header.Get("X-Client-ID")
+	name := r.Header.Get("X-Client-Id")
 	if len(name) > 128 {
 		return nil, nil, refuse(http.StatusBadRequest, "An X-Client-ID has at most 128 bytes.")
 	}
