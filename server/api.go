@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -29,12 +28,12 @@ func (s *Server) apiPublish(w http.ResponseWriter, r *http.Request, channel stri
 
 // apiPoll answers with the first message after the time since, or with all
 // after last_message_id where that is given.
-func (s *Server) apiPoll(w http.ResponseWriter, r *http.Request, query url.Values, asked *ask) (err error) {
-	if query.Has("last_message_id") {
-		asked.Since, err = parseID("last_message_id", query.Get("last_message_id"))
+func (s *Server) apiPoll(w http.ResponseWriter, r *http.Request, query fields, asked *ask) (err error) {
+	if query.has("last_message_id") {
+		asked.Since, err = parseID("last_message_id", query.first("last_message_id"))
 		asked.Limit, asked.answer = maxPage, answerAPIReliably
 	} else {
-		asked.Since, err = parseTime(query.Get("since"))
+		asked.Since, err = parseTime(query.first("since"))
 		asked.Limit, asked.answer = 1, answerAPI
 	}
 	if err != nil {

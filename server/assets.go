@@ -52,11 +52,11 @@ func etagOf(body []byte) string {
 // page answers with the chat page of a channel.
 func (a *assets) page(w http.ResponseWriter, r *http.Request) error {
 	channel := defaultChannel
-	query, err := queryOf(r)
+	query, err := fieldsOf(r)
 	if err != nil {
 		return err
 	}
-	if name := query.Get("channel"); name != "" {
+	if name := query.first("channel"); name != "" {
 		if channel, err = checkChannel(name); err != nil {
 			return err
 		}

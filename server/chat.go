@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,13 +17,13 @@ import (
 
 // chat answers with the conversation as text once its length is not cur_len,
 // counted in UTF-16 units as JavaScript does, or with 304 at the timeout.
-func (s *Server) chat(w http.ResponseWriter, r *http.Request, query url.Values, next *ask) error {
-	channel, err := channelOf(query.Get("chat_id"))
+func (s *Server) chat(w http.ResponseWriter, r *http.Request, query fields, next *ask) error {
+	channel, err := channelOf(query.first("chat_id"))
 	if err != nil {
 		return err
 	}
 	length := 0
-	if text := query.Get("cur_len"); text != "" {
+	if text := query.first("cur_len"); text != "" {
 		if length, err = strconv.Atoi(text); err != nil {
 			return refuse(http.StatusBadRequest, "cur_len must be the length of the text that you have.")
 		}

@@ -3,7 +3,6 @@ package server
 import (
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"pubsub/server/history"
@@ -11,8 +10,8 @@ import (
 
 // subSince answers with everything after since, at once if there is anything,
 // and with an empty list at the timeout.
-func (s *Server) subSince(w http.ResponseWriter, r *http.Request, query url.Values, asked *ask) (err error) {
-	if asked.Since, err = history.ParseSince(query.Get("since")); err != nil {
+func (s *Server) subSince(w http.ResponseWriter, r *http.Request, query fields, asked *ask) (err error) {
+	if asked.Since, err = history.ParseSince(query.first("since")); err != nil {
 		return err
 	}
 	asked.Limit, asked.answer = maxPage, answerPage

@@ -3,7 +3,6 @@ package server
 import (
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"pubsub/server/history"
@@ -31,9 +30,9 @@ func (s *Server) readEvent(w http.ResponseWriter, r *http.Request) ([]byte, erro
 
 // subscribeEvent answers with the first message after last_event_id, without
 // that with the next new one.
-func (s *Server) subscribeEvent(w http.ResponseWriter, r *http.Request, query url.Values, asked *ask) (err error) {
-	if query.Has("last_event_id") {
-		if asked.Since, err = parseID("last_event_id", query.Get("last_event_id")); err != nil {
+func (s *Server) subscribeEvent(w http.ResponseWriter, r *http.Request, query fields, asked *ask) (err error) {
+	if query.has("last_event_id") {
+		if asked.Since, err = parseID("last_event_id", query.first("last_event_id")); err != nil {
 			return err
 		}
 	}

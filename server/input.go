@@ -2,12 +2,12 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"unicode/utf8"
@@ -45,33 +45,15 @@ func checkChannel(name string) (string, error) {
 	return name, nil
 }
 
-// queryOf is r.URL.Query, but an unreadable query is the sender's to mend.
-func queryOf(r *http.Request) (url.Values, error) {
-	if r.URL.RawQuery == "" {
-		return nil, nil
-	}
-	return parseURLEncoded(r.URL.RawQuery)
-}
-
-// parseURLEncoded takes a semicolon for text, as the original does: people type
-// them into curl.
-func parseURLEncoded(text string) (url.Values, error) {
-	values, err := url.ParseQuery(strings.ReplaceAll(text, ";", "%3B"))
-	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "The fields are not urlencoded: %v. A %% is written as %%25.", err)
-	}
-	return values, nil
-}
-
 // readPosted reads a nick and a message from the query, a form of either kind,
 // or a JSON object, the body before the query, and returns them as a compact
 // JSON object. Other fields of a JSON object are kept, those of a form are not.
 func (s *Server) readPosted(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	query, err := queryOf(r)
+	query, err := fieldsOf(r)
 	if err != nil {
 		return nil, err
 	}
-	var form url.Values
+	var form fields
 	switch mediaType(r) {
 	case "application/json":
 		return s.readPostedJSON(w, r, query)
@@ -80,7 +62,7 @@ func (s *Server) readPosted(w http.ResponseWriter, r *http.Request) ([]byte, err
 		if err != nil {
 			return nil, err
 		}
-		if form, err = parseURLEncoded(string(body)); err != nil {
+		if form, err = parseFields(string(body)); err != nil {
 			return nil, err
 		}
 	case "multipart/form-data":
@@ -93,7 +75,7 @@ func (s *Server) readPosted(w http.ResponseWriter, r *http.Request) ([]byte, err
 	posted := struct {
 		Nick    *string `json:"nick"`
 		Message *string `json:"message"`
-	}{lastOf("nick", form, query), lastOf("message", form, query)}
+	}{cmp.Or(form.last("nick"), query.last("nick")), cmp.Or(form.last("message"), query.last("message"))}
 	if posted.Message == nil || *posted.Message == "" {
 		return nil, errNoMessage
 	}
@@ -120,18 +102,7 @@ var (
 	errNotUTF8   = refuse(http.StatusBadRequest, "The text is not UTF-8. Encode it as UTF-8 and send it again.")
 )
 
-// lastOf returns the last value of a field in the first of the given values
-// that has it, nil where none does.
-func lastOf(name string, from ...url.Values) *string {
-	for _, values := range from {
-		if all := values[name]; len(all) > 0 {
-			return &all[len(all)-1]
-		}
-	}
-	return nil
-}
-
-func (s *Server) readPostedJSON(w http.ResponseWriter, r *http.Request, query url.Values) ([]byte, error) {
+func (s *Server) readPostedJSON(w http.ResponseWriter, r *http.Request, query fields) ([]byte, error) {
 	object, err := s.readObject(w, r)
 	if err != nil {
 		return nil, err
@@ -140,7 +111,7 @@ func (s *Server) readPostedJSON(w http.ResponseWriter, r *http.Request, query ur
 		if _, posted := object[name]; posted {
 			continue
 		}
-		if text := lastOf(name, query); text != nil && utf8.ValidString(*text) {
+		if text := query.last(name); text != nil && utf8.ValidString(*text) {
 			object[name] = *text
 		}
 	}
@@ -251,7 +222,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 	return body, nil
 }
 
-func (s *Server) readMultipart(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+func (s *Server) readMultipart(w http.ResponseWriter, r *http.Request) (fields, error) {
 	s.limitBody(w, r)
 	parts, err := r.MultipartReader()
 	if err != nil {
@@ -264,7 +235,7 @@ func (s *Server) readMultipart(w http.ResponseWriter, r *http.Request) (url.Valu
 	if err != nil {
 		return nil, s.bodyError(err)
 	}
-	return form.Value, nil
+	return multipartFields(form), nil
 }
 
 func (s *Server) bodyError(err error) error {

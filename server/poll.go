@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -29,7 +28,7 @@ type ask struct {
 
 // askOf reads what every poll has: a channel, which is the named one, and a
 // query.
-func askOf(r *http.Request, name string) (*ask, url.Values, error) {
+func askOf(r *http.Request, name string) (*ask, fields, error) {
 	// The context of a request ends on a hang-up only when its body was read
 	// (golang/go#23262), and a poll waits on that.
 	if r.Body != http.NoBody {
@@ -39,7 +38,7 @@ func askOf(r *http.Request, name string) (*ask, url.Values, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	query, err := queryOf(r)
+	query, err := fieldsOf(r)
 	return &ask{Query: hub.Query{Channel: channel}}, query, err
 }
 
@@ -47,7 +46,7 @@ func askOf(r *http.Request, name string) (*ask, url.Values, error) {
 //
 // Thousands of requests wait here at a time, so what they have on their stacks
 // counts: poll is the last thing that a handler calls.
-func (s *Server) poll(w http.ResponseWriter, r *http.Request, query url.Values, asked *ask) error {
+func (s *Server) poll(w http.ResponseWriter, r *http.Request, query fields, asked *ask) error {
 	var err error
 	if asked.Timeout, err = s.timeoutOf(query); err != nil {
 		return err
@@ -96,8 +95,8 @@ func (s *Server) handOver(page *history.Page, waited bool) *history.Page {
 
 // timeoutOf reads how many seconds a poll waits, 60 at most. Without a word on
 // that it is the setting within 10 %, so that clients do not march in step.
-func (s *Server) timeoutOf(query url.Values) (time.Duration, error) {
-	text := query.Get("timeout")
+func (s *Server) timeoutOf(query fields) (time.Duration, error) {
+	text := query.first("timeout")
 	if text == "" && s.config.PollTimeout == 0 {
 		return maxTimeout, nil
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"pubsub/server/bus"
@@ -45,7 +44,7 @@ type channelHandler func(s *Server, w http.ResponseWriter, r *http.Request, chan
 
 // pollHandler is an endpoint that waits on the channel that was asked for. It
 // fills in the rest.
-type pollHandler func(s *Server, w http.ResponseWriter, r *http.Request, query url.Values, asked *ask) error
+type pollHandler func(s *Server, w http.ResponseWriter, r *http.Request, query fields, asked *ask) error
 
 func (s *Server) handle(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

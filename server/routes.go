@@ -40,7 +40,7 @@ func (s *Server) routes() router {
 			asked, query, err := askOf(r, params.ByName("channel"))
 			switch {
 			case err != nil:
-			case plain != nil && !query.Has("since"):
+			case plain != nil && !query.has("since"):
 				err = plain(s, w, r, query, asked)
 			default:
 				err = h(s, w, r, query, asked)
