@@ -45,7 +45,7 @@ func TestMarkdown(t *testing.T) {
 	require.Contains(t, lines, "| scenario | | ours | theirs |")
 	require.Contains(t, lines, "| fanout, 1,000 polls | CPU a delivery | 20 µs (10–30) | 50 µs (40–60), 2.50× |", "a round without CPU is no zero")
 	require.Contains(t, lines, "|  | lost | 0 | 40 % |")
-	require.Contains(t, lines, "| lost at a rate | 10 messages/s | 0 | – |")
+	require.Contains(t, lines, "| lost at a rate, without a cursor where there is such a poll | 10 messages/s | 0 | – |")
 	require.Contains(t, lines, "- Note: nchan was left out: install it.")
 	require.Contains(t, b.String(), "the machine was full: of 2 cores (and 2 times more).")
 }

@@ -19,7 +19,7 @@ func (c *Comparison) rows() []row {
 		for _, m := range Metrics(s) {
 			line := row{Scenario: s.Name(), Metric: m.Name}
 			if s.Once {
-				line.Scenario, line.Metric = "lost at a rate", fmt.Sprintf("%g messages/s", s.Rate)
+				line.Scenario, line.Metric = "lost at a rate, without a cursor where there is such a poll", fmt.Sprintf("%g messages/s", s.Rate)
 			}
 			first := c.spread(i, 0, m)
 			for j := range c.Targets {
