@@ -85,7 +85,7 @@ func TestPublishing(t *testing.T) {
 		"cursor":     {"/pub/room", `{"nick":"bench","message":"hi-1"}`},
 		"nchan":      {"/pub/room", `{"nick":"bench","message":"hi-1"}`},
 		"nchan-many": {"/pub/room", `{"nick":"bench","message":"hi-1"}`},
-		"golongpoll": {"/pub", `{"category":"room","data":"hi-1"}`},
+		"golongpoll": {"/pub", `{"category":"room","data":{"nick":"bench","message":"hi-1"}}`},
 	}
 	for _, name := range dialect.Names() {
 		t.Run(name, func(t *testing.T) {
