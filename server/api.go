@@ -26,9 +26,9 @@ func (s *Server) apiPublish(w http.ResponseWriter, r *http.Request, channel stri
 	return writeJSON(w, http.StatusOK, map[string]any{"status": "published", "message_id": answer.ID})
 }
 
-// apiPoll answers with the first message after the time since, or with all
+// readLastMessage asks for the first message after the time since, or for all
 // after last_message_id where that is given.
-func (s *Server) apiPoll(w http.ResponseWriter, r *http.Request, query fields, asked *ask) (err error) {
+func readLastMessage(query fields, asked *ask) (err error) {
 	if query.has("last_message_id") {
 		asked.Since, err = parseID("last_message_id", query.first("last_message_id"))
 		asked.Limit, asked.answer = maxPage, answerAPIReliably
@@ -36,10 +36,7 @@ func (s *Server) apiPoll(w http.ResponseWriter, r *http.Request, query fields, a
 		asked.Since, err = parseTime(query.first("since"))
 		asked.Limit, asked.answer = 1, answerAPI
 	}
-	if err != nil {
-		return err
-	}
-	return s.poll(w, r, query, asked)
+	return err
 }
 
 func answerAPI(w http.ResponseWriter, _ string, page *history.Page) error {

@@ -17,7 +17,11 @@ import (
 
 // chat answers with the conversation as text once its length is not cur_len,
 // counted in UTF-16 units as JavaScript does, or with 304 at the timeout.
-func (s *Server) chat(w http.ResponseWriter, r *http.Request, query fields, next *ask) error {
+func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
 	channel, err := channelOf(query.first("chat_id"))
 	if err != nil {
 		return err
@@ -49,8 +53,8 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request, query fields, next
 		if timeout == 0 {
 			return s.notModified(w)
 		}
-		next.Query = hub.Query{Channel: channel, Since: history.After(page.Cursor), Limit: 1, Timeout: timeout}
-		page, err = s.hub.Follow(ctx, &next.Query)
+		next := &hub.Query{Channel: channel, Since: history.After(page.Cursor), Limit: 1, Timeout: timeout}
+		page, err = s.hub.Follow(ctx, next)
 		switch {
 		case endedInTime(err):
 			return s.notModified(w)

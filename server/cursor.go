@@ -8,14 +8,15 @@ import (
 	"pubsub/server/history"
 )
 
-// subSince answers with everything after since, at once if there is anything,
-// and with an empty list at the timeout.
-func (s *Server) subSince(w http.ResponseWriter, r *http.Request, query fields, asked *ask) (err error) {
-	if asked.Since, err = history.ParseSince(query.first("since")); err != nil {
-		return err
+// readSince asks for everything after since, at once if there is anything, else
+// for an empty list at the timeout. Without since the poll is a plain one.
+func readSince(query fields, asked *ask) (err error) {
+	if asked.plain = !query.has("since"); asked.plain {
+		return nil
 	}
+	asked.Since, err = history.ParseSince(query.first("since"))
 	asked.Limit, asked.answer = maxPage, answerPage
-	return s.poll(w, r, query, asked)
+	return err
 }
 
 func answerPage(w http.ResponseWriter, _ string, page *history.Page) error {

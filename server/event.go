@@ -28,16 +28,14 @@ func (s *Server) readEvent(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	return s.compact(object)
 }
 
-// subscribeEvent answers with the first message after last_event_id, without
-// that with the next new one.
-func (s *Server) subscribeEvent(w http.ResponseWriter, r *http.Request, query fields, asked *ask) (err error) {
+// readLastEvent asks for the first message after last_event_id, without that for
+// the next new one.
+func readLastEvent(query fields, asked *ask) (err error) {
 	if query.has("last_event_id") {
-		if asked.Since, err = parseID("last_event_id", query.first("last_event_id")); err != nil {
-			return err
-		}
+		asked.Since, err = parseID("last_event_id", query.first("last_event_id"))
 	}
 	asked.Limit, asked.answer = 1, answerEvent
-	return s.poll(w, r, query, asked)
+	return err
 }
 
 func answerEvent(w http.ResponseWriter, channel string, page *history.Page) error {

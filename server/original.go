@@ -25,7 +25,7 @@ func (s *Server) pub(w http.ResponseWriter, r *http.Request, channel string) err
 // sub waits for the next message and answers with it alone. It never times
 // out: while nothing is said the client is sent a newline now and then, which
 // JSON allows before a value and which finds out who is gone.
-func (s *Server) sub(w http.ResponseWriter, r *http.Request, _ fields, next *ask) error {
+func (s *Server) sub(w http.ResponseWriter, r *http.Request, next *ask) error {
 	ctx, leave, err := s.limits.admit(r, next.Channel)
 	if err != nil {
 		return err

@@ -23,34 +23,47 @@ const (
 // there are none yet.
 type ask struct {
 	hub.Query
+	plain  bool // waits as the Python original's, see sub
 	answer func(w http.ResponseWriter, channel string, page *history.Page) error
 }
 
-// askOf reads what every poll has: a channel, which is the named one, and a
-// query.
-func askOf(r *http.Request, name string) (*ask, fields, error) {
-	// The context of a request ends on a hang-up only when its body was read
-	// (golang/go#23262), and a poll waits on that.
-	if r.Body != http.NoBody {
-		return nil, nil, refuse(http.StatusBadRequest, "A poll has no body. Put what you ask for into the query.")
+// askReader reads from a query what is not the same for every poll: since when,
+// how much, and how it is answered.
+type askReader func(query fields, asked *ask) error
+
+// askOf reads what a poll asks for on the named channel.
+func (s *Server) askOf(r *http.Request, name string, read askReader) (*ask, error) {
+	query, err := queryOf(r)
+	if err != nil {
+		return nil, err
 	}
 	channel, err := channelOf(name)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	query, err := fieldsOf(r)
-	return &ask{Query: hub.Query{Channel: channel}}, query, err
+	asked := &ask{Query: hub.Query{Channel: channel}}
+	if err := read(query, asked); err != nil || asked.plain {
+		return asked, err
+	}
+	asked.Timeout, err = s.timeoutOf(query)
+	return asked, err
+}
+
+// queryOf reads a poll's query.
+func queryOf(r *http.Request) (fields, error) {
+	// The context of a request ends on a hang-up only when its body was read
+	// (golang/go#23262), and a poll waits on that.
+	if r.Body != http.NoBody {
+		return nil, refuse(http.StatusBadRequest, "A poll has no body. Put what you ask for into the query.")
+	}
+	return fieldsOf(r)
 }
 
 // poll waits for what was asked for, and answers.
 //
 // Thousands of requests wait here at a time, so what they have on their stacks
-// counts: poll is the last thing that a handler calls.
-func (s *Server) poll(w http.ResponseWriter, r *http.Request, query fields, asked *ask) error {
-	var err error
-	if asked.Timeout, err = s.timeoutOf(query); err != nil {
-		return err
-	}
+// counts: few calls lead here, and each with few variables.
+func (s *Server) poll(w http.ResponseWriter, r *http.Request, asked *ask) error {
 	if asked.Timeout == 0 {
 		page, err := s.hub.Read(&asked.Query)
 		if err != nil {

@@ -42,10 +42,6 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 // one where the path has none.
 type channelHandler func(s *Server, w http.ResponseWriter, r *http.Request, channel string) error
 
-// pollHandler is an endpoint that waits on the channel that was asked for. It
-// fills in the rest.
-type pollHandler func(s *Server, w http.ResponseWriter, r *http.Request, query fields, asked *ask) error
-
 func (s *Server) handle(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {

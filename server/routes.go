@@ -34,16 +34,15 @@ func (s *Server) routes() router {
 		})
 	}
 
-	// plain, where there is one, answers the polls that have no since.
-	onPoll := func(path string, h, plain pollHandler) {
+	onPoll := func(path string, read askReader) {
 		router.Handle(http.MethodGet, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
-			asked, query, err := askOf(r, params.ByName("channel"))
+			asked, err := s.askOf(r, params.ByName("channel"), read)
 			switch {
 			case err != nil:
-			case plain != nil && !query.has("since"):
-				err = plain(s, w, r, query, asked)
+			case asked.plain:
+				err = s.sub(w, r, asked)
 			default:
-				err = h(s, w, r, query, asked)
+				err = s.poll(w, r, asked)
 			}
 			if err != nil {
 				s.answerError(w, r, err)
@@ -55,25 +54,25 @@ func (s *Server) routes() router {
 	route(http.MethodGet, "/", s.index)
 	route(http.MethodHead, "/", s.index)
 	onChannel(http.MethodPost, "/pub", (*Server).pub)
-	onPoll("/sub", (*Server).subSince, (*Server).sub)
+	onPoll("/sub", readSince)
 	route(http.MethodGet, "/debug", s.debug)
 	route(http.MethodHead, "/debug", s.debug)
 
 	// The same on any channel, and with a cursor.
 	onChannel(http.MethodPost, "/pub/:channel", (*Server).pub)
-	onPoll("/sub/:channel", (*Server).subSince, (*Server).sub)
+	onPoll("/sub/:channel", readSince)
 
 	// One message at a time, by event id.
 	onChannel(http.MethodPost, "/publish/:channel", (*Server).publishEvent)
-	onPoll("/subscribe/:channel", (*Server).subscribeEvent, nil)
+	onPoll("/subscribe/:channel", readLastEvent)
 	route(http.MethodGet, "/channels", s.channels)
 
 	// Messages of any shape, by timestamp or by id.
 	onChannel(http.MethodPost, "/api/publish/:channel", (*Server).apiPublish)
-	onPoll("/api/poll/:channel", (*Server).apiPoll, nil)
+	onPoll("/api/poll/:channel", readLastMessage)
 
 	// The whole conversation as text, by length.
-	onPoll("/chat", (*Server).chat, nil)
+	route(http.MethodGet, "/chat", s.chat)
 
 	// For those who run it.
 	route(http.MethodGet, "/healthz", s.healthy)

@@ -89,6 +89,19 @@ func (s *Subscription) ringInTime(now time.Time) {
 	}
 }
 
+// isOver looks at the clock after a ring.
+func (s *Subscription) isOver() bool {
+	if s.rang = false; s.deadline.IsZero() {
+		return false
+	}
+	now := time.Now()
+	if !now.Before(s.deadline) {
+		return true
+	}
+	s.ringInTime(now)
+	return false
+}
+
 // opening is a request to open a SUB.
 type opening struct {
 	channel string
@@ -134,13 +147,8 @@ func (s *Subscription) Wait(ctx context.Context) error {
 			return nil
 		case closed:
 			return ErrCutOff
-		case s.rang && !s.deadline.IsZero():
-			now := time.Now()
-			if !now.Before(s.deadline) {
-				return ErrTimeout
-			}
-			s.rang = false
-			s.ringInTime(now)
+		case s.rang && s.isOver():
+			return ErrTimeout
 		}
 		select {
 		case <-s.in.gate.ready: // at times for nothing, from an earlier wait

@@ -87,16 +87,9 @@ func (h *Hub) Follow(ctx context.Context, q *Query) (*history.Page, error) {
 	var ended error
 	for q.Waited = false; ; q.Waited = true {
 		ring.Clear() // what has rung so far is in the log
-		page, err := h.log.Read(q.Channel, q.Since, q.Limit)
-		if err == nil && (page.Flood || !q.Waited) && gather(ctx, page, q.Limit) {
-			page, err = h.log.Read(q.Channel, q.Since, q.Limit)
-		}
-		if err != nil {
-			return nil, err
-		}
-		q.Since = history.After(page.Cursor)
-		if len(page.Messages) > 0 || page.Gap != nil {
-			return page, nil
+		page, err := h.next(ctx, q)
+		if err != nil || len(page.Messages) > 0 || page.Gap != nil {
+			return page, err
 		} else if ended != nil {
 			return page, ended
 		}
@@ -107,6 +100,18 @@ func (h *Hub) Follow(ctx context.Context, q *Query) (*history.Page, error) {
 			return h.Follow(ctx, q)
 		}
 	}
+}
+
+// next reads what there is, and moves q.Since past it.
+func (h *Hub) next(ctx context.Context, q *Query) (*history.Page, error) {
+	page, err := h.log.Read(q.Channel, q.Since, q.Limit)
+	if err == nil && (page.Flood || !q.Waited) && gather(ctx, page, q.Limit) {
+		page, err = h.log.Read(q.Channel, q.Since, q.Limit)
+	}
+	if err == nil {
+		q.Since = history.After(page.Cursor)
+	}
+	return page, err
 }
 
 // gather waits until it pays to read the page anew, if it does.
