@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/julienschmidt/httprouter"
+
 	"pubsub/server/bus"
 	"pubsub/server/history"
 	"pubsub/server/hub"
@@ -59,28 +61,40 @@ func queryOf(r *http.Request) (fields, error) {
 	return fieldsOf(r)
 }
 
-// poll waits for what was asked for, and answers.
+// poll returns a handler that waits for what read makes of a request, and answers.
 //
-// Thousands of requests wait here at a time, so what they have on their stacks
-// counts: few calls lead here, and each with few variables.
-func (s *Server) poll(w http.ResponseWriter, r *http.Request, asked *ask) error {
-	if asked.Timeout == 0 {
-		page, err := s.hub.Read(&asked.Query)
-		if err != nil {
-			return err
+// Thousands of requests wait in it at a time, so what they have on their stacks
+// counts: it calls nothing in between that could be called before or after.
+func (s *Server) poll(read askReader) httprouter.Handle {
+	return func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
+		asked, err := s.askOf(r, params.ByName("channel"), read)
+		switch {
+		case err != nil:
+		case asked.plain:
+			err = s.sub(w, r, asked)
+		case asked.Timeout == 0:
+			page, readErr := s.hub.Read(&asked.Query)
+			err = s.answer(w, asked, page, readErr)
+		default:
+			ctx, leave, full := s.limits.admit(r, asked.Channel)
+			if err = full; err == nil {
+				defer leave()
+				page, ended := s.hub.Follow(ctx, &asked.Query)
+				err = s.answer(w, asked, page, ended)
+			}
 		}
-		return asked.answer(w, asked.Channel, s.handOver(page, false))
+		if err != nil {
+			s.answerError(w, r, err)
+		}
 	}
-	ctx, leave, err := s.limits.admit(r, asked.Channel)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	page, err := s.hub.Follow(ctx, &asked.Query)
-	s.closing(w.Header())
+}
+
+// answer answers with the page of a poll that ended with err.
+func (s *Server) answer(w http.ResponseWriter, asked *ask, page *history.Page, err error) error {
 	if err != nil && !endedInTime(err) {
 		return err
 	}
+	s.closing(w.Header())
 	return asked.answer(w, asked.Channel, s.handOver(page, asked.Waited))
 }
 

@@ -35,19 +35,7 @@ func (s *Server) routes() router {
 	}
 
 	onPoll := func(path string, read askReader) {
-		router.Handle(http.MethodGet, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
-			asked, err := s.askOf(r, params.ByName("channel"), read)
-			switch {
-			case err != nil:
-			case asked.plain:
-				err = s.sub(w, r, asked)
-			default:
-				err = s.poll(w, r, asked)
-			}
-			if err != nil {
-				s.answerError(w, r, err)
-			}
-		})
+		router.Handle(http.MethodGet, path, s.poll(read))
 	}
 
 	// The Python original's.

@@ -57,16 +57,18 @@ func newPipe(limit int, patient bool) *pipe {
 }
 
 // Read waits for bytes. After the writer's close it hands out what is left,
-// then io.EOF. It is a connection's Read, without a frame in between: one
-// goroutine for each pending poll waits in it.
+// then io.EOF. One goroutine for each pending poll waits in it: it is the
+// connection's own Read, and defers nothing, to be small on its stack.
 func (p *pipe) Read(b []byte) (int, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	for {
-		if n, err := p.tryRead(b); n > 0 || err != nil {
+		n, err := p.tryRead(b)
+		if n > 0 || err != nil {
+			p.mu.Unlock()
 			return n, err
 		}
 		if p.noReader {
+			p.mu.Unlock()
 			runtime.Goexit()
 		}
 		p.readers++

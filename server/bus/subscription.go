@@ -14,7 +14,7 @@ var (
 	// whose bus was closed. Release it and subscribe anew.
 	ErrCutOff = errors.New("the subscription was cut off")
 
-	// ErrTimeout is Wait's answer when nothing came in time.
+	// ErrTimeout is the answer when nothing came in time.
 	ErrTimeout = errors.New("nothing was published in time")
 )
 
@@ -34,7 +34,6 @@ type Subscription struct {
 	deadline   time.Time   // of waits, zero without a timeout
 	timer      *time.Timer // rings at the deadline or before it, nil before the first
 	ringsAt    time.Time   // when timer does
-	rang       bool        // since the clock was looked at last
 	releasedAt time.Time
 }
 
@@ -63,19 +62,19 @@ func (b *Bus) open(s *shard, channel string) (*Subscription, error) {
 	return &Subscription{bus: b, shard: s, channel: channel, socket: socket, in: cfg.conn.pipe}, nil
 }
 
-// SetTimeout makes Wait end so long from now; 0 is never, as it is at first.
+// SetTimeout makes waits end so long from now; 0 is never, as it is at first.
 func (s *Subscription) SetTimeout(timeout time.Duration) {
 	if timeout <= 0 {
 		s.deadline = time.Time{}
 		return
 	}
 	now := time.Now()
-	s.deadline, s.rang = now.Add(timeout), false
+	s.deadline = now.Add(timeout)
 	s.ringInTime(now)
 }
 
 // ringInTime sees to it that the timer rings by the deadline. Messages end most
-// waits long before, so a timer that is to ring too early is left alone: Wait
+// waits long before, so a timer that is to ring too early is left alone: Look
 // sets it anew if it comes to that.
 func (s *Subscription) ringInTime(now time.Time) {
 	if s.ringsAt.After(now) && !s.ringsAt.After(s.deadline) {
@@ -87,19 +86,6 @@ func (s *Subscription) ringInTime(now time.Time) {
 	} else {
 		s.timer.Reset(wait)
 	}
-}
-
-// isOver looks at the clock after a ring.
-func (s *Subscription) isOver() bool {
-	if s.rang = false; s.deadline.IsZero() {
-		return false
-	}
-	now := time.Now()
-	if !now.Before(s.deadline) {
-		return true
-	}
-	s.ringInTime(now)
-	return false
 }
 
 // opening is a request to open a SUB.
@@ -137,32 +123,45 @@ func (b *Bus) openAll(s *shard) {
 	}
 }
 
-// Wait returns when a message can be received, as zmq_poll does for one socket.
-// When ctx ends first it returns the context's cause, after the timeout
-// [ErrTimeout], and [ErrCutOff] when nothing will come any more.
-func (s *Subscription) Wait(ctx context.Context) error {
-	for {
-		switch holds, closed := s.in.look(); {
-		case holds:
-			return nil
-		case closed:
-			return ErrCutOff
-		case s.rang && s.isOver():
-			return ErrTimeout
-		}
-		select {
-		case <-s.in.gate.ready: // at times for nothing, from an earlier wait
-			s.rang = true
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+// Ready receives when there may be something new for Look to see, at times for
+// nothing.
+func (s *Subscription) Ready() <-chan struct{} { return s.in.gate.ready }
+
+// Look tells whether a message can be received, as zmq_poll does for one socket.
+// Its error is [ErrTimeout] after the timeout, and [ErrCutOff] when nothing will
+// come any more.
+func (s *Subscription) Look() (holds bool, err error) {
+	holds, closed := s.in.look()
+	switch {
+	case holds:
+		return true, nil
+	case closed:
+		return false, ErrCutOff
+	case s.deadline.IsZero():
+		return false, nil
 	}
+	now := time.Now()
+	if !now.Before(s.deadline) {
+		return false, ErrTimeout
+	}
+	s.ringInTime(now)
+	return false, nil
 }
 
-// Recv waits for the next message and returns its body, or an error as Wait.
+// Recv waits for the next message and returns its body. When ctx ends first it
+// returns the context's cause, and else an error as Look.
 func (s *Subscription) Recv(ctx context.Context) ([]byte, error) {
-	if err := s.Wait(ctx); err != nil {
-		return nil, err
+	for {
+		if holds, err := s.Look(); err != nil {
+			return nil, err
+		} else if holds {
+			break
+		}
+		select {
+		case <-s.Ready():
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
 	s.in.permit()
 	msg, err := s.socket.Recv()

@@ -94,7 +94,14 @@ func (h *Hub) Follow(ctx context.Context, q *Query) (*history.Page, error) {
 			return page, ended
 		}
 		h.waiting.Add(1)
-		ended = ring.Wait(ctx) // then read once more: a message may have come at the same time
+		for rang := false; !rang && ended == nil; {
+			select {
+			case <-ring.Ready():
+				rang, ended = ring.Look()
+			case <-ctx.Done():
+				ended = context.Cause(ctx)
+			}
+		} // then read once more: a message may have come at the same time
 		h.waiting.Add(-1)
 		if errors.Is(ended, bus.ErrCutOff) { // by messages that are in the log, or by the end of the bus
 			return h.Follow(ctx, q)
