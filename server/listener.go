@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -9,10 +10,11 @@ import (
 	"time"
 )
 
-// listener gives connections two manners that net/http's lack. Where net/http
+// listener gives connections three manners that net/http's lack. Where net/http
 // answers 501 or 505 for what is the client's fault, before any handler sees the
-// request, it is a 400. And a client that does not take its answer in is reset,
-// since the kernel would keep for minutes what it has for it.
+// request, it is a 400. A client that does not take its answer in is reset,
+// since the kernel would keep for minutes what it has for it. And hang-ups are
+// seen for all connections at once, see hangups.
 type listener struct{ net.Listener }
 
 func (l listener) Accept() (net.Conn, error) {
@@ -27,6 +29,33 @@ type conn struct {
 	net.Conn
 	known   atomic.Bool // no newcomer any more
 	writeBy time.Time   // the deadline that is set
+
+	forget  func() // what hangups watch, nil if they do not
+	skipped bool   // the last read
+}
+
+// connContext is for http.Server: the context ends when the client hangs up.
+func (h *hangups) connContext(ctx context.Context, c net.Conn) context.Context {
+	watched := c.(*conn)
+	ctx, watched.forget = h.watch(ctx, watched.Conn)
+	return ctx
+}
+
+// Read skips the read of one byte in which net/http waits for a hang-up while a
+// handler runs, where hangups watch for it: to read nothing is nothing wrong,
+// and ends that. Who reads again means it.
+func (c *conn) Read(b []byte) (int, error) {
+	if c.skipped = c.forget != nil && len(b) == 1 && !c.skipped; c.skipped {
+		return 0, nil
+	}
+	return c.Conn.Read(b)
+}
+
+func (c *conn) Close() error {
+	if c.forget != nil {
+		c.forget()
+	}
+	return c.Conn.Close()
 }
 
 var badRequest = []byte("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" +

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -49,8 +48,8 @@ func newPlaces() *places {
 	return &places{forwarded: forwarded}
 }
 
-// connContext is for http.Server: it gives each connection its memory.
-func (*places) connContext(ctx context.Context, _ net.Conn) context.Context {
+// connContext gives a connection its memory.
+func (*places) connContext(ctx context.Context) context.Context {
 	return context.WithValue(ctx, clientKey{}, new(client))
 }
 

@@ -4,7 +4,7 @@
 // shows a message's whole way; cursor.go, event.go, api.go and chat.go are
 // further ways to the same hub. What they share: input.go reads what was
 // posted, publish.go publishes it, poll.go waits, respond.go answers. Around
-// them stand limits.go, origins.go, metrics.go, drain.go and thrift.go.
+// them stand listener.go, limits.go, origins.go, metrics.go, drain.go and thrift.go.
 package server
 
 import (
@@ -121,12 +121,19 @@ func (s *Server) logRequest(r *http.Request) {
 // Serve answers on l, and on admin what is only for those who run the server if
 // that is not nil, until ctx ends. Then it drains: see drain.go.
 func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
+	hangups, err := watchHangups(l)
+	if err != nil {
+		return fmt.Errorf("watch for hang-ups: %w", err)
+	}
+	defer hangups.Close()
 	requests, endPolls := context.WithCancelCause(context.WithoutCancel(ctx))
 	var newcomers newcomers
 	web := &http.Server{
-		Handler:           s,
-		BaseContext:       func(net.Listener) context.Context { return requests },
-		ConnContext:       s.places.connContext,
+		Handler:     s,
+		BaseContext: func(net.Listener) context.Context { return requests },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return s.places.connContext(hangups.connContext(ctx, c))
+		},
 		ConnState:         newcomers.track,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: headerTimeout,

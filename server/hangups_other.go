@@ -1,0 +1,17 @@
+//go:build !linux
+
+package server
+
+import (
+	"context"
+	"net"
+)
+
+// hangups are for net/http to find out where there is no epoll.
+type hangups struct{}
+
+func watchHangups(net.Listener) (*hangups, error) { return nil, nil }
+
+func (*hangups) Close() error { return nil }
+
+func (*hangups) watch(ctx context.Context, _ net.Conn) (context.Context, func()) { return ctx, nil }
