@@ -76,8 +76,8 @@ func (s *Server) poll(read askReader) httprouter.Handle {
 			page, readErr := s.hub.Read(&asked.Query)
 			err = s.answer(w, asked, page, readErr)
 		default:
-			ctx, leave, full := s.limits.admit(r, asked.Channel)
-			if err = full; err == nil {
+			ctx, leave, refused := s.limits.admit(r, asked.Channel)
+			if err = refused; err == nil {
 				defer leave()
 				page, ended := s.hub.Follow(ctx, &asked.Query)
 				err = s.answer(w, asked, page, ended)

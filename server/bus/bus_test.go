@@ -159,7 +159,7 @@ func TestRecvEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestWaitEndsAtItsTimeout(t *testing.T) {
+func TestRecvEndsAtItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, ctx := open(t, bus.Options{IdleTimeout: time.Hour}), t.Context()
 		// Each poll has the SUB of the one before, and with it a timer that may

@@ -18,8 +18,8 @@
 //   - A SUB's reader blocks for ever on a full queue if the socket is closed
 //     meanwhile: [gate] lets one message through for each Recv, so that queue
 //     never fills, and unread messages can be dropped when a SUB is reused.
-//   - Recv cannot be told to stop without closing the socket: who waits does it
-//     before the gate, for a message or the end of a context, and receives after.
+//   - Recv cannot be told to stop without closing the socket: one waits before
+//     the gate, on Ready, and receives only what Look has seen there.
 //   - It never lets go of what was once on its lists of connections: SUBs that
 //     nobody needs any more are closed a few at a time, and [usage] bounds how
 //     many may wait to be used again.

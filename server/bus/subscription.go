@@ -14,6 +14,9 @@ var (
 	// whose bus was closed. Release it and subscribe anew.
 	ErrCutOff = errors.New("the subscription was cut off")
 
+	// ErrNothing is the answer of a look that saw nothing yet.
+	ErrNothing = errors.New("nothing to receive")
+
 	// ErrTimeout is the answer when nothing came in time.
 	ErrTimeout = errors.New("nothing was published in time")
 )
@@ -123,45 +126,45 @@ func (b *Bus) openAll(s *shard) {
 	}
 }
 
-// Ready receives when there may be something new for Look to see, at times for
-// nothing.
+// Ready receives when there may be something new for Look to see. Tokens merge,
+// and some come for nothing: look before each wait.
 func (s *Subscription) Ready() <-chan struct{} { return s.in.gate.ready }
 
-// Look tells whether a message can be received, as zmq_poll does for one socket.
-// Its error is [ErrTimeout] after the timeout, and [ErrCutOff] when nothing will
-// come any more.
-func (s *Subscription) Look() (holds bool, err error) {
+// Look returns nil when a message can be received, as zmq_poll does for one
+// socket, else [ErrNothing], or [ErrTimeout] after the timeout, or [ErrCutOff]
+// when nothing will come any more.
+func (s *Subscription) Look() error {
 	holds, closed := s.in.look()
 	switch {
 	case holds:
-		return true, nil
+		return nil
 	case closed:
-		return false, ErrCutOff
+		return ErrCutOff
 	case s.deadline.IsZero():
-		return false, nil
+		return ErrNothing
 	}
 	now := time.Now()
 	if !now.Before(s.deadline) {
-		return false, ErrTimeout
+		return ErrTimeout
 	}
 	s.ringInTime(now)
-	return false, nil
+	return ErrNothing
 }
 
 // Recv waits for the next message and returns its body. When ctx ends first it
 // returns the context's cause, and else an error as Look.
 func (s *Subscription) Recv(ctx context.Context) ([]byte, error) {
-	for {
-		if holds, err := s.Look(); err != nil {
-			return nil, err
-		} else if holds {
-			break
-		}
+	err := s.Look()
+	for err == ErrNothing {
 		select {
 		case <-s.Ready():
+			err = s.Look()
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			err = context.Cause(ctx)
 		}
+	}
+	if err != nil {
+		return nil, err
 	}
 	s.in.permit()
 	msg, err := s.socket.Recv()

@@ -90,18 +90,19 @@ func (h *Hub) Follow(ctx context.Context, q *Query) (*history.Page, error) {
 		page, err := h.next(ctx, q)
 		if err != nil || len(page.Messages) > 0 || page.Gap != nil {
 			return page, err
-		} else if ended != nil {
+		} else if ended != nil { // and nothing came at the same time
 			return page, ended
 		}
 		h.waiting.Add(1)
-		for rang := false; !rang && ended == nil; {
+		ended = ring.Look()
+		for ended == bus.ErrNothing {
 			select {
 			case <-ring.Ready():
-				rang, ended = ring.Look()
+				ended = ring.Look()
 			case <-ctx.Done():
 				ended = context.Cause(ctx)
 			}
-		} // then read once more: a message may have come at the same time
+		}
 		h.waiting.Add(-1)
 		if errors.Is(ended, bus.ErrCutOff) { // by messages that are in the log, or by the end of the bus
 			return h.Follow(ctx, q)

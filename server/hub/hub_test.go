@@ -272,6 +272,36 @@ func TestFollowerOutlivesACutOff(t *testing.T) {
 	})
 }
 
+// A ring and a timer can leave one token between them.
+func TestTimeoutIsSeenBesideALateRing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, history.Options{})
+		defer w.stop(t)
+		ctx, hangUp := context.WithTimeoutCause(t.Context(), time.Hour, errHungUp)
+		defer hangUp()
+		follow := func() error {
+			_, err := w.hub.Follow(ctx, &hub.Query{Channel: channel, Since: history.Now(), Limit: 1, Timeout: timeout})
+			return err
+		}
+		ringAndSleep := func(d time.Duration) func() {
+			return func() { // nobody reads the SUB meanwhile
+				require.NoError(t, w.bus.Publish(channel, []byte("late"))) // and it is not in the log
+				time.Sleep(d)
+			}
+		}
+		w.log.afterRead = ringAndSleep(timeout + time.Second)
+		require.ErrorIs(t, follow(), bus.ErrTimeout)
+
+		w.log.afterRead = func() { // leaves the SUB a timer that is to ring in a second
+			time.Sleep(timeout - time.Second)
+			w.publish(t, 1)
+		}
+		require.NoError(t, follow())
+		w.log.afterRead = ringAndSleep(2 * time.Second)
+		require.ErrorIs(t, follow(), bus.ErrTimeout)
+	})
+}
+
 func TestPublishersOfAChannelAreInOneOrder(t *testing.T) {
 	w := newWorld(t, history.Options{})
 	defer w.stop(t)
