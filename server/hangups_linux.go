@@ -6,16 +6,16 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // hangups ends the context of each connection whose client hangs up.
 //
-// Without it net/http has a goroutine read beside every handler to find that
-// out: per poll a stack, two system calls and two deadlines. And it finds out
-// nothing once the client has sent ahead of the answer, since it has no place
-// for more than a byte. One epoll set for all connections needs none of that.
+// Without it net/http has a goroutine wait in a read beside every handler to find
+// that out: per poll a stack, two system calls and two deadlines. And it finds
+// out nothing once the client has sent ahead of the answer, since it has no place
+// for more than a byte. Here one epoll set serves all connections.
 type hangups struct {
-	fd     int // epoll.Fd would make it blocking
 	epoll  *os.File
 	events syscall.RawConn
 	ended  sync.WaitGroup
@@ -25,8 +25,9 @@ type hangups struct {
 	end  map[uint64]context.CancelFunc
 }
 
-// watchHangups is for connections from l. It returns nil, which watches nothing,
-// for a listener without a file descriptor, as those in memory are.
+// watchHangups is for connections from l. It returns nil, which watches nothing
+// and leaves that to net/http, for a listener without a file descriptor, as those
+// in memory are.
 func watchHangups(l net.Listener) (*hangups, error) {
 	if _, ok := l.(syscall.Conn); !ok {
 		return nil, nil
@@ -35,12 +36,16 @@ func watchHangups(l net.Listener) (*hangups, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	if err := syscall.SetNonblock(fd, true); err != nil { // so that os.File waits without a thread
+	if err := syscall.SetNonblock(fd, true); err != nil { // or os.File would not wait for it
 		_ = syscall.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	h := &hangups{fd: fd, epoll: os.NewFile(uintptr(fd), "epoll"), end: make(map[uint64]context.CancelFunc)}
-	if h.events, err = h.epoll.SyscallConn(); err != nil {
+	h := &hangups{epoll: os.NewFile(uintptr(fd), "epoll"), end: make(map[uint64]context.CancelFunc)}
+	h.events, err = h.epoll.SyscallConn()
+	if err == nil {
+		err = h.epoll.SetReadDeadline(time.Time{}) // fails where os.File does not wait for it
+	}
+	if err != nil {
 		_ = h.epoll.Close()
 		return nil, err
 	}
@@ -75,8 +80,9 @@ func (h *hangups) run() {
 
 func (h *hangups) hungUp(id uint64) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if end, watched := h.end[id]; watched {
+	end := h.end[id]
+	h.mu.Unlock()
+	if end != nil { // else it was closed here at the same time
 		end()
 	}
 }
@@ -109,7 +115,7 @@ func (h *hangups) watch(ctx context.Context, c net.Conn) (watched context.Contex
 	const hangup = syscall.EPOLLRDHUP | 1<<31 // syscall.EPOLLET is not this on every platform
 	event := syscall.EpollEvent{Events: hangup, Fd: int32(uint32(id)), Pad: int32(uint32(id >> 32))}
 	if controlErr := raw.Control(func(fd uintptr) {
-		err = syscall.EpollCtl(h.fd, syscall.EPOLL_CTL_ADD, int(fd), &event)
+		err = syscall.EpollCtl(int(h.epoll.Fd()), syscall.EPOLL_CTL_ADD, int(fd), &event)
 	}); controlErr != nil || err != nil {
 		forget()
 		return ctx, nil

@@ -30,14 +30,14 @@ type conn struct {
 	known   atomic.Bool // no newcomer any more
 	writeBy time.Time   // the deadline that is set
 
-	forget  func() // what hangups watch, nil if they do not
-	skipped bool   // the last read
+	forget  func() // ends the watch for a hang-up, nil where there is none
+	skipped bool   // the last read was
 }
 
 // connContext is for http.Server: the context ends when the client hangs up.
 func (h *hangups) connContext(ctx context.Context, c net.Conn) context.Context {
-	watched := c.(*conn)
-	ctx, watched.forget = h.watch(ctx, watched.Conn)
+	ours := c.(*conn)
+	ctx, ours.forget = h.watch(ctx, ours.Conn)
 	return ctx
 }
 

@@ -48,8 +48,8 @@ func newPlaces() *places {
 	return &places{forwarded: forwarded}
 }
 
-// connContext gives a connection its memory.
-func (*places) connContext(ctx context.Context) context.Context {
+// withClient gives a connection its memory.
+func withClient(ctx context.Context) context.Context {
 	return context.WithValue(ctx, clientKey{}, new(client))
 }
 

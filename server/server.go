@@ -123,7 +123,7 @@ func (s *Server) logRequest(r *http.Request) {
 func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	hangups, err := watchHangups(l)
 	if err != nil {
-		return fmt.Errorf("watch for hang-ups: %w", err)
+		s.log.Warn("hang-ups cannot be watched for with epoll, so each poll takes a goroutine more", "error", err)
 	}
 	defer hangups.Close()
 	requests, endPolls := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -132,7 +132,7 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 		Handler:     s,
 		BaseContext: func(net.Listener) context.Context { return requests },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return s.places.connContext(hangups.connContext(ctx, c))
+			return withClient(hangups.connContext(ctx, c))
 		},
 		ConnState:         newcomers.track,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),

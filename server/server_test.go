@@ -47,9 +47,14 @@ func open() server.Config {
 
 func start(t *testing.T, config server.Config) *running {
 	t.Helper()
-	s, err := server.New(config, static, page, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return startOn(t, config, l)
+}
+
+func startOn(t *testing.T, config server.Config, l net.Listener) *running {
+	t.Helper()
+	s, err := server.New(config, static, page, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
