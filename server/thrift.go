@@ -9,15 +9,15 @@ import (
 
 const (
 	thriftEvery = 5 * time.Second
-	crowd       = 1000 // SUBs; what fewer hold is not worth a collection
+	worthwhile  = 16 << 20 // bytes to win; for less a collection costs too much
 )
 
-// giveBack returns memory to the system when a crowd has left, until ctx ends.
-// The runtime alone would keep for minutes what it once needed.
+// giveBack returns memory to the system when most polls have left, until ctx
+// ends. The runtime alone would keep for minutes what it once needed.
 func (s *Server) giveBack(ctx context.Context) {
 	tick := time.NewTicker(thriftEvery)
 	defer tick.Stop()
-	most := int64(0) // since memory was given back last
+	most, kept := int64(0), fromSystem() // since memory was given back last, and then
 	for {
 		select {
 		case <-tick.C:
@@ -25,10 +25,19 @@ func (s *Server) giveBack(ctx context.Context) {
 			return
 		}
 		held := s.hub.Waiting() + s.bus.Stats().Released
-		if most = max(most, held); most >= crowd && held < most/4 {
-			runtime.GC() // what lies in a sync.Pool outlives one collection
-			debug.FreeOSMemory()
-			most = held
+		most = max(most, held)
+		if held > most/4 || fromSystem() < kept+worthwhile {
+			continue
 		}
+		runtime.GC() // what lies in a sync.Pool outlives one collection
+		debug.FreeOSMemory()
+		most, kept = held, fromSystem()
 	}
+}
+
+// fromSystem is how many bytes Go has from the system.
+func fromSystem() int64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.Sys - m.HeapReleased)
 }
