@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"strings"
 
@@ -105,6 +104,3 @@ func workFlags(f *flag.FlagSet) func(*flag.FlagSet, scenario.Scenario) scenario.
 		return s
 	}
 }
-
-// describe tells on stderr what is going on.
-func describe(w io.Writer, format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }

@@ -53,8 +53,8 @@ func (s *Server) askOf(r *http.Request, name string, read askReader) (*ask, erro
 
 // queryOf reads a poll's query.
 func queryOf(r *http.Request) (fields, error) {
-	// The context of a request ends on a hang-up only when its body was read
-	// (golang/go#23262), and a poll waits on that.
+	// Where net/http watches for hang-ups, it does so only when a request's body
+	// was read (golang/go#23262), and a poll waits on that.
 	if r.Body != http.NoBody {
 		return nil, refuse(http.StatusBadRequest, "A poll has no body. Put what you ask for into the query.")
 	}
@@ -64,7 +64,7 @@ func queryOf(r *http.Request) (fields, error) {
 // poll returns a handler that waits for what read makes of a request, and answers.
 //
 // Thousands of requests wait in it at a time, so what they have on their stacks
-// counts: it calls nothing in between that could be called before or after.
+// counts: there is no call between it and the hub's Follow.
 func (s *Server) poll(read askReader) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		asked, err := s.askOf(r, params.ByName("channel"), read)
@@ -74,13 +74,13 @@ func (s *Server) poll(read askReader) httprouter.Handle {
 			err = s.sub(w, r, asked)
 		case asked.Timeout == 0:
 			page, readErr := s.hub.Read(&asked.Query)
-			err = s.answer(w, asked, page, readErr)
+			err = s.answerPoll(w, asked, page, readErr)
 		default:
 			ctx, leave, refused := s.limits.admit(r, asked.Channel)
 			if err = refused; err == nil {
 				defer leave()
 				page, ended := s.hub.Follow(ctx, &asked.Query)
-				err = s.answer(w, asked, page, ended)
+				err = s.answerPoll(w, asked, page, ended)
 			}
 		}
 		if err != nil {
@@ -89,8 +89,8 @@ func (s *Server) poll(read askReader) httprouter.Handle {
 	}
 }
 
-// answer answers with the page of a poll that ended with err.
-func (s *Server) answer(w http.ResponseWriter, asked *ask, page *history.Page, err error) error {
+// answerPoll answers with the page of a poll that ended with err.
+func (s *Server) answerPoll(w http.ResponseWriter, asked *ask, page *history.Page, err error) error {
 	if err != nil && !endedInTime(err) {
 		return err
 	}

@@ -67,27 +67,9 @@ func (b *Bus) open(s *shard, channel string) (*Subscription, error) {
 
 // SetTimeout makes waits end so long from now; 0 is never, as it is at first.
 func (s *Subscription) SetTimeout(timeout time.Duration) {
-	if timeout <= 0 {
-		s.deadline = time.Time{}
-		return
-	}
-	now := time.Now()
-	s.deadline = now.Add(timeout)
-	s.ringInTime(now)
-}
-
-// ringInTime sees to it that the timer rings by the deadline. Messages end most
-// waits long before, so a timer that is to ring too early is left alone: Look
-// sets it anew if it comes to that.
-func (s *Subscription) ringInTime(now time.Time) {
-	if s.ringsAt.After(now) && !s.ringsAt.After(s.deadline) {
-		return
-	}
-	s.ringsAt = s.deadline
-	if wait := s.deadline.Sub(now); s.timer == nil {
-		s.timer = time.AfterFunc(wait, s.in.gate.ring)
-	} else {
-		s.timer.Reset(wait)
+	s.deadline = time.Time{}
+	if timeout > 0 {
+		s.deadline = time.Now().Add(timeout)
 	}
 }
 
@@ -149,6 +131,21 @@ func (s *Subscription) Look() error {
 	}
 	s.ringInTime(now)
 	return ErrNothing
+}
+
+// ringInTime sees to it that the timer rings by the deadline. Messages end most
+// waits long before, so a timer that is to ring too early is left alone: the look
+// that follows sets it anew.
+func (s *Subscription) ringInTime(now time.Time) {
+	if s.ringsAt.After(now) && !s.ringsAt.After(s.deadline) {
+		return
+	}
+	s.ringsAt = s.deadline
+	if wait := s.deadline.Sub(now); s.timer == nil {
+		s.timer = time.AfterFunc(wait, s.in.gate.ring)
+	} else {
+		s.timer.Reset(wait)
+	}
 }
 
 // Recv waits for the next message and returns its body. When ctx ends first it
