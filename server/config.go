@@ -23,8 +23,11 @@ type Config struct {
 
 	HistoryMessages int
 	HistoryAge      time.Duration
-	MaxChannels     int
+	HistoryBytes    int // over all channels
 	MaxMessageBytes int
+
+	MaxChannels           int
+	MaxChannelsPerAddress int
 
 	MaxPolls           int
 	MaxPollsPerChannel int
@@ -33,7 +36,12 @@ type Config struct {
 	PublishRate        float64 // messages a second
 	PublishBurst       int
 
+	MaxConnectionsPerAddress int
+	ReadRate                 float64 // dear reads a second
+
 	AllowedOrigins []string
+	AllowedHosts   []string
+	ListChannels   bool
 	TrustedHops    int
 
 	AdminAddr string
@@ -53,8 +61,11 @@ func DefaultConfig() Config {
 
 		HistoryMessages: 1000,
 		HistoryAge:      5 * time.Minute,
-		MaxChannels:     10_000,
+		HistoryBytes:    256 << 20,
 		MaxMessageBytes: 16 << 10,
+
+		MaxChannels:           10_000,
+		MaxChannelsPerAddress: 1000,
 
 		MaxPolls:           100_000,
 		MaxPollsPerChannel: 10_000,
@@ -62,6 +73,11 @@ func DefaultConfig() Config {
 		MaxPollsPerAddress: 1000,
 		PublishRate:        20,
 		PublishBurst:       100,
+
+		MaxConnectionsPerAddress: 2000,
+		ReadRate:                 20,
+
+		ListChannels: true,
 
 		LogFormat: "text",
 	}
@@ -85,8 +101,10 @@ func (c *Config) settings() []setting {
 
 		{"history-messages", number(&c.HistoryMessages), "", "how many messages of a channel are kept"},
 		{"history-age", duration(&c.HistoryAge), "", "how long a message is kept"},
-		{"max-channels", number(&c.MaxChannels), "", "how many channels may be in use at a time"},
+		{"history-bytes", number(&c.HistoryBytes), "", "how many bytes of messages are kept over all channels. What leaves first is the oldest of the address that has most"},
 		{"max-message-bytes", number(&c.MaxMessageBytes), "", "how long a posted message may be, as JSON"},
+		{"max-channels", number(&c.MaxChannels), "", "how many channels may have messages at a time"},
+		{"max-channels-per-address", number(&c.MaxChannelsPerAddress), "", "how many channels with messages one address may have begun"},
 
 		{"max-polls", number(&c.MaxPolls), "", "how many polls may be pending in all"},
 		{"max-polls-per-channel", number(&c.MaxPollsPerChannel), "", "how many polls may be pending on one channel"},
@@ -94,6 +112,8 @@ func (c *Config) settings() []setting {
 		{"max-polls-per-address", number(&c.MaxPollsPerAddress), "", "how many polls may be pending from one address"},
 		{"publish-rate", decimal(&c.PublishRate), "", "how many messages a second one address may post"},
 		{"publish-burst", number(&c.PublishBurst), "", "how many messages one address may post at once after a rest"},
+		{"max-connections-per-address", number(&c.MaxConnectionsPerAddress), "", "how many connections one address may have open"},
+		{"read-rate", decimal(&c.ReadRate), "", "how many reads a second one address may make that cost much and do not wait, such as a long list of channels"},
 
 		{"allowed-origins", list(&c.AllowedOrigins), "origins such as https://example.org, with commas between them", "whose pages may use the server besides its own; * is everybody's"},
 		{"trusted-hops", number(&c.TrustedHops), "", "how many proxies stand in front, whose X-Forwarded-For entries are believed"},
