@@ -1,0 +1,106 @@
+package logs_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"pubsub/server/logs"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Lines that nobody reads cost nobody time, and are told when somebody does.
+func TestNobodyWaitsForAReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reader, w := io.Pipe()
+		h := logs.New(w, slog.LevelInfo, false)
+		log := slog.New(h)
+		began := time.Now()
+		const lines = 20_000
+		for n := range lines {
+			log.Info("a line", "n", n, "padding", strings.Repeat("x", 100))
+		}
+		require.Zero(t, time.Since(began))
+		require.Positive(t, h.Dropped())
+
+		var read bytes.Buffer
+		ended := make(chan struct{})
+		go func() { _, _ = io.Copy(&read, reader); close(ended) }()
+		h.Close()
+		w.Close()
+		<-ended
+		require.EqualValues(t, lines, int64(strings.Count(read.String(), "a line"))+h.Dropped())
+		require.Contains(t, read.String(), "log lines were dropped")
+		require.Less(t, read.Len(), 3<<20)
+	})
+}
+
+func TestCloseDoesNotWaitForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reader, w := io.Pipe()
+		h := logs.New(w, slog.LevelInfo, false)
+		slog.New(h).Info("nobody reads this")
+		began := time.Now()
+		h.Close()
+		require.Equal(t, time.Second, time.Since(began))
+		slog.New(h).Info("nor this")
+		require.EqualValues(t, 1, h.Dropped())
+		reader.Close()
+	})
+}
+
+// failing is a writer that can be mended.
+type failing struct {
+	bytes.Buffer
+	broken bool
+}
+
+func (f *failing) Write(b []byte) (int, error) {
+	if f.broken {
+		return 0, errors.New("broken pipe")
+	}
+	return f.Buffer.Write(b)
+}
+
+func TestWhatCouldNotBeWrittenIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := &failing{broken: true}
+		h := logs.New(to, slog.LevelInfo, true)
+		for range 3 {
+			slog.New(h).Info("lost")
+		}
+		synctest.Wait()
+		require.EqualValues(t, 3, h.Dropped())
+		to.broken = false
+		slog.New(h).Info("found")
+		h.Close()
+		found, told, _ := strings.Cut(to.String(), "\n")
+		require.Contains(t, found, `"msg":"found"`)
+		require.Contains(t, told, `"msg":"log lines were dropped, nobody took them in","lines":3`)
+	})
+}
+
+func TestLinesAreShort(t *testing.T) {
+	var out bytes.Buffer
+	h := logs.New(&out, slog.LevelInfo, true)
+	long := strings.Repeat("ä", 10_000)
+	slog.New(h).Info(long, "path", long, "error", errors.New(long), logs.Stack, long)
+	h.Close()
+	var line map[string]string
+	require.NoError(t, json.Unmarshal(out.Bytes(), &line))
+	for _, key := range []string{"msg", "path", "error"} {
+		require.Equal(t, strings.Repeat("ä", 100)+"…", line[key])
+	}
+	require.Len(t, line[logs.Stack], 8<<10+len("…"))
+	require.Equal(t, "xx", logs.Cut("xx", 2))
+}
