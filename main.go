@@ -16,8 +16,10 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"pubsub/server"
+	"pubsub/server/logs"
 )
 
 //go:embed static templates
@@ -33,8 +35,10 @@ func main() {
 		debug.SetGCPercent(gcPercent)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	context.AfterFunc(ctx, stop)   // a second signal ends the process at once
+	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may leave
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
+		time.AfterFunc(time.Second, func() { os.Exit(1) }) // or may not read
 		fmt.Fprintln(os.Stderr, "pubsub:", err)
 		os.Exit(1)
 	}
@@ -56,7 +60,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	static, _ := fs.Sub(files, "static")       // both are embedded above
 	templates, _ := fs.Sub(files, "templates") // so this cannot fail
-	log := logger(config, stderr)
+	lines := logs.New(stderr, config.LogLevel, config.LogFormat == "json")
+	defer lines.Close()
+	log := slog.New(lines)
 	s, err := server.New(config, static, templates, log)
 	if err != nil {
 		return err
@@ -76,14 +82,6 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	fmt.Fprintf(stdout, "The chat is at http://%s\n", browsable(l.Addr().(*net.TCPAddr)))
 	return s.Serve(ctx, l, admin)
-}
-
-func logger(config server.Config, stderr io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: config.LogLevel}
-	if config.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(stderr, options))
-	}
-	return slog.New(slog.NewTextHandler(stderr, options))
 }
 
 // browsable is an address that a browser on this machine can open.

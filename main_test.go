@@ -57,6 +57,15 @@ type process struct {
 
 func startWeb(t *testing.T, settings ...string) *process {
 	t.Helper()
+	stderr := new(bytes.Buffer)
+	p := startWebTo(t, stderr, settings...)
+	p.stderr = stderr
+	return p
+}
+
+// startWebTo is startWeb with another stderr.
+func startWebTo(t *testing.T, stderr io.Writer, settings ...string) *process {
+	t.Helper()
 	require.NoError(t, installed())
 	t.Cleanup(func() { http.DefaultClient.CloseIdleConnections() })
 	procfile, err := os.ReadFile("Procfile")
@@ -64,17 +73,17 @@ func startWeb(t *testing.T, settings ...string) *process {
 	web := regexp.MustCompile(`(?m)^web: (.*)$`).FindSubmatch(procfile)
 	require.NotNil(t, web, "the Procfile has a web line")
 
-	p := &process{t: t, stderr: new(bytes.Buffer)}
+	p := &process{t: t}
 	p.cmd = exec.Command("sh", "-c", "exec "+string(web[1]))
 	p.cmd.Dir = t.TempDir() // nothing may be read from the source folder
 	p.cmd.Env = append(settings, "PORT=0", "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	p.cmd.Stderr = p.stderr
+	p.cmd.Stderr = stderr
 	stdout, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.cmd.Start())
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
 	line, err := bufio.NewReader(stdout).ReadString('\n')
-	require.NoError(t, err, "%s", p.stderr)
+	require.NoError(t, err, "%s", stderr)
 	address := regexp.MustCompile(`^The chat is at http://localhost:(\d+) \(on all interfaces\)\n$`).FindStringSubmatch(line)
 	require.NotNil(t, address, "%q", line)
 	p.port = address[1]

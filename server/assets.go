@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"pubsub/server/logs"
 )
 
 // assets are the page and the static files, read once: no path can leave them.
@@ -74,7 +76,7 @@ func (a *assets) file(w http.ResponseWriter, r *http.Request) error {
 	file, found := a.files[strings.TrimPrefix(r.URL.Path, "/")]
 	switch {
 	case !found:
-		return refuse(http.StatusNotFound, "There is nothing at %s. The chat is at /.", r.URL.Path)
+		return refuse(http.StatusNotFound, "There is nothing at %s. The chat is at /.", logs.Cut(r.URL.Path, maxQuoted))
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		return methodNotAllowed(w, r)

@@ -12,6 +12,7 @@ import (
 	"pubsub/server/bus"
 	"pubsub/server/history"
 	"pubsub/server/hub"
+	"pubsub/server/logs"
 )
 
 // metrics is what the server counts, in Prometheus' format.
@@ -69,6 +70,12 @@ func newMetrics(h *hub.Hub, b *bus.Bus) *metrics {
 		m.gaps.WithLabelValues(reason) // so that a rate over it begins at 0
 	}
 	return m
+}
+
+func (m *metrics) countDroppedLines(h *logs.Handler) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "pubsub_log_lines_dropped_total", Help: "Log lines that nobody took in.",
+	}, func() float64 { return float64(h.Dropped()) }))
 }
 
 func (m *metrics) write(w http.ResponseWriter, r *http.Request) error {

@@ -28,6 +28,9 @@ func refuse(status int, format string, args ...any) error {
 	return &problem{status: status, text: fmt.Sprintf(format, args...)}
 }
 
+// maxQuoted is how many bytes of what a client sent an answer repeats.
+const maxQuoted = 100
+
 var (
 	// errDraining is why pending polls end when the server stops.
 	errDraining = errors.New("the server is draining")
@@ -50,7 +53,8 @@ func (s *Server) handle(h handler) http.HandlerFunc {
 	}
 }
 
-// answerError answers with a problem and writes a line about it.
+// answerError answers with a problem, counts it, and writes a line about it
+// unless there are many.
 func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, errAnswered):
@@ -70,8 +74,10 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 	case errors.Is(err, errDraining):
 		level = slog.LevelDebug // all polls that wait end so
 	}
-	s.log.Log(r.Context(), level, "refused", "status", p.status, "reason", p.reason,
-		"method", r.Method, "path", r.URL.Path, "address", s.limits.address(r), "error", err)
+	if s.refusals.show(p.reason, level) {
+		s.log.Log(r.Context(), level, "refused", "status", p.status, "reason", p.reason,
+			"method", r.Method, "path", r.URL.Path, "address", s.limits.address(r), "error", err)
+	}
 	s.closing(w.Header())
 	if p.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))

@@ -4,7 +4,8 @@
 // shows a message's whole way; cursor.go, event.go, api.go and chat.go are
 // further ways to the same hub. What they share: input.go reads what was
 // posted, publish.go publishes it, poll.go waits, respond.go answers. Around
-// them stand listener.go, limits.go, origins.go, metrics.go, drain.go and thrift.go.
+// them stand listener.go, limits.go, origins.go, refusals.go, metrics.go, drain.go
+// and thrift.go.
 package server
 
 import (
@@ -21,6 +22,7 @@ import (
 	"pubsub/server/bus"
 	"pubsub/server/history"
 	"pubsub/server/hub"
+	"pubsub/server/logs"
 )
 
 // Server answers every route. Close it after the last request.
@@ -40,11 +42,14 @@ type Server struct {
 	origins *origins
 	metrics *metrics
 	posts   posts
-	router  router
+
+	refusals refusals
+	router   router
 }
 
 // New makes a server that serves the files of static, and the template
-// index.html of templates as its page.
+// index.html of templates as its page. If log has a [logs.Handler], the lines
+// that it drops are among the metrics.
 func New(config Config, static, templates fs.FS, log *slog.Logger) (*Server, error) {
 	assets, err := loadAssets(static, templates)
 	if err != nil {
@@ -73,13 +78,18 @@ func New(config Config, static, templates fs.FS, log *slog.Logger) (*Server, err
 	}
 	s.limits = newLimits(&s.config)
 	s.origins = newOrigins(config.AllowedOrigins)
+	s.refusals.log = log
 	s.metrics = newMetrics(s.hub, b)
+	if h, ok := log.Handler().(*logs.Handler); ok {
+		s.metrics.countDroppedLines(h)
+	}
 	s.router = s.routes()
 	return s, nil
 }
 
 // Close gives back what New took.
 func (s *Server) Close() error {
+	s.refusals.Close()
 	return errors.Join(s.bus.Close(), s.memory.Close())
 }
 
