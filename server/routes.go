@@ -53,7 +53,7 @@ func (s *Server) routes() router {
 	// One message at a time, by event id.
 	onChannel(http.MethodPost, "/publish/:channel", (*Server).publishEvent)
 	onPoll("/subscribe/:channel", readLastEvent)
-	route(http.MethodGet, "/channels", s.channels)
+	route(http.MethodGet, "/channels", s.channelsIfListed)
 
 	// Messages of any shape, by timestamp or by id.
 	onChannel(http.MethodPost, "/api/publish/:channel", (*Server).apiPublish)
@@ -63,13 +63,24 @@ func (s *Server) routes() router {
 	route(http.MethodGet, "/chat", s.chat)
 
 	// For those who run it.
-	route(http.MethodGet, "/healthz", s.healthy)
-	route(http.MethodGet, "/readyz", s.ready)
-	if s.config.AdminAddr == "" {
-		route(http.MethodGet, "/metrics", s.metrics.write)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		route(method, "/healthz", s.healthy)
+		route(method, "/readyz", s.ready)
+		if s.config.AdminAddr == "" {
+			route(method, "/metrics", s.metrics.write)
+		}
 	}
 
 	return router
+}
+
+// channelsIfListed keeps the names of channels from those who do not know them,
+// if so set.
+func (s *Server) channelsIfListed(w http.ResponseWriter, r *http.Request) error {
+	if !s.config.ListChannels {
+		return refuse(http.StatusNotFound, "The channels are not listed here. Whoever runs the server can allow that in PUBSUB_LIST_CHANNELS.")
+	}
+	return s.channels(w, r)
 }
 
 // router can be asked for a route's handler instead of calling it: a request

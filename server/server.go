@@ -40,11 +40,13 @@ type Server struct {
 
 	limits  *limits
 	origins *origins
+	hosts   hosts
 	metrics *metrics
 	posts   posts
 
-	refusals refusals
-	router   router
+	refusals  refusals
+	forwarded sync.Once // warns
+	router    router
 }
 
 // New makes a server that serves the files of static, and the template
@@ -78,6 +80,7 @@ func New(config Config, static, templates fs.FS, log *slog.Logger) (*Server, err
 	}
 	s.limits = newLimits(&s.config)
 	s.origins = newOrigins(config.AllowedOrigins)
+	s.hosts = newHosts(config.AllowedHosts)
 	s.refusals.log = log
 	s.metrics = newMetrics(s.hub, b)
 	if h, ok := log.Handler().(*logs.Handler); ok {
@@ -111,6 +114,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.log.Enabled(r.Context(), slog.LevelDebug) {
 		s.logRequest(r)
 	}
+	if s.config.TrustedHops == 0 && len(r.Header["X-Forwarded-For"]) > 0 {
+		s.forwarded.Do(s.warnOfForwarded)
+	}
+	if r.URL.Path == "" { // of http://host
+		r.URL.Path = "/"
+	}
+	if err := s.hosts.check(r); err != nil {
+		s.answerError(w, r, err)
+		return
+	}
 	if answered, err := s.origins.check(w, r); err != nil {
 		s.answerError(w, r, err)
 		return
@@ -122,6 +135,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.router.ServeHTTP(w, r)
+}
+
+func (s *Server) warnOfForwarded() {
+	s.log.Warn("requests come through a proxy whose X-Forwarded-For is not believed, so all of its clients count as one address: " +
+		"if it is yours, set trusted-hops to the number of proxies in front, such as PUBSUB_TRUSTED_HOPS=1")
 }
 
 func (s *Server) logRequest(r *http.Request) {

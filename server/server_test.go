@@ -54,7 +54,12 @@ func start(t *testing.T, config server.Config) *running {
 
 func startOn(t *testing.T, config server.Config, l net.Listener) *running {
 	t.Helper()
-	s, err := server.New(config, static, page, slog.New(slog.DiscardHandler))
+	return startWith(t, config, l, slog.New(slog.DiscardHandler))
+}
+
+func startWith(t *testing.T, config server.Config, l net.Listener, log *slog.Logger) *running {
+	t.Helper()
+	s, err := server.New(config, static, page, log)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
