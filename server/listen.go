@@ -1,0 +1,52 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// socketPath is the path of an address such as unix:/run/pubsub.sock.
+func socketPath(addr string) (path string, isSocket bool) {
+	return strings.CutPrefix(addr, "unix:")
+}
+
+// Listen listens on host:port, or on a Unix socket such as unix:/run/pubsub.sock.
+// The file of that goes when the listener is closed; one that a process left
+// behind when it was killed is replaced.
+func Listen(addr string) (net.Listener, error) {
+	path, isSocket := socketPath(addr)
+	if !isSocket {
+		return net.Listen("tcp", addr)
+	}
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	return net.Listen("unix", path)
+}
+
+// removeStale removes a socket that nobody listens on any more, and nothing else.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("%s is there already and is no socket: choose another path, or remove it", path)
+	}
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		c.Close()
+		return fmt.Errorf("another process listens on %s: stop it first, or choose another path", path)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("%s is there already, and whether it is in use cannot be found out: %w", path, err)
+	}
+	return os.Remove(path)
+}
