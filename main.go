@@ -34,10 +34,14 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	signals := []os.Signal{syscall.SIGTERM, syscall.SIGINT}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	context.AfterFunc(ctx, stop)   // a second signal ends the process at once
 	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may leave
-	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
+	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr); err != nil {
 		time.AfterFunc(time.Second, func() { os.Exit(1) }) // or may not read
 		fmt.Fprintln(os.Stderr, "pubsub:", err)
 		os.Exit(1)
@@ -46,8 +50,8 @@ func main() {
 
 // run serves until ctx ends and every request is answered. It prints one line
 // with the address to stdout when it listens, and logs to stderr.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	config, err := server.LoadConfig(args, getenv)
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	config, err := server.LoadConfig(args, environ)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		server.WriteHelp(stdout)
@@ -63,12 +67,15 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	lines := logs.New(stderr, config.LogLevel, config.LogFormat == "json")
 	defer lines.Close()
 	log := slog.New(lines)
+	for _, warning := range config.Warnings {
+		log.Warn(warning)
+	}
 	s, err := server.New(config, static, templates, log)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	l, err := net.Listen("tcp", config.Addr)
+	l, err := server.Listen(config.Addr)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", config.Addr, err)
 	}
@@ -80,16 +87,19 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		log.Info("metrics and pprof", "address", admin.Addr())
 	}
-	fmt.Fprintf(stdout, "The chat is at http://%s\n", browsable(l.Addr().(*net.TCPAddr)))
+	fmt.Fprintf(stdout, "The chat is at %s\n", browsable(l.Addr()))
 	return s.Serve(ctx, l, admin)
 }
 
-// browsable is an address that a browser on this machine can open.
-func browsable(a *net.TCPAddr) string {
-	if a.IP.IsUnspecified() {
-		return fmt.Sprintf("localhost:%d (on all interfaces)", a.Port)
+// browsable is an address that a browser on this machine can open, if any can.
+func browsable(addr net.Addr) string {
+	switch tcp, ok := addr.(*net.TCPAddr); {
+	case !ok:
+		return "unix:" + addr.String()
+	case tcp.IP.IsUnspecified():
+		return fmt.Sprintf("http://localhost:%d (on all interfaces)", tcp.Port)
 	}
-	return a.String()
+	return "http://" + addr.String()
 }
 
 // version is what the build knows of itself: a tag or a commit.

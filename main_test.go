@@ -164,31 +164,30 @@ func TestTwoThousandWait(t *testing.T) {
 }
 
 func TestSettingsAreToldToAPerson(t *testing.T) {
-	noEnv := func(string) string { return "" }
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-help"}, noEnv, &out, io.Discard))
+	require.NoError(t, run(t.Context(), []string{"-help"}, nil, &out, io.Discard))
 	require.Contains(t, out.String(), "-poll-timeout\n")
 
 	out.Reset()
-	require.NoError(t, run(t.Context(), []string{"-version"}, noEnv, &out, io.Discard))
+	require.NoError(t, run(t.Context(), []string{"-version"}, nil, &out, io.Discard))
 	require.Regexp(t, `^pubsub \S+`, out.String())
 
-	env := map[string]string{"PORT": "http", "PUBSUB_HEARTBEAT": "soon"}
-	err := run(t.Context(), []string{"-max-channels=many", "-history-age=-1s"}, func(k string) string { return env[k] }, &out, io.Discard)
+	env := []string{"PORT=http", "PUBSUB_HEARTBEAT=soon"}
+	err := run(t.Context(), []string{"-max-channels=many", "-history-age=-1s"}, env, &out, io.Discard)
 	for _, each := range []string{`PORT="http"`, `PUBSUB_HEARTBEAT="soon"`, `-max-channels "many"`, `-history-age "-1s" must be a duration`} {
 		require.ErrorContains(t, err, each, "all that is wrong is told at once")
 	}
-	require.ErrorContains(t, run(t.Context(), []string{"-no-such"}, noEnv, &out, io.Discard), "no-such")
-	require.ErrorContains(t, run(t.Context(), []string{"serve"}, noEnv, &out, io.Discard), `"serve" is not a flag`)
+	require.ErrorContains(t, run(t.Context(), []string{"-no-such"}, nil, &out, io.Discard), "no-such")
+	require.ErrorContains(t, run(t.Context(), []string{"serve"}, nil, &out, io.Discard), `"serve" is not a flag`)
 }
 
 func TestFlagWinsOverEnvironment(t *testing.T) {
-	env := map[string]string{"PORT": "1", "PUBSUB_ADDR": "127.0.0.1:2"}
+	env := []string{"PORT=1", "PUBSUB_ADDR=127.0.0.1:2"}
 	ctx, cancel := context.WithCancel(t.Context())
 	stdout, w := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, []string{"-addr", "127.0.0.1:0"}, func(k string) string { return env[k] }, w, io.Discard)
+		ended <- run(ctx, []string{"-addr", "127.0.0.1:0"}, env, w, io.Discard)
 	}()
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
@@ -225,7 +224,7 @@ func TestAdminAddress(t *testing.T) {
 		}
 	}()
 	go func() {
-		ended <- run(ctx, []string{"-addr=127.0.0.1:0", "-admin-addr=127.0.0.1:0"}, func(string) string { return "" }, io.Discard, log)
+		ended <- run(ctx, []string{"-addr=127.0.0.1:0", "-admin-addr=127.0.0.1:0"}, nil, io.Discard, log)
 		log.Close()
 	}()
 	at := "http://" + <-admin

@@ -1,13 +1,9 @@
 package server
 
 import (
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -23,7 +19,7 @@ type Config struct {
 
 	HistoryMessages int
 	HistoryAge      time.Duration
-	HistoryBytes    int // over all channels
+	HistoryBytes    int // over all channels; by default a quarter of the memory
 	MaxMessageBytes int
 
 	MaxChannels           int
@@ -43,12 +39,19 @@ type Config struct {
 	AllowedHosts   []string
 	ListChannels   bool
 	TrustedHops    int
+	PaaS           bool // has set the defaults that fit one
 
 	AdminAddr string
 	LogLevel  slog.Level
 	LogFormat string // text or json
 
 	ShowVersion bool // only the flag -version
+
+	// MemoryLimit is how many bytes the process should take, nine tenths of what
+	// its cgroup lets it have; 0 if there is no such limit or GOMEMLIMIT is set.
+	MemoryLimit int64
+	// Warnings are sentences about settings that are probably not what was meant.
+	Warnings []string
 }
 
 // DefaultConfig is what a server runs with when nothing is set.
@@ -61,7 +64,7 @@ func DefaultConfig() Config {
 
 		HistoryMessages: 1000,
 		HistoryAge:      5 * time.Minute,
-		HistoryBytes:    256 << 20,
+		HistoryBytes:    historyBytes(),
 		MaxMessageBytes: 16 << 10,
 
 		MaxChannels:           10_000,
@@ -86,118 +89,62 @@ func DefaultConfig() Config {
 // setting is one flag with what its values look like.
 type setting struct {
 	name   string
-	value  flag.Value
-	wanted string
+	value  value
+	wanted string // if the value does not know it by itself
 	usage  string
 }
 
+// Bounds of settings, beyond which a value is a slip of the finger.
+const (
+	most        = 10_000_000
+	mostRate    = 1_000_000
+	leastRate   = 0.001
+	maxHops     = 16
+	leastLog    = 1 << 20
+	mostLog     = 1 << 40
+	mostMessage = 16 << 20
+)
+
 // settings is every flag, in the order of the help.
 func (c *Config) settings() []setting {
+	const hour, year = time.Hour, 365 * 24 * time.Hour
 	return []setting{
-		{"addr", text(&c.Addr), "host:port, such as 127.0.0.1:8080", "where to listen; without a host, on all interfaces. PORT is the same for a port alone, and counts where this is not set"},
-		{"poll-timeout", duration(&c.PollTimeout), "", "how long a poll waits that names no timeout, within 10 %. Routers cut what is silent for 30s"},
-		{"heartbeat", duration(&c.Heartbeat), "", "how often a silent /sub without a cursor is sent a newline, for the same routers"},
-		{"drain-timeout", duration(&c.DrainTimeout), "", "how long a stop waits for requests to end. PaaSes kill after 5s to 30s"},
+		{"addr", text(&c.Addr), "", "where to listen, host:port or unix:/path/of/a.sock; without a host, on all interfaces. PORT is the same for a port alone, and counts where this is not set"},
+		{"poll-timeout", duration(&c.PollTimeout, time.Second, maxTimeout, "to wait as long as a poll may"), "", "how long a poll waits that names no timeout, within 10 %. Routers cut what is silent for 30s"},
+		{"heartbeat", duration(&c.Heartbeat, 10*time.Millisecond, time.Minute, "for none"), "", "how often a silent /sub without a cursor is sent a newline, for the same routers"},
+		{"drain-timeout", duration(&c.DrainTimeout, 10*time.Millisecond, hour, noLimit), "", "how long a stop waits for requests to end. PaaSes kill after 5s to 30s"},
 
-		{"history-messages", number(&c.HistoryMessages), "", "how many messages of a channel are kept"},
-		{"history-age", duration(&c.HistoryAge), "", "how long a message is kept"},
-		{"history-bytes", number(&c.HistoryBytes), "", "how many bytes of messages are kept over all channels. What leaves first is the oldest of the address that has most"},
-		{"max-message-bytes", number(&c.MaxMessageBytes), "", "how long a posted message may be, as JSON"},
-		{"max-channels", number(&c.MaxChannels), "", "how many channels may have messages at a time"},
-		{"max-channels-per-address", number(&c.MaxChannelsPerAddress), "", "how many channels with messages one address may have begun"},
+		{"history-messages", limit(&c.HistoryMessages, 1, most), "", "how many messages of a channel are kept"},
+		{"history-age", duration(&c.HistoryAge, 10*time.Millisecond, year, noLimit), "", "how long a message is kept"},
+		{"history-bytes", limit(&c.HistoryBytes, leastLog, mostLog), "", "how many bytes of messages are kept over all channels, a quarter of the memory if not set. What leaves first is the oldest of the address that has most"},
+		{"max-message-bytes", limit(&c.MaxMessageBytes, 1, mostMessage), "", "how long a posted message may be, as JSON"},
+		{"max-channels", limit(&c.MaxChannels, 1, most), "", "how many channels may have messages at a time"},
+		{"max-channels-per-address", limit(&c.MaxChannelsPerAddress, 1, most), "", "how many channels with messages one address may have begun"},
 
-		{"max-polls", number(&c.MaxPolls), "", "how many polls may be pending in all"},
-		{"max-polls-per-channel", number(&c.MaxPollsPerChannel), "", "how many polls may be pending on one channel"},
-		{"max-polls-per-client", number(&c.MaxPollsPerClient), "", "how many polls may be pending with one X-Client-ID; a newer one ends the oldest"},
-		{"max-polls-per-address", number(&c.MaxPollsPerAddress), "", "how many polls may be pending from one address"},
-		{"publish-rate", decimal(&c.PublishRate), "", "how many messages a second one address may post"},
-		{"publish-burst", number(&c.PublishBurst), "", "how many messages one address may post at once after a rest"},
-		{"max-connections-per-address", number(&c.MaxConnectionsPerAddress), "", "how many connections one address may have open"},
-		{"read-rate", decimal(&c.ReadRate), "", "how many reads a second one address may make that cost much and do not wait, such as a long list of channels"},
+		{"max-polls", limit(&c.MaxPolls, 1, most), "", "how many polls may be pending in all; fewer if not set and the process may not open so many files"},
+		{"max-polls-per-channel", limit(&c.MaxPollsPerChannel, 1, most), "", "how many polls may be pending on one channel"},
+		{"max-polls-per-client", limit(&c.MaxPollsPerClient, 1, most), "", "how many polls may be pending with one X-Client-ID; a newer one ends the oldest"},
+		{"max-polls-per-address", limit(&c.MaxPollsPerAddress, 1, most), "", "how many polls may be pending from one address"},
+		{"publish-rate", decimal(&c.PublishRate, leastRate, mostRate), "", "how many messages a second one address may post"},
+		{"publish-burst", limit(&c.PublishBurst, 1, most), "", "how many messages one address may post at once after a rest"},
+		{"max-connections-per-address", limit(&c.MaxConnectionsPerAddress, 1, most), "", "how many connections one address may have open; at most half of the files that the process may open if not set"},
+		{"read-rate", decimal(&c.ReadRate, leastRate, mostRate), "", "how many reads a second one address may make that cost much and do not wait, such as a long list of channels"},
 
-		{"allowed-origins", list(&c.AllowedOrigins), "origins such as https://example.org, with commas between them", "whose pages may use the server besides its own; * is everybody's"},
-		{"trusted-hops", number(&c.TrustedHops), "", "how many proxies stand in front, whose X-Forwarded-For entries are believed"},
+		{"allowed-origins", list(&c.AllowedOrigins), "", "whose pages may use the server besides its own, with commas between them; * is everybody's"},
+		{"allowed-hosts", list(&c.AllowedHosts), "", "the names under which the server may be asked for, with commas between them; any if not set. A page elsewhere whose name is turned to this server's address gets nothing then"},
+		{"list-channels", boolean(&c.ListChannels), "", "whether everybody may list the channels in use"},
+		{"trusted-hops", count(&c.TrustedHops, maxHops), "a number of proxies, such as 1, from 0 to 16", "how many proxies stand in front, whose X-Forwarded-For entries are believed"},
+		{"paas", boolean(&c.PaaS), "", "the defaults that fit a PaaS, which is one trusted hop. Whatever else is set wins"},
 
-		{"admin-addr", text(&c.AdminAddr), "host:port, such as 127.0.0.1:6060", "where to serve pprof and, instead of on the main address, the metrics"},
+		{"admin-addr", text(&c.AdminAddr), "", "where to serve pprof and, instead of on the main address, the metrics"},
 		{"log-level", level(&c.LogLevel), "debug, info, warn or error", "the least that is logged; debug has a line for each request"},
-		{"log-format", text(&c.LogFormat), "text or json", "how log lines are written, to stderr"},
+		{"log-format", text(&c.LogFormat), "", "how log lines are written, to stderr: text or json"},
 	}
 }
 
 // env is the environment variable of a setting.
 func (s setting) env() string {
 	return "PUBSUB_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
-}
-
-// LoadConfig reads the settings. Its error tells all that is wrong at once,
-// except that an unknown flag hides what comes after it. The error is
-// flag.ErrHelp when help was asked for; see [WriteHelp].
-func LoadConfig(args []string, getenv func(string) string) (Config, error) {
-	c := DefaultConfig()
-	var errs []error
-	if port := getenv("PORT"); isPort(port) {
-		c.Addr = ":" + port
-	} else if port != "" {
-		errs = append(errs, fmt.Errorf("PORT=%q must be a port number, such as 8080", port))
-	}
-	flags := flag.NewFlagSet("pubsub", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // errors are told together
-	flags.BoolVar(&c.ShowVersion, "version", false, "")
-	for _, s := range c.settings() {
-		set := func(how string) func(string) error {
-			return func(value string) error {
-				if err := s.value.Set(value); err != nil {
-					errs = append(errs, fmt.Errorf(how+" must be %s", value, s.wantedOr(err)))
-				}
-				return nil
-			}
-		}
-		if value := getenv(s.env()); value != "" {
-			_ = set(s.env() + "=%q")(value)
-		}
-		flags.Func(s.name, "", set("-"+s.name+" %q"))
-	}
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return c, err
-	case err != nil:
-		errs = append(errs, fmt.Errorf("%w; see pubsub -help", err))
-	case flags.NArg() > 0:
-		errs = append(errs, fmt.Errorf("%q is not a flag; see pubsub -help", flags.Arg(0)))
-	}
-	errs = append(errs, c.validate()...)
-	return c, errors.Join(errs...)
-}
-
-// wantedOr is what values look like; the value's own error knows it otherwise.
-func (s setting) wantedOr(err error) string {
-	if s.wanted != "" {
-		return s.wanted
-	}
-	return err.Error()
-}
-
-// validate tells what is wrong with values that could be read.
-func (c *Config) validate() (errs []error) {
-	for name, addr := range map[string]string{"addr": c.Addr, "admin-addr": c.AdminAddr} {
-		if _, port, err := net.SplitHostPort(addr); (err != nil || !isPort(port)) && (addr != "" || name == "addr") {
-			errs = append(errs, fmt.Errorf("%s %q must be host:port, such as 127.0.0.1:8080", name, addr))
-		}
-	}
-	for _, origin := range c.AllowedOrigins {
-		if !isOrigin(origin) {
-			errs = append(errs, fmt.Errorf("allowed-origins: %q must be scheme://host, such as https://example.org, without a path", origin))
-		}
-	}
-	if c.LogFormat != "text" && c.LogFormat != "json" {
-		errs = append(errs, fmt.Errorf("log-format %q must be text or json", c.LogFormat))
-	}
-	return errs
-}
-
-func isPort(s string) bool {
-	n, err := strconv.ParseUint(s, 10, 16)
-	return err == nil && strconv.FormatUint(n, 10) == s
 }
 
 // WriteHelp writes what -help shows.
@@ -213,7 +160,7 @@ The flag wins. A limit of 0 is no limit.
 	c := DefaultConfig()
 	for _, s := range c.settings() {
 		usage := s.usage + "."
-		if value := s.value.String(); value != "" {
+		if value := s.value.get(); value != "" {
 			usage += " Default " + value + "."
 		}
 		fmt.Fprintf(w, "  -%s\n        %s\n", s.name, wrap(usage))

@@ -2,42 +2,49 @@ package server
 
 import (
 	"errors"
-	"flag"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// value is a flag.Value made of two functions. The error of set says what a
+// value reads and writes a field of [Config]. The error of set says what a
 // value looks like.
 type value struct {
-	get func() string
-	set func(string) error
+	get    func() string
+	set    func(string) error
+	isBool bool // as a flag it needs no value
 }
 
-var _ flag.Value = value{}
-
-func (v value) String() string {
-	if v.get == nil { // flag makes zero values
-		return ""
-	}
-	return v.get()
+func text(p *string) value {
+	return value{get: func() string { return *p }, set: func(s string) error { *p = s; return nil }}
 }
 
-func (v value) Set(s string) error { return v.set(s) }
-
-func text(p *string) flag.Value {
-	return value{func() string { return *p }, func(s string) error { *p = s; return nil }}
-}
-
-func number(p *int) flag.Value {
+// limit is a whole number within bounds, or 0.
+func limit(p *int, least, most int64) value {
+	such := strconv.Itoa(*p)
 	return value{
-		func() string { return strconv.Itoa(*p) },
-		func(s string) error {
+		get: func() string { return strconv.Itoa(*p) },
+		set: func(s string) error {
+			n, err := strconv.ParseInt(s, 10, strconv.IntSize)
+			if err != nil || n != 0 && (n < least || most < n) {
+				return fmt.Errorf("a whole number from %d to %d, such as %s, or 0 for no limit", least, most, such)
+			}
+			*p = int(n)
+			return nil
+		},
+	}
+}
+
+// count is a whole number up to most, of which 0 is nothing special.
+func count(p *int, most int) value {
+	return value{
+		get: func() string { return strconv.Itoa(*p) },
+		set: func(s string) error {
 			n, err := strconv.Atoi(s)
-			if err != nil || n < 0 {
-				return errors.New("a whole number, such as 1000, or 0 for no limit")
+			if err != nil || n < 0 || most < n {
+				return fmt.Errorf("a whole number from 0 to %d", most)
 			}
 			*p = n
 			return nil
@@ -45,13 +52,16 @@ func number(p *int) flag.Value {
 	}
 }
 
-func decimal(p *float64) flag.Value {
+// decimal is a number within bounds, or 0.
+func decimal(p *float64, least, most float64) value {
+	format := func(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+	such := format(*p)
 	return value{
-		func() string { return strconv.FormatFloat(*p, 'g', -1, 64) },
-		func(s string) error {
+		get: func() string { return format(*p) },
+		set: func(s string) error {
 			n, err := strconv.ParseFloat(s, 64)
-			if err != nil || !(0 <= n && n <= 1e9) {
-				return errors.New("a number, such as 20 or 0.5, or 0 for no limit")
+			if err != nil || n != 0 && !(least <= n && n <= most) {
+				return fmt.Errorf("a number from %s to %s, such as %s, or 0 for no limit", format(least), format(most), such)
 			}
 			*p = n
 			return nil
@@ -59,13 +69,17 @@ func decimal(p *float64) flag.Value {
 	}
 }
 
-func duration(p *time.Duration) flag.Value {
+const noLimit = "for no limit" // what 0 is
+
+// duration is one within bounds, or 0, which is for what zero says.
+func duration(p *time.Duration, least, most time.Duration, zero string) value {
+	such := short(*p)
 	return value{
-		func() string { return strings.Replace(p.String(), "m0s", "m", 1) },
-		func(s string) error {
+		get: func() string { return short(*p) },
+		set: func(s string) error {
 			d, err := time.ParseDuration(s)
-			if err != nil || d < 0 {
-				return errors.New("a duration, such as 22s or 5m, or 0 for no limit")
+			if err != nil || d != 0 && (d < least || most < d) {
+				return fmt.Errorf("a duration from %s to %s, such as %s, or 0 %s", short(least), short(most), such, zero)
 			}
 			*p = d
 			return nil
@@ -73,10 +87,37 @@ func duration(p *time.Duration) flag.Value {
 	}
 }
 
-func list(p *[]string) flag.Value {
+// short writes a duration without the zeros at its end: 5m, not 5m0s.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+func boolean(p *bool) value {
 	return value{
-		func() string { return strings.Join(*p, ",") },
-		func(s string) error {
+		get: func() string { return strconv.FormatBool(*p) },
+		set: func(s string) error {
+			b, err := strconv.ParseBool(s)
+			if err != nil {
+				return errors.New("true or false")
+			}
+			*p = b
+			return nil
+		},
+		isBool: true,
+	}
+}
+
+func list(p *[]string) value {
+	return value{
+		get: func() string { return strings.Join(*p, ",") },
+		set: func(s string) error {
 			*p = nil
 			for each := range strings.SplitSeq(s, ",") {
 				if each = strings.TrimSpace(each); each != "" {
@@ -88,9 +129,9 @@ func list(p *[]string) flag.Value {
 	}
 }
 
-func level(p *slog.Level) flag.Value {
+func level(p *slog.Level) value {
 	return value{
-		func() string { return strings.ToLower(p.String()) },
-		func(s string) error { return p.UnmarshalText([]byte(s)) },
+		get: func() string { return strings.ToLower(p.String()) },
+		set: func(s string) error { return p.UnmarshalText([]byte(s)) },
 	}
 }

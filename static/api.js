@@ -1,8 +1,8 @@
 // The two requests the page makes, and what can become of them.
 
 const SHORT_LIMIT = 10_000;
-// Longer than the server holds a poll, so that only a dead connection gets here.
-const LONG_LIMIT = 40_000;
+// Longer than a server may be set to hold a poll, so that only a dead connection gets here.
+const LONG_LIMIT = 70_000;
 
 /** A request that brought no usable answer. */
 export class RequestError extends Error {

@@ -1,0 +1,36 @@
+//go:build unix
+
+package server_test
+
+import (
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pubsub/server"
+)
+
+// A limit that was set must fit the files that may be open; one that was not is
+// made to fit.
+func TestLimitsFitTheDescriptors(t *testing.T) {
+	var before syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before))
+	few := before
+	few.Cur = 1000
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few))
+	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)) }()
+
+	c, err := server.LoadConfig(nil, nil)
+	require.NoError(t, err)
+	require.Equal(t, 936, c.MaxPolls)
+	require.Equal(t, 500, c.MaxConnectionsPerAddress)
+	require.Equal(t, []string{"this process may open 1000 files, and needs one for each client: raise that, such as with ulimit -n 65536"}, c.Warnings)
+
+	c, err = server.LoadConfig([]string{"-max-polls=5000"}, []string{"PUBSUB_MAX_CONNECTIONS_PER_ADDRESS=0"})
+	require.NoError(t, err)
+	require.Equal(t, 5000, c.MaxPolls)
+	require.Zero(t, c.MaxConnectionsPerAddress)
+	require.Len(t, c.Warnings, 2)
+	require.Equal(t, "max-polls is 5000, but this process may open 1000 files, one for each client: raise that with ulimit -n 5064, or set at most 936", c.Warnings[1])
+}
