@@ -66,28 +66,34 @@ func startWeb(t *testing.T, settings ...string) *process {
 // startWebTo is startWeb with another stderr.
 func startWebTo(t *testing.T, stderr io.Writer, settings ...string) *process {
 	t.Helper()
-	require.NoError(t, installed())
-	t.Cleanup(func() { http.DefaultClient.CloseIdleConnections() })
 	procfile, err := os.ReadFile("Procfile")
 	require.NoError(t, err)
 	web := regexp.MustCompile(`(?m)^web: (.*)$`).FindSubmatch(procfile)
 	require.NotNil(t, web, "the Procfile has a web line")
+	p, line := launch(t, "exec "+string(web[1]), stderr, append(settings, "PORT=0")...)
+	address := regexp.MustCompile(`^The chat is at http://localhost:(\d+) \(on all interfaces\)\n$`).FindStringSubmatch(line)
+	require.NotNil(t, address, "%q", line)
+	p.port = address[1]
+	return p
+}
 
-	p := &process{t: t}
-	p.cmd = exec.Command("sh", "-c", "exec "+string(web[1]))
+// launch starts a command of the shell that has the program on its PATH, and
+// returns the line in which it says where it listens.
+func launch(t *testing.T, command string, stderr io.Writer, settings ...string) (p *process, line string) {
+	t.Helper()
+	require.NoError(t, installed())
+	t.Cleanup(func() { http.DefaultClient.CloseIdleConnections() })
+	p = &process{t: t, cmd: exec.Command("sh", "-c", command)}
 	p.cmd.Dir = t.TempDir() // nothing may be read from the source folder
-	p.cmd.Env = append(settings, "PORT=0", "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	p.cmd.Env = append(settings, "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	p.cmd.Stderr = stderr
 	stdout, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.cmd.Start())
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
-	line, err := bufio.NewReader(stdout).ReadString('\n')
+	line, err = bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err, "%s", stderr)
-	address := regexp.MustCompile(`^The chat is at http://localhost:(\d+) \(on all interfaces\)\n$`).FindStringSubmatch(line)
-	require.NotNil(t, address, "%q", line)
-	p.port = address[1]
-	return p
+	return p, line
 }
 
 func (p *process) url(path string) string { return "http://127.0.0.1:" + p.port + path }
