@@ -1,10 +1,13 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"pubsub/server/logs"
 )
 
 // origins says which web pages may use the server from a browser: its own, and
@@ -38,8 +41,14 @@ func isOrigin(text string) bool {
 		http.NewCrossOriginProtection().AddTrustedOrigin(text) == nil
 }
 
-var errOrigin = refuse(http.StatusForbidden,
-	"Pages of this origin may not use this server. Whoever runs it can allow that in PUBSUB_ALLOWED_ORIGINS.")
+// refuseOrigin names both sides of what does not match: behind a proxy that does
+// not pass the Host on, the server's own pages are of another origin.
+func refuseOrigin(r *http.Request) error {
+	origin := cmp.Or(r.Header.Get("Origin"), "another origin")
+	return refuse(http.StatusForbidden,
+		"Pages of %s may not use this server, which is asked for as %s. Whoever runs it can allow them in PUBSUB_ALLOWED_ORIGINS, or have a proxy in front pass on the Host.",
+		logs.Cut(origin, maxQuoted), logs.Cut(r.Host, maxQuoted))
+}
 
 // check refuses what a page of another origin posts, and tells browsers which
 // pages may read the answers (CORS). A preflight is answered.
@@ -55,7 +64,7 @@ func (o *origins) check(w http.ResponseWriter, r *http.Request) (answered bool, 
 	}
 	if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
 		if !allowed {
-			return false, errOrigin
+			return false, refuseOrigin(r)
 		}
 		w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
 		w.Header().Set("Access-Control-Allow-Headers", "Content-Type, Idempotency-Key, X-Client-ID")
@@ -64,7 +73,7 @@ func (o *origins) check(w http.ResponseWriter, r *http.Request) (answered bool, 
 		return true, nil
 	}
 	if !o.any && o.protection.Check(r) != nil {
-		return false, errOrigin
+		return false, refuseOrigin(r)
 	}
 	return false, nil
 }
