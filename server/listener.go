@@ -1,44 +1,84 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"sync/atomic"
 	"time"
 )
 
-// listener gives connections three manners that net/http's lack. Where net/http
-// answers 501 or 505 for what is the client's fault, before any handler sees the
-// request, it is a 400. A client that does not take its answer in is reset,
-// since the kernel would keep for minutes what it has for it. And hang-ups are
-// seen for all connections at once, see hangups.
-type listener struct{ net.Listener }
+// listener gives connections three manners that net/http's lack. What net/http
+// answers by itself, before any handler sees the request, is JSON, logged and
+// counted as our own refusals are. A client that does not take its answer in is
+// reset, since the kernel would keep for minutes what it has for it. And hang-ups
+// are seen for all connections at once, see hangups.
+type listener struct {
+	net.Listener
+	server *Server
+	told   *time.Time // when an error was logged last
+}
 
+// Accept is called by one goroutine, which tries again after most errors.
 func (l listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
+		if !errors.Is(err, net.ErrClosed) {
+			l.failed(err)
+		}
 		return nil, err
 	}
-	return &conn{Conn: c}, nil
+	return &conn{Conn: c, server: l.server}, nil
 }
 
+func (l listener) failed(err error) {
+	l.server.metrics.acceptErrors.Inc()
+	if now := time.Now(); now.Sub(*l.told) >= acceptErrorEvery {
+		*l.told = now
+		l.server.log.Error("a connection could not be taken; if files are short, raise ulimit -n", "error", err)
+	}
+}
+
+const acceptErrorEvery = 10 * time.Second // at most one line
+
+// conn is one connection. All that is not atomic is used by the goroutine that
+// serves it, but for what Close needs.
 type conn struct {
 	net.Conn
+	server  *Server
+	client  client      // who it is to a plain /sub
 	known   atomic.Bool // no newcomer any more
+	handled bool        // a request of it is or was with a handler, since it was idle
 	writeBy time.Time   // the deadline that is set
 
 	forget  func() // ends the watch for a hang-up, nil where there is none
 	skipped bool   // the last read was
 }
 
-// connContext is for http.Server: the context ends when the client hangs up.
+type connKey struct{}
+
+// connOf is the connection that a request came on, nil if it is not from our
+// listener.
+func connOf(r *http.Request) *conn {
+	c, _ := r.Context().Value(connKey{}).(*conn)
+	return c
+}
+
+// track is for http.Server.ConnState.
+func (c *conn) track(state http.ConnState) {
+	if state == http.StateIdle {
+		c.handled = false
+	}
+}
+
+// connContext is for http.Server: the context ends when the client hangs up, and
+// knows its connection.
 func (h *hangups) connContext(ctx context.Context, c net.Conn) context.Context {
 	ours := c.(*conn)
 	ctx, ours.forget = h.watch(ctx, ours.Conn)
-	return ctx
+	return context.WithValue(ctx, connKey{}, ours)
 }
 
 // Read skips the read of one byte in which net/http waits for a hang-up while a
@@ -58,19 +98,6 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-var badRequest = []byte("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" +
-	`{"error":"The request is not HTTP/1.1 as this server speaks it. Send a body plain or in chunks."}` + "\n")
-
-// isUnhandled tells net/http's own 501 and 505 from a part of an answer that
-// happens to begin like one: no answer of ours has a line end in the middle.
-func isUnhandled(b []byte) bool {
-	if !bytes.HasPrefix(b, []byte("HTTP/1.1 501 ")) && !bytes.HasPrefix(b, []byte("HTTP/1.1 505 ")) {
-		return false
-	}
-	_, header, _ := bytes.Cut(b, []byte("\r\n"))
-	return bytes.HasPrefix(header, []byte("Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"))
-}
-
 // Write gives the client the write timeout to take b in, or up to half as much
 // again: a deadline costs a twentieth of a small answer, and so is not set for
 // each.
@@ -79,11 +106,12 @@ func (c *conn) Write(b []byte) (int, error) {
 		c.writeBy = now.Add(writeTimeout + writeTimeout/2)
 		_ = c.Conn.SetWriteDeadline(c.writeBy) // a connection that is gone says so below
 	}
-	if isUnhandled(b) {
-		if _, err := c.Conn.Write(badRequest); err != nil {
-			return 0, err
+	if !c.handled {
+		if p := unhandled(b); p != nil {
+			c.server.refuseUnhandled(c.RemoteAddr(), p)
+			_, err := c.Conn.Write(p.response())
+			return len(b), err
 		}
-		return len(b), nil
 	}
 	n, err := c.Conn.Write(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {

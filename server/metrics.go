@@ -24,6 +24,9 @@ type metrics struct {
 	gaps      *prometheus.CounterVec
 	delivery  prometheus.Histogram
 
+	panics       prometheus.Counter
+	acceptErrors prometheus.Counter
+
 	deliveries atomic.Int64 // messages in answers
 }
 
@@ -38,6 +41,12 @@ func newMetrics(h *hub.Hub, b *bus.Bus) *metrics {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pubsub_requests_refused_total", Help: "Requests answered with an error, by its reason.",
 		}, []string{"reason"}),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pubsub_panics_total", Help: "Requests whose handler panicked; the log has the stacks.",
+		}),
+		acceptErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pubsub_accept_errors_total", Help: "Connections that could not be taken, such as for want of files.",
+		}),
 		gaps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pubsub_gaps_total", Help: "Answers that told a reader of messages it cannot have, by the reason.",
 		}, []string{"reason"}),
@@ -47,7 +56,7 @@ func newMetrics(h *hub.Hub, b *bus.Bus) *metrics {
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 		}),
 	}
-	m.registry.MustRegister(m.published, m.refused, m.gaps, m.delivery,
+	m.registry.MustRegister(m.published, m.refused, m.panics, m.acceptErrors, m.gaps, m.delivery,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{

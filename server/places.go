@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"net/http"
@@ -38,19 +37,12 @@ type lastMessage struct {
 	cursor  history.Cursor
 }
 
-type clientKey struct{}
-
 func newPlaces() *places {
 	forwarded, err := lru.New[identity, *client](placesForwarded)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
 	return &places{forwarded: forwarded}
-}
-
-// withClient gives a connection its memory.
-func withClient(ctx context.Context) context.Context {
-	return context.WithValue(ctx, clientKey{}, new(client))
 }
 
 // place is a client's place in one channel.
@@ -69,11 +61,10 @@ func (p *places) of(r *http.Request, channel string) place {
 		}
 		return place{p, who, known, channel}
 	}
-	c, _ := r.Context().Value(clientKey{}).(*client)
-	if c == nil {
-		c = new(client) // not from our listener: nothing is remembered
+	if c := connOf(r); c != nil {
+		return place{p, nil, &c.client, channel}
 	}
-	return place{p, nil, c, channel}
+	return place{p, nil, new(client), channel} // nothing is remembered
 }
 
 // identity stands for all that a proxy tells of a client, however long.

@@ -63,10 +63,6 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 		panic(http.ErrAbortHandler) // else net/http would answer with an empty 200
 	}
 	p := problemOf(err)
-	if p.reason == "" {
-		p.reason = reasons[p.status]
-	}
-	s.metrics.refused.WithLabelValues(p.reason).Inc()
 	level := slog.LevelInfo
 	switch {
 	case p.status == http.StatusInternalServerError:
@@ -74,15 +70,24 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 	case errors.Is(err, errDraining):
 		level = slog.LevelDebug // all polls that wait end so
 	}
-	if s.refusals.show(p.reason, level) {
-		s.log.Log(r.Context(), level, "refused", "status", p.status, "reason", p.reason,
-			"method", r.Method, "path", r.URL.Path, "address", s.limits.address(r), "error", err)
+	if s.countRefusal(&p, level) {
+		s.log.Log(r.Context(), level, "refused", append([]any{"status", p.status, "reason", p.reason,
+			"method", r.Method, "path", r.URL.Path, "address", s.limits.address(r), "error", err}, idOf(r)...)...)
 	}
 	s.closing(w.Header())
 	if p.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
 	_ = writeJSON(w, p.status, map[string]string{"error": p.text}) // nobody to tell if that fails
+}
+
+// countRefusal tells whether a refusal has a line in the log of its own.
+func (s *Server) countRefusal(p *problem, level slog.Level) bool {
+	if p.reason == "" {
+		p.reason = reasons[p.status]
+	}
+	s.metrics.refused.WithLabelValues(p.reason).Inc()
+	return s.refusals.show(p.reason, level)
 }
 
 // problemOf is the one table of errors and statuses. Text that is not for the
@@ -106,13 +111,15 @@ func problemOf(err error) problem {
 
 // reasons names a refusal in the metrics where the problem does not.
 var reasons = map[int]string{
-	http.StatusBadRequest:            "malformed",
-	http.StatusForbidden:             "origin",
-	http.StatusNotFound:              "not-found",
-	http.StatusMethodNotAllowed:      "method",
-	http.StatusRequestEntityTooLarge: "too-large",
-	http.StatusUnsupportedMediaType:  "media-type",
-	http.StatusInternalServerError:   "internal",
+	http.StatusBadRequest:                  "malformed",
+	http.StatusForbidden:                   "origin",
+	http.StatusNotFound:                    "not-found",
+	http.StatusMethodNotAllowed:            "method",
+	http.StatusRequestTimeout:              "slow-body",
+	http.StatusRequestEntityTooLarge:       "too-large",
+	http.StatusUnsupportedMediaType:        "media-type",
+	http.StatusRequestHeaderFieldsTooLarge: "header-too-large",
+	http.StatusInternalServerError:         "internal",
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) error {
@@ -127,9 +134,12 @@ func writeBody(w http.ResponseWriter, status int, body []byte) error {
 	return write(w, status, jsonType, body)
 }
 
+// write writes an answer, or goes on with one that has begun.
 func write(w http.ResponseWriter, status int, contentType []string, body []byte) error {
-	fresh(w.Header())["Content-Type"] = contentType
-	w.WriteHeader(status)
+	if h := w.Header(); !begun(h) {
+		fresh(h)["Content-Type"] = contentType
+		w.WriteHeader(status)
+	}
 	if _, err := w.Write(body); err != nil {
 		return errors.Join(errAnswered, err)
 	}
@@ -152,3 +162,6 @@ func fresh(h http.Header) http.Header {
 	h["X-Content-Type-Options"] = nosniff
 	return h
 }
+
+// begun tells whether an answer has begun: every one says that first.
+func begun(h http.Header) bool { return len(h["Cache-Control"]) > 0 }

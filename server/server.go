@@ -96,6 +96,8 @@ func (s *Server) Close() error {
 	return errors.Join(s.bus.Close(), s.memory.Close())
 }
 
+const maxHeader = 16 << 10 // bytes; net/http takes 4,096 more
+
 // What a client may take for its part. A poll's wait is not among it.
 const (
 	headerTimeout = 10 * time.Second
@@ -104,30 +106,15 @@ const (
 	idleTimeout   = 2 * time.Minute  // longer than a router keeps its end: Heroku's does for 90 s
 )
 
-// ServeHTTP implements http.Handler.
+// ServeHTTP implements http.Handler. Thousands of requests wait in it at a time,
+// so what it has on its stack counts.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Body != http.NoBody {
-		// Also for a body that no handler reads: net/http reads it to its end.
-		// It takes the deadline back when that comes. A recorder has none.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	}
-	if s.log.Enabled(r.Context(), slog.LevelDebug) {
-		s.logRequest(r)
-	}
-	if s.config.TrustedHops == 0 && len(r.Header["X-Forwarded-For"]) > 0 {
-		s.forwarded.Do(s.warnOfForwarded)
-	}
-	if r.URL.Path == "" { // of http://host
-		r.URL.Path = "/"
-	}
-	if err := s.hosts.check(r); err != nil {
-		s.answerError(w, r, err)
+	if _, is := w.(*logged); !is && s.log.Enabled(r.Context(), slog.LevelDebug) {
+		s.serveLogged(w, r)
 		return
 	}
-	if answered, err := s.origins.check(w, r); err != nil {
-		s.answerError(w, r, err)
-		return
-	} else if answered {
+	defer s.recovered(w, r)
+	if answered := s.receive(w, r); answered {
 		return
 	}
 	if handle, params := s.router.find(r); handle != nil {
@@ -137,13 +124,45 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.router.ServeHTTP(w, r)
 }
 
+// receive does what is the same for every request, and answers those that no
+// handler is to see.
+func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool) {
+	if c := connOf(r); c != nil {
+		c.handled = true
+	}
+	if r.Body != http.NoBody {
+		// Also for a body that no handler reads: net/http reads it to its end.
+		// It takes the deadline back when that comes. A recorder has none.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	}
+	if id := requestID(r); id != nil {
+		w.Header()["X-Request-Id"] = id
+	}
+	if r.URL.Path == "" { // of http://host
+		r.URL.Path = "/"
+	}
+	if s.config.TrustedHops == 0 && len(r.Header["X-Forwarded-For"]) > 0 {
+		s.forwarded.Do(s.warnOfForwarded)
+	}
+	answered, err := s.admit(w, r)
+	if err != nil {
+		s.answerError(w, r, err)
+		return true
+	}
+	return answered
+}
+
+// admit refuses what comes for another host, or from a page of another origin.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) (answered bool, err error) {
+	if err := s.hosts.check(r); err != nil {
+		return false, err
+	}
+	return s.origins.check(w, r)
+}
+
 func (s *Server) warnOfForwarded() {
 	s.log.Warn("requests come through a proxy whose X-Forwarded-For is not believed, so all of its clients count as one address: " +
 		"if it is yours, set trusted-hops to the number of proxies in front, such as PUBSUB_TRUSTED_HOPS=1")
-}
-
-func (s *Server) logRequest(r *http.Request) {
-	s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "address", s.limits.address(r))
 }
 
 // Serve answers on l, and on admin what is only for those who run the server if
@@ -159,14 +178,15 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	web := &http.Server{
 		Handler:     s,
 		BaseContext: func(net.Listener) context.Context { return requests },
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return withClient(hangups.connContext(ctx, c))
+		ConnContext: hangups.connContext,
+		ConnState: func(c net.Conn, state http.ConnState) {
+			c.(*conn).track(state)
+			newcomers.track(c, state)
 		},
-		ConnState:         newcomers.track,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    16 << 10,
+		MaxHeaderBytes:    maxHeader,
 	}
 	if admin != nil {
 		aside := &http.Server{Handler: s.adminRoutes(), ReadHeaderTimeout: headerTimeout, ErrorLog: web.ErrorLog}
@@ -178,7 +198,7 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	thrift.Go(func() { s.giveBack(requests) })
 	defer func() { endPolls(nil); thrift.Wait() }()
 	served := make(chan error, 1)
-	go func() { served <- web.Serve(listener{l}) }()
+	go func() { served <- web.Serve(listener{l, s, new(time.Time)}) }()
 	select {
 	case err := <-served:
 		return err
