@@ -1,0 +1,91 @@
+// Package shares knows how much each of many holds of something that all share,
+// and who holds most: whoever is full takes from them.
+package shares
+
+import "container/heap"
+
+// Shares counts what each holder has. Its zero value is empty. It is not safe for
+// concurrent use. Adding takes O(log holders), the rest O(1).
+type Shares[K comparable] struct {
+	byHolder map[K]*share[K]
+	largest  byWeight[K]
+	total    int
+}
+
+type share[K comparable] struct {
+	holder K
+	weight int
+	at     int // in largest
+}
+
+// Add gives holder n more, or takes -n from it, and returns what it then has. One
+// that has nothing is forgotten.
+func (s *Shares[K]) Add(holder K, n int) int {
+	s.total += n
+	had := s.byHolder[holder]
+	switch {
+	case had == nil && n == 0:
+		return 0
+	case had == nil:
+		if s.byHolder == nil {
+			s.byHolder = make(map[K]*share[K])
+		}
+		s.byHolder[holder] = &share[K]{holder: holder, weight: n}
+		heap.Push(&s.largest, s.byHolder[holder])
+		return n
+	}
+	had.weight += n
+	if had.weight == 0 {
+		heap.Remove(&s.largest, had.at)
+		delete(s.byHolder, holder)
+		return 0
+	}
+	heap.Fix(&s.largest, had.at)
+	return had.weight
+}
+
+// Of returns what holder has.
+func (s *Shares[K]) Of(holder K) int {
+	if had := s.byHolder[holder]; had != nil {
+		return had.weight
+	}
+	return 0
+}
+
+// Total is what all have together.
+func (s *Shares[K]) Total() int { return s.total }
+
+// Holders is how many have anything.
+func (s *Shares[K]) Holders() int { return len(s.byHolder) }
+
+// Largest returns who has most, and how much: 0 if nobody has anything.
+func (s *Shares[K]) Largest() (holder K, weight int) {
+	if len(s.largest) == 0 {
+		return holder, 0
+	}
+	return s.largest[0].holder, s.largest[0].weight
+}
+
+// byWeight is a heap.Interface, the largest share first.
+type byWeight[K comparable] []*share[K]
+
+func (h byWeight[K]) Len() int           { return len(h) }
+func (h byWeight[K]) Less(i, j int) bool { return h[i].weight > h[j].weight }
+func (h byWeight[K]) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].at, h[j].at = i, j
+}
+
+func (h *byWeight[K]) Push(x any) {
+	s := x.(*share[K])
+	s.at = len(*h)
+	*h = append(*h, s)
+}
+
+func (h *byWeight[K]) Pop() any {
+	last := len(*h) - 1
+	s := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return s
+}

@@ -1,0 +1,64 @@
+package shares_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"pubsub/server/shares"
+)
+
+// Shares are held against a plain map.
+func TestShares(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		var s shares.Shares[string]
+		model := map[string]int{}
+		r.Repeat(map[string]func(*rapid.T){
+			"add": func(r *rapid.T) {
+				who := rapid.SampledFrom([]string{"ann", "bob", "cid", "dan", "eve"}).Draw(r, "who")
+				n := rapid.IntRange(-model[who], 9).Draw(r, "n")
+				if model[who] += n; model[who] == 0 {
+					delete(model, who)
+				}
+				require.Equal(r, model[who], s.Add(who, n))
+			},
+			"": func(r *rapid.T) {
+				total, most := 0, 0
+				for who, n := range model {
+					require.Equal(r, n, s.Of(who))
+					total, most = total+n, max(most, n)
+				}
+				holder, weight := s.Largest()
+				require.Equal(r, most, weight)
+				require.Equal(r, model[holder], weight)
+				require.Equal(r, total, s.Total())
+				require.Equal(r, len(model), s.Holders())
+			},
+		})
+	})
+}
+
+func TestHoldings(t *testing.T) {
+	var h shares.Holdings[string, string]
+	things := func(holder string) (all string) {
+		for held := range h.Of(holder) {
+			all += held.Thing
+		}
+		return all
+	}
+	a, b := h.Add("ann", "a", 2), h.Add("ann", "b", 3)
+	h.Add("bob", "c", 4)
+	require.Equal(t, "ab", things("ann"), "in the order of coming")
+	require.Equal(t, 9, h.Weights.Total())
+	require.True(t, h.Remove(a))
+	require.False(t, h.Remove(a), "once")
+	require.False(t, h.Remove(nil))
+	require.Equal(t, "b", things("ann"))
+	largest, weight := h.Weights.Largest()
+	require.Equal(t, "bob", largest)
+	require.Equal(t, 4, weight)
+	require.True(t, h.Remove(b))
+	require.Empty(t, things("ann"))
+	require.Equal(t, 1, h.Weights.Holders())
+}
