@@ -33,15 +33,21 @@ func readLastMessage(query fields, asked *ask) (err error) {
 		asked.Since, err = parseID("last_message_id", query.first("last_message_id"))
 		asked.Limit, asked.answer = maxPage, answerAPIReliably
 	} else {
-		asked.Since, err = parseTime(query.first("since"))
+		asked.Since, asked.goesOn, err = parseTime(query.first("since"))
 		asked.Limit, asked.answer = 1, answerAPI
 	}
 	return err
 }
 
-func answerAPI(w http.ResponseWriter, _ string, page *history.Page) error {
+// answerAPI gives a time to go on from: that of the last message that the client
+// has. The clock after the last look would pass over what came in between.
+func answerAPI(w http.ResponseWriter, asked *ask, page *history.Page) error {
 	if len(page.Messages) == 0 {
-		return writeJSON(w, http.StatusOK, map[string]any{"status": "timeout", "timestamp": timestamp(time.Now())})
+		at := page.LastTime
+		if at.IsZero() {
+			at = asked.asked
+		}
+		return writeJSON(w, http.StatusOK, map[string]any{"status": "timeout", "timestamp": timestamp(at)})
 	}
 	return writeJSON(w, http.StatusOK, map[string]any{
 		"status":    "message",
@@ -50,7 +56,7 @@ func answerAPI(w http.ResponseWriter, _ string, page *history.Page) error {
 	})
 }
 
-func answerAPIReliably(w http.ResponseWriter, _ string, page *history.Page) error {
+func answerAPIReliably(w http.ResponseWriter, _ *ask, page *history.Page) error {
 	status := "messages"
 	if len(page.Messages) == 0 {
 		status = "timeout"
@@ -61,19 +67,19 @@ func answerAPIReliably(w http.ResponseWriter, _ string, page *history.Page) erro
 
 func timestamp(at time.Time) json.RawMessage { return history.AppendTimestamp(nil, at) }
 
-// parseTime reads the timestamp of the last message that a client has; without
-// one, or with 0, it has none and wants the next.
-func parseTime(text string) (history.Since, error) {
+// parseTime reads the timestamp of the last message that a client has. Without one,
+// or with 0, it has none yet, or keeps none: it goes on from its place.
+func parseTime(text string) (since history.Since, goesOn bool, err error) {
 	if text == "" {
-		return history.Now(), nil
+		return history.Now(), true, nil
 	}
 	seconds, err := strconv.ParseFloat(text, 64)
 	switch {
 	case err != nil || math.IsNaN(seconds) || math.Abs(seconds) > 1e11:
-		return history.Since{}, refuse(http.StatusBadRequest, "since must be the timestamp of a message in Unix seconds, or 0.")
+		return history.Since{}, false, refuse(http.StatusBadRequest, "since must be the timestamp of a message in Unix seconds, or 0.")
 	case seconds == 0:
-		return history.Now(), nil
+		return history.Now(), true, nil
 	}
 	// A float64 of these seconds is exact to a quarter of a microsecond.
-	return history.AfterTime(time.UnixMicro(int64(math.Round(seconds * 1e6)))), nil
+	return history.AfterTime(time.UnixMicro(int64(math.Round(seconds * 1e6)))), false, nil
 }

@@ -77,7 +77,7 @@ func BenchmarkRingAndAnswer(b *testing.B) {
 	}()
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := h.Publish("chat", []byte(`{"message":"hi"}`))
+		_, err := h.Publish("chat", []byte(`{"message":"hi"}`), history.Owner{})
 		require.NoError(b, err)
 		<-cursors
 	}

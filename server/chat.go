@@ -1,15 +1,12 @@
 package server
 
 import (
-	"encoding/json"
-	"math"
+	"context"
+	"errors"
+	"io"
 	"net/http"
 	"strconv"
-	"strings"
-	"sync"
-	"unicode/utf16"
-
-	lru "github.com/hashicorp/golang-lru/v2"
+	"time"
 
 	"pubsub/server/history"
 	"pubsub/server/hub"
@@ -41,28 +38,53 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer leave()
+	return s.follow(ctx, w, r, channel, length, timeout)
+}
+
+// follow waits for a conversation to have another length, and answers with it.
+func (s *Server) follow(ctx context.Context, w http.ResponseWriter, r *http.Request, channel string, length int, timeout time.Duration) error {
+	transcript, err := s.transcripts.of(channel, func() error { return s.limits.admitRead(r) })
+	if err != nil {
+		return err
+	}
 	for {
-		page, err := s.hub.Read(&hub.Query{Channel: channel, Since: history.All(), Limit: math.MaxInt})
+		said, err := transcript.now()
 		if err != nil {
 			return err
 		}
-		text, n := s.transcripts.of(channel, page)
-		if n != length {
-			return write(w, http.StatusOK, textType, []byte(text))
+		if said.length != length {
+			return s.writeChat(w, r, said)
 		}
 		if timeout == 0 {
 			return s.notModified(w)
 		}
-		next := &hub.Query{Channel: channel, Since: history.After(page.Cursor), Limit: 1, Timeout: timeout}
-		page, err = s.hub.Follow(ctx, next)
+		next := &hub.Query{Channel: channel, Since: history.After(said.cursor), Limit: 1, Timeout: timeout}
+		page, err := s.hub.Follow(ctx, next)
 		switch {
 		case endedInTime(err):
 			return s.notModified(w)
 		case err != nil:
 			return err
 		}
-		s.handOver(page, next.Waited)
+		s.metrics.handedOver(page, next.Waited)
 	}
+}
+
+func (s *Server) writeChat(w http.ResponseWriter, r *http.Request, said said) error {
+	giveBack, ok := s.limits.holdAnswer(r, len(said.text))
+	if !ok {
+		return errUnread
+	}
+	defer giveBack()
+	if err := write(w, http.StatusOK, textType, nil); err != nil {
+		return err
+	}
+	for _, part := range [...]string{said.text, said.fill} { // not copied: it may wait for long
+		if _, err := io.WriteString(w, part); err != nil {
+			return errors.Join(errAnswered, err)
+		}
+	}
+	return nil
 }
 
 func (s *Server) notModified(w http.ResponseWriter) error {
@@ -70,88 +92,4 @@ func (s *Server) notModified(w http.ResponseWriter) error {
 	fresh(w.Header())
 	w.WriteHeader(http.StatusNotModified)
 	return nil
-}
-
-// transcripts are the conversations that were asked for last, so that a message
-// is put into text once, and not for each of its readers.
-type transcripts struct {
-	byChannel *lru.Cache[string, *transcript]
-}
-
-// maxTranscripts bounds them: each has maxBytes at most.
-const maxTranscripts = 64
-
-func newTranscripts() *transcripts {
-	byChannel, err := lru.New[string, *transcript](maxTranscripts)
-	if err != nil {
-		panic(err) // only for a size below 1
-	}
-	return &transcripts{byChannel}
-}
-
-func (t *transcripts) of(channel string, page *history.Page) (text string, length int) {
-	known, found := t.byChannel.Get(channel)
-	if !found {
-		known = new(transcript)
-		t.byChannel.Add(channel, known)
-	}
-	return known.of(page)
-}
-
-// transcript is one conversation. Its zero value is empty.
-type transcript struct {
-	mu       sync.Mutex // guards all below
-	cursor   history.Cursor
-	messages int
-	text     string
-	length   int // of text, in UTF-16 units
-}
-
-func (t *transcript) of(page *history.Page) (text string, length int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.cursor != page.Cursor || t.messages != len(page.Messages) {
-		t.cursor, t.messages = page.Cursor, len(page.Messages)
-		t.text = transcribe(page.Messages)
-		t.length = utf16Len(t.text)
-	}
-	return t.text, t.length
-}
-
-// transcribe writes "nick: message" a line, as far back as one answer may hold.
-func transcribe(messages []history.Message) string {
-	size, from := 0, len(messages)
-	for from > 0 && size+len(messages[from-1].JSON) <= maxBytes {
-		from--
-		size += len(messages[from].JSON)
-	}
-	var b strings.Builder
-	for _, m := range messages[from:] {
-		var said struct{ Nick, Message any }
-		_ = json.Unmarshal(m.JSON, &said) // what was posted may have any shape
-		if said.Nick == nil {
-			said.Nick = "unknown"
-		}
-		b.WriteString(oneLine(said.Nick) + ": " + oneLine(said.Message) + "\n")
-	}
-	return b.String()
-}
-
-var lineEnds = strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ")
-
-// oneLine is a value of a message as text.
-func oneLine(value any) string {
-	text, ok := value.(string)
-	if !ok {
-		raw, _ := json.Marshal(value) // it was JSON before
-		text = string(raw)
-	}
-	return lineEnds.Replace(text)
-}
-
-func utf16Len(text string) (n int) {
-	for _, c := range text {
-		n += utf16.RuneLen(c)
-	}
-	return n
 }

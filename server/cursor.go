@@ -19,7 +19,7 @@ func readSince(query fields, asked *ask) (err error) {
 	return err
 }
 
-func answerPage(w http.ResponseWriter, _ string, page *history.Page) error {
+func answerPage(w http.ResponseWriter, _ *ask, page *history.Page) error {
 	return writeBody(w, http.StatusOK, encodePage(page))
 }
 

@@ -38,16 +38,11 @@ func readLastEvent(query fields, asked *ask) (err error) {
 	return err
 }
 
-func answerEvent(w http.ResponseWriter, channel string, page *history.Page) error {
+func answerEvent(w http.ResponseWriter, asked *ask, page *history.Page) error {
 	if len(page.Messages) == 0 {
-		return writeJSON(w, http.StatusOK, map[string]string{"status": "timeout", "channel": channel})
+		return writeJSON(w, http.StatusOK, map[string]string{"status": "timeout", "channel": asked.Channel})
 	}
 	return writeBody(w, http.StatusOK, page.Messages[0].JSON)
-}
-
-// channels lists the channels in use.
-func (s *Server) channels(w http.ResponseWriter, _ *http.Request) error {
-	return writeJSON(w, http.StatusOK, map[string][]string{"active_channels": s.hub.Channels()})
 }
 
 // parseID reads the id of the last message that a client has.

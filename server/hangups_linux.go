@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net"
 	"os"
 	"sync"
@@ -9,7 +8,7 @@ import (
 	"time"
 )
 
-// hangups ends the context of each connection whose client hangs up.
+// hangups tells of each connection whose client hangs up.
 //
 // Without it net/http has a goroutine wait in a read beside every handler to find
 // that out: per poll a stack, two system calls and two deadlines. And it finds
@@ -22,7 +21,7 @@ type hangups struct {
 
 	mu   sync.Mutex // guards the next two
 	last uint64     // id: file descriptors are used again
-	end  map[uint64]context.CancelFunc
+	end  map[uint64]func()
 }
 
 // watchHangups is for connections from l. It returns nil, which watches nothing
@@ -40,7 +39,7 @@ func watchHangups(l net.Listener) (*hangups, error) {
 		_ = syscall.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	h := &hangups{epoll: os.NewFile(uintptr(fd), "epoll"), end: make(map[uint64]context.CancelFunc)}
+	h := &hangups{epoll: os.NewFile(uintptr(fd), "epoll"), end: make(map[uint64]func())}
 	h.events, err = h.epoll.SyscallConn()
 	if err == nil {
 		err = h.epoll.SetReadDeadline(time.Time{}) // fails where os.File does not wait for it
@@ -87,19 +86,17 @@ func (h *hangups) hungUp(id uint64) {
 	}
 }
 
-// watch returns a context that ends when the other end of c hangs up, or when
-// it is forgotten, which it must be before c is closed. forget is nil where c
-// cannot be watched.
-func (h *hangups) watch(ctx context.Context, c net.Conn) (watched context.Context, forget func()) {
+// watch calls end when the other end of c hangs up, until it is forgotten, which it
+// must be before c is closed. forget is nil where c cannot be watched.
+func (h *hangups) watch(c net.Conn, end func()) (forget func()) {
 	socket, ok := c.(syscall.Conn)
 	if !ok || h == nil {
-		return ctx, nil
+		return nil
 	}
 	raw, err := socket.SyscallConn()
 	if err != nil {
-		return ctx, nil
+		return nil
 	}
-	watched, end := context.WithCancel(ctx)
 	h.mu.Lock()
 	h.last++
 	id := h.last
@@ -109,7 +106,6 @@ func (h *hangups) watch(ctx context.Context, c net.Conn) (watched context.Contex
 		h.mu.Lock()
 		delete(h.end, id)
 		h.mu.Unlock()
-		end()
 	}
 	// It says nothing of what the client sends, and each hang-up once.
 	const hangup = syscall.EPOLLRDHUP | 1<<31 // syscall.EPOLLET is not this on every platform
@@ -118,7 +114,7 @@ func (h *hangups) watch(ctx context.Context, c net.Conn) (watched context.Contex
 		err = syscall.EpollCtl(int(h.epoll.Fd()), syscall.EPOLL_CTL_ADD, int(fd), &event)
 	}); controlErr != nil || err != nil {
 		forget()
-		return ctx, nil
+		return nil
 	}
-	return watched, forget
+	return forget
 }

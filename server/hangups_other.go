@@ -3,7 +3,6 @@
 package server
 
 import (
-	"context"
 	"net"
 )
 
@@ -14,4 +13,4 @@ func watchHangups(net.Listener) (*hangups, error) { return nil, nil }
 
 func (*hangups) Close() error { return nil }
 
-func (*hangups) watch(ctx context.Context, _ net.Conn) (context.Context, func()) { return ctx, nil }
+func (*hangups) watch(net.Conn, func()) (forget func()) { return nil }

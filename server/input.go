@@ -30,7 +30,7 @@ func channelOf(name string) (string, error) {
 }
 
 func checkChannel(name string) (string, error) {
-	valid := 1 <= len(name) && len(name) <= 128
+	valid := 1 <= len(name) && len(name) <= 128 && name != "." && name != ".." // browsers take these out of a path
 	for _, c := range []byte(name) {
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
@@ -40,7 +40,7 @@ func checkChannel(name string) (string, error) {
 		}
 	}
 	if !valid {
-		return "", refuse(http.StatusBadRequest, "A channel's name has 1 to 128 of the characters A–Z a–z 0–9 . _ ~ -")
+		return "", refuse(http.StatusBadRequest, "A channel's name has 1 to 128 of the characters A–Z a–z 0–9 . _ ~ -, and is not . or ..")
 	}
 	return name, nil
 }
@@ -61,6 +61,9 @@ func (s *Server) readPosted(w http.ResponseWriter, r *http.Request) ([]byte, err
 		body, err := s.readBody(w, r)
 		if err != nil {
 			return nil, err
+		}
+		if looksLikeJSON(body) {
+			return nil, errJSONInForm
 		}
 		if form, err = parseFields(string(body)); err != nil {
 			return nil, err
@@ -97,9 +100,15 @@ func mediaType(r *http.Request) string {
 	return kind
 }
 
+// looksLikeJSON tells what people send with curl -d, which calls it a form.
+func looksLikeJSON(body []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
+}
+
 var (
-	errNoMessage = refuse(http.StatusBadRequest, `There is no message. Send a non-empty field "message", and your "nick" if you like.`)
-	errNotUTF8   = refuse(http.StatusBadRequest, "The text is not UTF-8. Encode it as UTF-8 and send it again.")
+	errJSONInForm = refuse(http.StatusUnsupportedMediaType, `This is JSON that is called a form. Send it with the header "Content-Type: application/json".`)
+	errNoMessage  = refuse(http.StatusBadRequest, `There is no message. Send a non-empty field "message", and your "nick" if you like.`)
+	errNotUTF8    = refuse(http.StatusBadRequest, "The text is not UTF-8. Encode it as UTF-8 and send it again.")
 )
 
 func (s *Server) readPostedJSON(w http.ResponseWriter, r *http.Request, query fields) ([]byte, error) {
@@ -125,6 +134,7 @@ func (s *Server) readPostedJSON(w http.ResponseWriter, r *http.Request, query fi
 	default:
 		return nil, refuse(http.StatusBadRequest, `"nick" must be a text or null.`)
 	}
+	dropAliases(object)
 	return s.compact(object)
 }
 
@@ -142,6 +152,9 @@ func (s *Server) readObject(w http.ResponseWriter, r *http.Request) (map[string]
 	if err != nil {
 		return nil, err
 	}
+	if limit := s.config.MaxMessageBytes; limit > 0 && leastSize(body) > limit {
+		return nil, s.tooLarge() // to read it first would cost much more than to refuse it
+	}
 	if !utf8.Valid(body) {
 		return nil, errNotUTF8
 	}
@@ -155,10 +168,46 @@ func (s *Server) readObject(w http.ResponseWriter, r *http.Request) (map[string]
 	if err := checkValue(object, 1); err != nil {
 		return nil, err
 	}
-	for _, name := range history.Reserved {
-		delete(object, name)
-	}
+	dropAliases(object)
 	return object, nil
+}
+
+// dropAliases drops the fields that the server sets, in whatever case, and what a
+// reader that does not tell upper from lower case would take for the nick or the
+// message that stands beside it, as Go's does.
+func dropAliases(object map[string]any) {
+	for name := range object {
+		for _, reserved := range history.Reserved {
+			if strings.EqualFold(name, reserved) {
+				delete(object, name)
+			}
+		}
+		for _, ours := range []string{"nick", "message"} {
+			if _, beside := object[ours]; beside && name != ours && strings.EqualFold(name, ours) {
+				delete(object, name)
+			}
+		}
+	}
+}
+
+// leastSize is how many bytes JSON has at least when it is written anew: without
+// blanks, and one for each escape.
+func leastSize(body []byte) (size int) {
+	inText := false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case c == '"':
+			inText = !inText
+		case !inText && (c == ' ' || c == '\t' || c == '\r' || c == '\n'):
+			continue
+		case inText && c == '\\':
+			if i++; i < len(body) && body[i] == 'u' {
+				i += 4
+			}
+		}
+		size++
+	}
+	return size
 }
 
 func checkValue(value any, depth int) error {

@@ -48,13 +48,14 @@ const acceptErrorEvery = 10 * time.Second // at most one line
 type conn struct {
 	net.Conn
 	server  *Server
-	client  client      // who it is to a plain /sub
+	last    lasts       // what its client was given, see places
 	known   atomic.Bool // no newcomer any more
 	handled bool        // a request of it is or was with a handler, since it was idle
 	writeBy time.Time   // the deadline that is set
 
-	forget  func() // ends the watch for a hang-up, nil where there is none
-	skipped bool   // the last read was
+	end     context.CancelCauseFunc // ends its context
+	forget  func()                  // ends the watch for a hang-up, nil where there is none
+	skipped bool                    // the last read was
 }
 
 type connKey struct{}
@@ -77,7 +78,8 @@ func (c *conn) track(state http.ConnState) {
 // knows its connection.
 func (h *hangups) connContext(ctx context.Context, c net.Conn) context.Context {
 	ours := c.(*conn)
-	ctx, ours.forget = h.watch(ctx, ours.Conn)
+	ctx, ours.end = context.WithCancelCause(ctx)
+	ours.forget = h.watch(ours.Conn, func() { ours.end(nil) })
 	return context.WithValue(ctx, connKey{}, ours)
 }
 
@@ -94,6 +96,9 @@ func (c *conn) Read(b []byte) (int, error) {
 func (c *conn) Close() error {
 	if c.forget != nil {
 		c.forget()
+	}
+	if c.end != nil { // else net/http has not heard of it
+		c.end(nil)
 	}
 	return c.Conn.Close()
 }

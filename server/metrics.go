@@ -30,7 +30,7 @@ type metrics struct {
 	deliveries atomic.Int64 // messages in answers
 }
 
-func newMetrics(h *hub.Hub, b *bus.Bus) *metrics {
+func newMetrics(h *hub.Hub, log *history.Memory, b *bus.Bus) *metrics {
 	registry := prometheus.NewRegistry()
 	m := &metrics{
 		registry: registry,
@@ -66,14 +66,17 @@ func newMetrics(h *hub.Hub, b *bus.Bus) *metrics {
 			Name: "pubsub_polls_pending", Help: "Polls that wait for a message.",
 		}, func() float64 { return float64(h.Waiting()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "pubsub_channels", Help: "Channels in the log.",
-		}, func() float64 { return float64(len(h.Channels())) }),
+			Name: "pubsub_channels", Help: "Channels with messages.",
+		}, func() float64 { return float64(log.Len()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "pubsub_history_bytes", Help: "What the messages take that are kept.",
+		}, func() float64 { return float64(log.Bytes()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "pubsub_bus_connects_total", Help: "SUB sockets opened because no released one could be reused.",
 		}, func() float64 { return float64(b.Stats().Connects) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "pubsub_bus_cutoffs_total", Help: "SUB sockets cut off because they fell too far behind.",
-		}, func() float64 { return float64(b.Stats().CutOffs) }),
+			Name: "pubsub_bus_merged_total", Help: "Rings dropped because one before them was still to be heard.",
+		}, func() float64 { return float64(b.Stats().Merged) }),
 	)
 	for _, reason := range []string{history.Expired, history.Restarted, history.Ahead} {
 		m.gaps.WithLabelValues(reason) // so that a rate over it begins at 0

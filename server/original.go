@@ -39,15 +39,17 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request, next *ask) error {
 		switch {
 		case err == nil && len(page.Messages) > 0: // a message is available on the bus
 			place.set(page.Cursor)
-			s.handOver(page, next.Waited)
-			return writeBody(w, http.StatusOK, page.Messages[0].JSON)
+			s.metrics.handedOver(page, next.Waited)
+			return writeLine(w, page.Messages[0].JSON)
 		case errors.Is(err, bus.ErrTimeout): // nobody has said anything for a while
 			if err := writeHeartbeat(w); err != nil {
 				return err
 			}
 			begun = true
-		case err != nil && begun: // an answer of newlines has no message: ask again
+		case errors.Is(err, errDraining) && begun: // an answer of newlines has no message: ask again
 			return errAnswered
+		case err != nil && begun: // somebody else has its place: not as if it had been answered
+			panic(http.ErrAbortHandler)
 		case err != nil: // the client is gone, or the server is going
 			return err
 		}
@@ -56,5 +58,5 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request, next *ask) error {
 
 // debug lets us see how many polls are active.
 func (s *Server) debug(w http.ResponseWriter, _ *http.Request) error {
-	return write(w, http.StatusOK, textType, fmt.Appendf(nil, "polling = %d\nchannels = %d\n", s.hub.Waiting(), len(s.hub.Channels())))
+	return write(w, http.StatusOK, textType, fmt.Appendf(nil, "polling = %d\nchannels = %d\n", s.hub.Waiting(), s.memory.Len()))
 }

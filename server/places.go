@@ -4,91 +4,111 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
-
-	lru "github.com/hashicorp/golang-lru/v2"
+	"time"
 
 	"pubsub/server/history"
+	"pubsub/server/shares"
 )
 
 // Bounds of what places remembers.
 const (
-	placesForwarded = 100_000 // clients behind proxies
-	placesPerClient = 16      // channels
+	placesPerClient = 16 // channels
+	placesBytes     = 16 << 20
+	placesFor       = 10 * time.Minute // since the last message
+	placesEntry     = 512              // bytes of a client behind a proxy, without its places
 )
 
 // places remembers which message each client of a plain /sub was given last,
 // so that nothing is lost between two of its polls. The client is the
-// connection: the memory goes with it. A proxy's connection has many clients,
-// so what it says of them takes the connection's place.
+// connection: the memory goes with it. A trusted proxy's connection has many
+// clients, so what it says of them takes the connection's place. Two of whom it
+// says the same share one place.
 type places struct {
-	forwarded *lru.Cache[identity, *client]
+	addresses addresses
+
+	mu      sync.Mutex // guards the next two
+	byProxy map[identity]*shares.Holding[netip.Addr, *proxied]
+	held    shares.Holdings[netip.Addr, *proxied] // bytes, by address, the longest unused first
 }
 
-// client is what is remembered of one client.
-type client struct {
-	mu   sync.Mutex
-	last []lastMessage // of the channels used last, the newest at the end
+// proxied is a client behind a trusted proxy.
+type proxied struct {
+	who  identity
+	last lasts
+	at   time.Time
 }
 
-type lastMessage struct {
+// lasts are the messages that a client was given last, of the channels that it
+// used last, the newest at the end. Its zero value is none.
+type lasts struct {
+	mu  sync.Mutex
+	all []last
+}
+
+type last struct {
 	channel string
 	cursor  history.Cursor
 }
 
-func newPlaces() *places {
-	forwarded, err := lru.New[identity, *client](placesForwarded)
-	if err != nil {
-		panic(err) // only for a size below 1
-	}
-	return &places{forwarded: forwarded}
+func newPlaces(addresses addresses) *places {
+	return &places{addresses: addresses, byProxy: make(map[identity]*shares.Holding[netip.Addr, *proxied])}
 }
 
 // place is a client's place in one channel.
 type place struct {
 	places  *places
-	who     *identity // nil for a connection's own client
-	client  *client
+	client  *proxied // nil for a connection's own client
+	address netip.Addr
+	last    *lasts
 	channel string
 }
 
 func (p *places) of(r *http.Request, channel string) place {
-	if who := forwardedClient(r.Header); who != nil {
-		known, found := p.forwarded.Get(*who)
-		if !found {
-			known = new(client)
-		}
-		return place{p, who, known, channel}
+	if p.addresses.hops == 0 || !isForwarded(r.Header) {
+		return place{last: lastsOf(r), channel: channel}
 	}
+	who := identityOf(r.Header)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	client := &proxied{who: who}
+	if known := p.byProxy[who]; known != nil {
+		client = known.Thing
+	}
+	return place{p, client, p.addresses.of(r), &client.last, channel}
+}
+
+// lastsOf is what is remembered with the connection of r.
+func lastsOf(r *http.Request) *lasts {
 	if c := connOf(r); c != nil {
-		return place{p, nil, &c.client, channel}
+		return &c.last
 	}
-	return place{p, nil, new(client), channel} // nothing is remembered
+	return new(lasts) // not from our listener: nothing is remembered
 }
 
 // identity stands for all that a proxy tells of a client, however long.
 type identity [sha256.Size]byte
 
-// forwardedClient is the client that a proxy tells of, nil if there is no proxy.
-func forwardedClient(h http.Header) *identity {
-	if len(h["Forwarded"]) == 0 && len(h["X-Forwarded-For"]) == 0 {
-		return nil
-	}
+// isForwarded tells whether a proxy tells of a client.
+func isForwarded(h http.Header) bool { return len(h["Forwarded"]) > 0 || len(h["X-Forwarded-For"]) > 0 }
+
+func identityOf(h http.Header) identity {
 	told := sha256.New()
 	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Port", "X-Client-Id", "User-Agent"} {
 		for _, value := range h[name] {
 			fmt.Fprintf(told, "%s: %s\n", name, value)
 		}
 	}
-	return (*identity)(told.Sum(nil))
+	return identity(told.Sum(nil))
 }
 
 // since is where the client's next poll begins: now, if it had no message yet.
 func (p place) since() history.Since {
-	p.client.mu.Lock()
-	defer p.client.mu.Unlock()
-	for _, last := range p.client.last {
+	p.last.mu.Lock()
+	defer p.last.mu.Unlock()
+	for _, last := range p.last.all {
 		if last.channel == p.channel {
 			return history.After(last.cursor)
 		}
@@ -96,18 +116,71 @@ func (p place) since() history.Since {
 	return history.Now()
 }
 
-// set remembers that the client has everything up to cursor.
+// set remembers that the client has everything up to cursor. A place goes forward
+// only: of two polls at once the slower one may come last.
 func (p place) set(cursor history.Cursor) {
-	if p.who != nil { // only now, so that those who wait for a first message push nobody out
-		if known, found, _ := p.places.forwarded.PeekOrAdd(*p.who, p.client); found {
-			p.client = known
+	bytes := p.last.set(p.channel, cursor)
+	if p.client != nil { // only now, so that those who wait for a first message push nobody out
+		p.places.keep(p.client, p.address, placesEntry+bytes)
+	}
+}
+
+// set returns how many bytes the places take.
+func (l *lasts) set(channel string, cursor history.Cursor) (bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := slices.IndexFunc(l.all, func(last last) bool { return last.channel == channel })
+	if at >= 0 {
+		if known := l.all[at].cursor; known.Epoch == cursor.Epoch && known.ID > cursor.ID {
+			cursor = known
+		}
+		l.all = slices.Delete(l.all, at, at+1)
+	} else if len(l.all) == placesPerClient {
+		l.all = slices.Delete(l.all, 0, 1)
+	}
+	l.all = append(l.all, last{channel, cursor})
+	for _, last := range l.all {
+		bytes += 64 + len(last.channel) + len(last.cursor.Epoch)
+	}
+	return bytes
+}
+
+// keep remembers a client from now on. Where there is no room, who has most makes
+// some.
+func (p *places) keep(client *proxied, address netip.Addr, bytes int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held.Remove(p.byProxy[client.who])
+	client.at = time.Now()
+	p.byProxy[client.who] = p.held.Add(address, client, bytes)
+	for p.held.Weights.Total() > placesBytes {
+		largest, _ := p.held.Weights.Largest()
+		p.forgetOldest(largest, client.at)
+	}
+	p.forgetOldest(address, client.at.Add(-placesFor))
+}
+
+// forgetOldest forgets an address's client that was not used for longest, if not
+// since a time. mu is held.
+func (p *places) forgetOldest(address netip.Addr, since time.Time) (forgotten bool) {
+	for held := range p.held.Of(address) {
+		if held.Thing.at.After(since) {
+			return false
+		}
+		p.held.Remove(held)
+		delete(p.byProxy, held.Thing.who)
+		return true
+	}
+	return false
+}
+
+// forget forgets the clients that have not been given a message for a while.
+func (p *places) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	since := time.Now().Add(-placesFor)
+	for _, held := range p.byProxy {
+		for p.forgetOldest(held.Holder, since) {
 		}
 	}
-	p.client.mu.Lock()
-	defer p.client.mu.Unlock()
-	last := slices.DeleteFunc(p.client.last, func(l lastMessage) bool { return l.channel == p.channel })
-	if len(last) == placesPerClient {
-		last = slices.Delete(last, 0, 1)
-	}
-	p.client.last = append(last, lastMessage{p.channel, cursor})
 }

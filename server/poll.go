@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/julienschmidt/httprouter"
@@ -26,7 +27,11 @@ const (
 type ask struct {
 	hub.Query
 	plain  bool // waits as the Python original's, see sub
-	answer func(w http.ResponseWriter, channel string, page *history.Page) error
+	answer func(w http.ResponseWriter, asked *ask, page *history.Page) error
+
+	goesOn bool      // from the client's place, see places
+	place  place     // where it goes on
+	asked  time.Time // when
 }
 
 // askReader reads from a query what is not the same for every poll: since when,
@@ -43,9 +48,13 @@ func (s *Server) askOf(r *http.Request, name string, read askReader) (*ask, erro
 	if err != nil {
 		return nil, err
 	}
-	asked := &ask{Query: hub.Query{Channel: channel}}
+	asked := &ask{Query: hub.Query{Channel: channel}, asked: time.Now()}
 	if err := read(query, asked); err != nil || asked.plain {
 		return asked, err
+	}
+	if asked.goesOn {
+		asked.place = s.places.of(r, channel)
+		asked.Since = asked.place.since()
 	}
 	asked.Timeout, err = s.timeoutOf(query)
 	return asked, err
@@ -74,13 +83,13 @@ func (s *Server) poll(read askReader) httprouter.Handle {
 			err = s.sub(w, r, asked)
 		case asked.Timeout == 0:
 			page, readErr := s.hub.Read(&asked.Query)
-			err = s.answerPoll(w, asked, page, readErr)
+			err = s.answerPoll(w, r, asked, page, readErr)
 		default:
 			ctx, leave, refused := s.limits.admit(r, asked.Channel)
 			if err = refused; err == nil {
 				defer leave()
 				page, ended := s.hub.Follow(ctx, &asked.Query)
-				err = s.answerPoll(w, asked, page, ended)
+				err = s.answerPoll(w, r, asked, page, ended)
 			}
 		}
 		if err != nil {
@@ -90,12 +99,24 @@ func (s *Server) poll(read askReader) httprouter.Handle {
 }
 
 // answerPoll answers with the page of a poll that ended with err.
-func (s *Server) answerPoll(w http.ResponseWriter, asked *ask, page *history.Page, err error) error {
+func (s *Server) answerPoll(w http.ResponseWriter, r *http.Request, asked *ask, page *history.Page, err error) error {
 	if err != nil && !endedInTime(err) {
 		return err
 	}
+	if page.Gap != nil && page.Gap.Reason == history.Restarted {
+		s.slowDown(r)
+	}
+	giveBack, ok := s.limits.holdAnswer(r, cut(page, maxBytes))
+	if !ok { // it asks for the rest when it has read this
+		cut(page, smallAnswer)
+	}
+	defer giveBack()
 	s.closing(w.Header())
-	return asked.answer(w, asked.Channel, s.handOver(page, asked.Waited))
+	s.metrics.handedOver(page, asked.Waited)
+	if asked.goesOn {
+		asked.place.set(page.Cursor)
+	}
+	return asked.answer(w, asked, page)
 }
 
 // endedInTime tells whether a poll ended without a message in a way that lets
@@ -104,20 +125,46 @@ func endedInTime(err error) bool {
 	return errors.Is(err, bus.ErrTimeout) || errors.Is(err, errDraining)
 }
 
-// handOver cuts a page to what one answer may hold, since a thousand clients
-// that never read theirs hold a thousand of them in memory, and counts it for a
-// poll that has waited for it or not.
-func (s *Server) handOver(page *history.Page, waited bool) *history.Page {
-	size := 0
+// cut cuts a page to what one answer may hold, but for a larger message alone, and
+// returns its size. A thousand clients that never read theirs hold a thousand of
+// them in memory.
+func cut(page *history.Page, limit int) (size int) {
 	for i, m := range page.Messages {
-		if size += len(m.JSON); i > 0 && size > maxBytes {
+		if i > 0 && size+len(m.JSON) > limit {
 			page.Messages, page.More = page.Messages[:i], true
 			page.Cursor.ID = page.Messages[i-1].ID
 			break
 		}
+		size += len(m.JSON)
 	}
-	s.metrics.handedOver(page, waited)
-	return page
+	return size
+}
+
+// slowDown holds an answer back that tells of a restart if that was told its address
+// often. A client is told once, unless two processes with a log of their own answer
+// it in turn: then it would ask without end.
+func (s *Server) slowDown(r *http.Request) {
+	wait, ok := s.limits.restarts.take(s.limits.of(r))
+	if ok {
+		return
+	}
+	if s.strangers.due() {
+		s.log.Warn("readers come again and again with cursors of another process: if several answer for one address, " +
+			"they lose each other's messages. Run one process, or one log for all")
+	}
+	select {
+	case <-time.After(time.Duration(wait) * time.Second):
+	case <-r.Context().Done():
+	}
+}
+
+// occasion is when something was told last. Its zero value is never.
+type occasion struct{ at atomic.Int64 }
+
+// due tells whether a minute has passed since it was true.
+func (o *occasion) due() bool {
+	now, last := time.Now().Unix(), o.at.Load()
+	return now-last >= 60 && o.at.CompareAndSwap(last, now)
 }
 
 // timeoutOf reads how many seconds a poll waits, 60 at most. Without a word on

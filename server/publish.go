@@ -1,6 +1,11 @@
 package server
 
-import "net/http"
+import (
+	"net/http"
+
+	"pubsub/server/history"
+	"pubsub/server/hub"
+)
 
 // maxKey is how many bytes an Idempotency-Key may have.
 const maxKey = 255
@@ -13,7 +18,7 @@ type posted struct {
 }
 
 // publish publishes what read finds in a request, once for all requests with
-// its Idempotency-Key.
+// its Idempotency-Key and the same in them.
 func (s *Server) publish(w http.ResponseWriter, r *http.Request, channel string, read func(http.ResponseWriter, *http.Request) ([]byte, error)) (posted, error) {
 	if err := s.limits.admitPost(r); err != nil {
 		return posted{}, err
@@ -26,18 +31,22 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, channel string,
 	if len(key) > maxKey {
 		return posted{}, refuse(http.StatusBadRequest, "An Idempotency-Key has at most %d bytes. A random UUID is good.", maxKey)
 	}
-	if key != "" {
-		key = channel + " " + key
-	}
 	if err := s.posts.enter(); err != nil {
 		return posted{}, err
 	}
 	defer s.posts.leave()
-	return s.once.Do(key, func() (posted, error) {
-		cursor, err := s.hub.Publish(channel, object)
+	publish := func() (history.Cursor, error) {
+		cursor, err := s.hub.Publish(channel, object, s.limits.networkOf(r))
 		if err == nil {
 			s.metrics.published.Inc()
 		}
-		return posted{"sent", cursor.ID, cursor.String()}, err
-	})
+		return cursor, err
+	}
+	var cursor history.Cursor
+	if key == "" {
+		cursor, err = publish()
+	} else {
+		cursor, err = s.once.Do(hub.KeyOf(channel, key, object), publish)
+	}
+	return posted{"sent", cursor.ID, cursor.String()}, err
 }

@@ -72,9 +72,12 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 	}
 	if s.countRefusal(&p, level) {
 		s.log.Log(r.Context(), level, "refused", append([]any{"status", p.status, "reason", p.reason,
-			"method", r.Method, "path", r.URL.Path, "address", s.limits.address(r), "error", err}, idOf(r)...)...)
+			"method", r.Method, "path", r.URL.Path, "address", s.limits.of(r), "error", err}, idOf(r)...)...)
 	}
 	s.closing(w.Header())
+	if errors.Is(err, errDisplaced) { // and with it all that its connection may ask
+		w.Header()["Connection"] = closed
+	}
 	if p.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
@@ -101,6 +104,10 @@ func problemOf(err error) problem {
 		return problem{http.StatusServiceUnavailable, "draining", 1, "The server is restarting. Ask again in a moment."}
 	case errors.Is(err, errSuperseded):
 		return problem{http.StatusTooManyRequests, "polls-per-client", soon(), "Newer polls of this client took this one's place. Keep fewer open."}
+	case errors.Is(err, errDisplaced):
+		return problem{http.StatusServiceUnavailable, "polls", soon(), "The server is full, and your address has most of the polls that are pending. Keep fewer open."}
+	case errors.Is(err, history.ErrTooManyOfOwner):
+		return problem{http.StatusTooManyRequests, "channels-per-address", 60, "Your address has begun as many channels as one may. Use one of them, or come back when what was said there is gone."}
 	case errors.Is(err, history.ErrTooManyChannels):
 		return problem{http.StatusServiceUnavailable, "channels", 60, "As many channels as this server may have are in use. Use one of them, or come back later."}
 	case errors.Is(err, history.ErrCursor):
@@ -133,6 +140,17 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 func writeBody(w http.ResponseWriter, status int, body []byte) error {
 	return write(w, status, jsonType, body)
 }
+
+// writeLine writes a body and ends the line, for people at a terminal.
+func writeLine(w http.ResponseWriter, body []byte) error {
+	err := writeBody(w, http.StatusOK, body)
+	if err == nil {
+		err = writeBody(w, http.StatusOK, lineEnd)
+	}
+	return err
+}
+
+var lineEnd = []byte("\n")
 
 // write writes an answer, or goes on with one that has begun.
 func write(w http.ResponseWriter, status int, contentType []string, body []byte) error {

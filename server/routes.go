@@ -53,7 +53,7 @@ func (s *Server) routes() router {
 	// One message at a time, by event id.
 	onChannel(http.MethodPost, "/publish/:channel", (*Server).publishEvent)
 	onPoll("/subscribe/:channel", readLastEvent)
-	route(http.MethodGet, "/channels", s.channelsIfListed)
+	route(http.MethodGet, "/channels", s.channels)
 
 	// Messages of any shape, by timestamp or by id.
 	onChannel(http.MethodPost, "/api/publish/:channel", (*Server).apiPublish)
@@ -72,15 +72,6 @@ func (s *Server) routes() router {
 	}
 
 	return router
-}
-
-// channelsIfListed keeps the names of channels from those who do not know them,
-// if so set.
-func (s *Server) channelsIfListed(w http.ResponseWriter, r *http.Request) error {
-	if !s.config.ListChannels {
-		return refuse(http.StatusNotFound, "The channels are not listed here. Whoever runs the server can allow that in PUBSUB_LIST_CHANNELS.")
-	}
-	return s.channels(w, r)
 }
 
 // router can be asked for a route's handler instead of calling it: a request

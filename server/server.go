@@ -32,7 +32,7 @@ type Server struct {
 	bus    *bus.Bus
 	memory *history.Memory
 	hub    *hub.Hub
-	once   *hub.Once[posted]
+	once   *hub.Once
 	assets *assets
 	places *places
 
@@ -46,6 +46,7 @@ type Server struct {
 
 	refusals  refusals
 	forwarded sync.Once // warns
+	strangers occasion  // to warn of cursors of another process
 	router    router
 }
 
@@ -61,33 +62,43 @@ func New(config Config, static, templates fs.FS, log *slog.Logger) (*Server, err
 	if err != nil {
 		return nil, fmt.Errorf("start the message bus: %w", err)
 	}
-	memory := history.NewMemory(history.Options{
-		Messages: config.HistoryMessages,
-		Age:      config.HistoryAge,
-		Channels: config.MaxChannels,
-	})
 	s := &Server{
 		config: config,
 		log:    log,
 		bus:    b,
-		memory: memory,
-		hub:    hub.New(b, memory),
-		once:   hub.NewOnce[posted](),
+		once:   hub.NewOnce(),
 		assets: assets,
-		places: newPlaces(),
-
-		transcripts: newTranscripts(),
+		places: newPlaces(addresses{config.TrustedHops}),
 	}
 	s.limits = newLimits(&s.config)
+	s.memory = history.NewMemory(s.historyOptions())
+	s.hub = hub.New(b, s.memory)
+	s.transcripts = newTranscripts(s.hub)
 	s.origins = newOrigins(config.AllowedOrigins)
 	s.hosts = newHosts(config.AllowedHosts)
 	s.refusals.log = log
-	s.metrics = newMetrics(s.hub, b)
+	s.metrics = newMetrics(s.hub, s.memory, b)
 	if h, ok := log.Handler().(*logs.Handler); ok {
 		s.metrics.countDroppedLines(h)
 	}
 	s.router = s.routes()
 	return s, nil
+}
+
+// maxBytesPerOwner is how much of the log one network may fill.
+const maxBytesPerOwner = 16 << 20
+
+func (s *Server) historyOptions() history.Options {
+	return history.Options{
+		Messages:         s.config.HistoryMessages,
+		Age:              s.config.HistoryAge,
+		Bytes:            s.config.HistoryBytes,
+		BytesPerOwner:    min(s.config.HistoryBytes, maxBytesPerOwner),
+		Channels:         s.config.MaxChannels,
+		ChannelsPerOwner: s.config.MaxChannelsPerAddress,
+		Home:             defaultChannel,
+		Waited:           s.limits.waited,
+	}
 }
 
 // Close gives back what New took.

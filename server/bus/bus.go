@@ -18,7 +18,6 @@ import (
 
 const (
 	defaultShards      = 8
-	defaultBuffer      = 128 << 10
 	defaultIdleTimeout = 5 * time.Second
 )
 
@@ -27,10 +26,6 @@ type Options struct {
 	// Shards is the number of PUB sockets, 8 if 0. A PUB looks at each of its
 	// SUBs for every message, so a busy channel costs only its own shard.
 	Shards int
-
-	// Buffer is how many bytes may wait for one SUB, 128 KiB if 0. A SUB that
-	// has so many waiting when the next message comes is cut off.
-	Buffer int
 
 	// IdleTimeout is how long a released SUB is kept for the next poll of its
 	// channel, 5 s if 0.
@@ -51,7 +46,8 @@ type Bus struct {
 	openers sync.WaitGroup
 
 	connects atomic.Int64
-	cutOffs  atomic.Int64
+	merged   atomic.Int64
+	onMerge  func() // counts it
 	released atomic.Int64
 	used     usage
 
@@ -63,13 +59,18 @@ type Bus struct {
 // Stats counts what happened since the start, and what is now.
 type Stats struct {
 	Connects int64 // SUBs opened, because no released one could be reused
-	CutOffs  int64 // SUBs that fell a buffer behind
+	Merged   int64 // messages that were dropped, since one before them was still to be seen
 	Released int64 // SUBs that wait for the next poll of their channel
+	Queued   int64 // messages that the PUB sockets have still to send, or that wait for that
 }
 
 // Stats returns the counts so far.
 func (b *Bus) Stats() Stats {
-	return Stats{b.connects.Load(), b.cutOffs.Load(), b.released.Load()}
+	stats := Stats{Connects: b.connects.Load(), Merged: b.merged.Load(), Released: b.released.Load()}
+	for _, s := range b.shards {
+		stats.Queued += s.queue.len()
+	}
+	return stats
 }
 
 // shard is one PUB socket and the released SUBs that are connected to it.
@@ -80,6 +81,8 @@ type shard struct {
 
 	releasedMu sync.Mutex
 	released   map[string][]*Subscription // by channel, longest released first
+
+	queue queue
 }
 
 var buses atomic.Int64 // makes endpoints unique in this process
@@ -92,13 +95,11 @@ func New(options Options) (*Bus, error) {
 	if options.Shards == 0 {
 		options.Shards = defaultShards
 	}
-	if options.Buffer == 0 {
-		options.Buffer = defaultBuffer
-	}
 	if options.IdleTimeout == 0 {
 		options.IdleTimeout = defaultIdleTimeout
 	}
 	b := &Bus{options: options, seed: maphash.MakeSeed(), done: make(chan struct{})}
+	b.onMerge = func() { b.merged.Add(1) }
 	number := buses.Add(1)
 	for i := range options.Shards {
 		name, security := fmt.Sprintf("bus-%d-%d", number, i), new(handshake)
@@ -113,6 +114,9 @@ func New(options Options) (*Bus, error) {
 		}
 		security.accepted = memory.listener(name)
 		b.shards = append(b.shards, s)
+		if err := s.queue.follow(b, s); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
 		b.openers.Go(func() { b.openAll(s) })
 	}
 	return b, nil
@@ -126,15 +130,15 @@ func (b *Bus) shard(channel string) *shard {
 // that no channel name has.
 func topic(channel string) string { return channel + "\x00" }
 
-// Publish sends body to every live subscription of channel. It never waits
-// for a subscriber. Topic and body are one frame: each is two writes on every
-// subscriber's connection.
+// Publish sends body to every live subscription of channel. It never waits, for
+// no subscriber and not for the PUB socket: see queue. Topic and body are one
+// frame: each is two writes on every subscriber's connection.
 func (b *Bus) Publish(channel string, body []byte) error {
 	if b.closed.Load() {
 		return ErrClosed
 	}
 	message := append([]byte(topic(channel)), body...)
-	return b.shard(channel).pub.Send(zmq4.NewMsg(message))
+	return b.shard(channel).queue.send(channel, message)
 }
 
 // Subscribe returns a live subscription: what is published from now on reaches
@@ -298,14 +302,14 @@ func (b *Bus) Close() error {
 // calls give back the locks it holds.
 func (s *shard) close(b *Bus) error {
 	const last = "/last" // no channel can be named so
-	sub, err := b.open(s, last)
+	sub, err := b.open(s, last, topic(last))
 	if err != nil {
-		return errors.Join(err, s.pub.Close())
+		return errors.Join(err, s.pub.Close(), s.queue.close())
 	}
 	ended := sub.in.endWriter()
 	if err := s.pub.Send(zmq4.NewMsgString(topic(last))); err != nil {
 		return err
 	}
 	<-ended
-	return errors.Join(s.pub.Close(), sub.socket.Close())
+	return errors.Join(s.pub.Close(), sub.socket.Close(), s.queue.close())
 }

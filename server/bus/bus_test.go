@@ -85,55 +85,79 @@ func TestChannelsAreApart(t *testing.T) {
 	require.Equal(t, "1", string(got))
 }
 
-// A subscriber that never reads is cut off; the others get everything. The
-// publisher stays a window ahead of them at most, as they share its two cores.
+// A subscriber that never reads holds one message and harms nobody: the others
+// hear of everything, and are never behind for long.
 func TestSlowSubscriberHarmsNobody(t *testing.T) {
-	const messages, healthy, window = 10_000, 3, 200
+	const messages, healthy = 10_000, 3
 	b := open(t, bus.Options{Shards: 1})
 	slow := subscribe(t, b, "chat")
 	defer slow.Release()
 
 	var readers sync.WaitGroup
-	seen := make(chan struct{}, healthy*window)
 	for range healthy {
 		sub := subscribe(t, b, "chat")
 		readers.Go(func() {
 			defer sub.Release()
-			for i := range messages {
+			for last := uint32(0); last < messages; {
 				got, err := sub.Recv(t.Context())
-				if err != nil || binary.BigEndian.Uint32(got) != uint32(i) {
-					t.Errorf("message %d: got % x, %v", i, got[:min(len(got), 4)], err)
+				if err != nil || binary.BigEndian.Uint32(got) < last {
+					t.Errorf("behind message %d: got % x, %v", last, got[:min(len(got), 4)], err)
 					return
 				}
-				seen <- struct{}{}
+				last = binary.BigEndian.Uint32(got)
 			}
 		})
 	}
-	body := make([]byte, 100)
-	for i := range messages {
-		binary.BigEndian.PutUint32(body, uint32(i))
-		require.NoError(t, b.Publish("chat", bytes.Clone(body)))
-		if i >= window {
-			for range healthy {
-				<-seen
-			}
-		}
+	publish := func(n uint32) {
+		require.NoError(t, b.Publish("chat", binary.BigEndian.AppendUint32(nil, n)))
 	}
-	for range healthy * window {
-		<-seen
+	for n := range uint32(messages) {
+		publish(n)
 	}
-	readers.Wait()
-	_, err := slow.Recv(t.Context())
-	require.ErrorIs(t, err, bus.ErrCutOff)
-	_, err = slow.Recv(t.Context())
-	require.ErrorIs(t, err, bus.ErrCutOff, "and stays so")
-
-	sub := subscribe(t, b, "chat")
-	defer sub.Release()
-	require.NoError(t, b.Publish("chat", []byte("still here")))
-	got, err := sub.Recv(t.Context())
+	heard := make(chan struct{})
+	go func() {
+		readers.Wait()
+		close(heard)
+	}()
+	require.Eventually(t, func() bool { // of two messages at a time the first is heard
+		publish(messages)
+		return isClosed(heard)
+	}, 10*time.Second, time.Millisecond)
+	got, err := slow.Recv(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "still here", string(got))
+	require.Zero(t, binary.BigEndian.Uint32(got), "the one that came first")
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// What is published faster than it can be sent on waits in one place for each
+// channel, and a busy channel does not hold up another.
+func TestQueueIsBounded(t *testing.T) {
+	const subs, messages = 500, 2000
+	b := open(t, bus.Options{Shards: 1})
+	for range subs {
+		defer subscribe(t, b, "busy").Release()
+	}
+	calm := subscribe(t, b, "calm")
+	defer calm.Release()
+	for range messages {
+		require.NoError(t, b.Publish("busy", make([]byte, 1000)))
+		require.Less(t, b.Stats().Queued, int64(100))
+	}
+	require.NoError(t, b.Publish("calm", []byte("hi")))
+	require.LessOrEqual(t, b.Stats().Queued, int64(64+2), "one of each channel beside those in the PUB")
+	got, err := calm.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "hi", string(got))
+	require.Positive(t, b.Stats().Merged)
+	require.Eventually(t, func() bool { return b.Stats().Queued == 0 }, 10*time.Second, time.Millisecond)
 }
 
 func TestRecvEndsWithItsContext(t *testing.T) {
@@ -187,7 +211,7 @@ func TestReuseUnderFire(t *testing.T) {
 		go cancel()
 		require.NoError(t, b.Publish("chat", []byte("early")))
 		if got, err := sub.Recv(ctx); err == nil {
-			require.Equal(t, "early", string(got))
+			require.Regexp(t, "^(early|late)", string(got), "one of the poll before may ring as well")
 		} else {
 			require.ErrorIs(t, err, context.Canceled)
 		}
@@ -195,14 +219,9 @@ func TestReuseUnderFire(t *testing.T) {
 
 		sub = subscribe(t, b, "chat")
 		require.NoError(t, b.Publish("chat", binary.AppendUvarint([]byte("late"), uint64(i))))
-		for {
-			got, err := sub.Recv(t.Context())
-			require.NoError(t, err)
-			if string(got) != "early" { // a late ring of the poll before is allowed
-				require.Equal(t, binary.AppendUvarint([]byte("late"), uint64(i)), got)
-				break
-			}
-		}
+		got, err := sub.Recv(t.Context())
+		require.NoError(t, err)
+		require.Regexp(t, "^(early|late)", string(got))
 		sub.Release()
 	}
 }
@@ -248,21 +267,37 @@ func TestReleasedSubscriptionsAreBounded(t *testing.T) {
 	require.Less(t, b.Stats().Released, int64(300))
 }
 
-func TestFloodedWhileIdleIsCutOffAndReplaced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := open(t, bus.Options{Buffer: 1000, IdleTimeout: time.Hour})
-		subscribe(t, b, "chat").Release()
-		for range 100 {
-			require.NoError(t, b.Publish("chat", make([]byte, 100)))
-		}
-		synctest.Wait()
+// A SUB that waits to be used again holds one message at most, whatever is
+// published, and is used again.
+func TestReleasedSubscriptionsStaySmall(t *testing.T) {
+	b := open(t, bus.Options{IdleTimeout: time.Hour})
+	var subs []*bus.Subscription
+	for range 200 {
+		subs = append(subs, subscribe(t, b, "chat"))
+	}
+	for _, sub := range subs {
+		sub.Release()
+	}
+	before := heap()
+	for range 500 {
+		require.NoError(t, b.Publish("chat", make([]byte, 1000)))
+	}
+	require.Eventually(t, func() bool { return b.Stats().Queued == 0 }, 10*time.Second, time.Millisecond)
+	require.Less(t, heap()-before, int64(200*4<<10))
+	for range subs {
 		sub := subscribe(t, b, "chat")
 		defer sub.Release()
-		require.NoError(t, b.Publish("chat", []byte("hi")))
-		got, err := sub.Recv(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, "hi", string(got))
-	})
+		sub.Clear()
+	}
+	require.EqualValues(t, len(subs), b.Stats().Connects)
+}
+
+// heap is what is in use after a collection, in bytes.
+func heap() int64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }
 
 func TestClosedBus(t *testing.T) {
@@ -279,7 +314,7 @@ func TestClosedBus(t *testing.T) {
 		}()
 		synctest.Wait()
 		require.NoError(t, b.Close())
-		require.ErrorIs(t, <-ended, bus.ErrCutOff)
+		require.ErrorIs(t, <-ended, bus.ErrClosed)
 		require.NoError(t, b.Close(), "twice is harmless")
 		require.ErrorIs(t, b.Publish("chat", nil), bus.ErrClosed)
 		_, err = b.Subscribe("chat")

@@ -1,6 +1,9 @@
 package bus
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Flag bits of a ZMTP 3 frame, https://rfc.zeromq.org/spec/23/.
 const (
@@ -15,6 +18,13 @@ const (
 type gate struct {
 	permits int // messages that may pass
 	rest    int // bytes still to be read of what was let through
+	skip    int // bytes still to be written of a message that is dropped
+
+	// onMessage is called for each message when it begins, and the message dropped;
+	// nil for a SUB that waits for messages.
+	onMessage func()
+	// onMerge is called for each message that is dropped because one waits.
+	onMerge func()
 
 	// ready holds a token when a message may have come, the pipe was closed, or
 	// the timeout of a wait is over.
@@ -42,22 +52,46 @@ func (g *gate) ring() {
 	}
 }
 
+// merges tells whether b is of a message that is dropped: whoever has one to see
+// already comes for everything. zmq4 writes a frame's header at once. mu is held.
+func (p *pipe) merges(b []byte) bool {
+	g := &p.gate
+	switch {
+	case g.skip > 0:
+		g.skip -= len(b)
+		return true
+	case g.rest > 0 || len(b) < 2:
+		return false
+	case g.onMessage != nil:
+		g.onMessage()
+	case firstMessage(p.unread.Bytes()) > 0:
+		g.onMerge()
+	default:
+		return false
+	}
+	_, header, size := frame(b)
+	g.skip = header + int(size) - len(b)
+	return true
+}
+
+// frame reads the header of the frame at the head of b, which has at least 2
+// bytes: the flags, how long the header is, and how much follows it.
+func frame(b []byte) (flags byte, header int, size uint64) {
+	if b[0]&flagLong == 0 {
+		return b[0], 2, uint64(b[1])
+	}
+	if len(b) < 9 {
+		return b[0], 9, math.MaxUint64
+	}
+	return b[0], 9, binary.BigEndian.Uint64(b[1:])
+}
+
 // firstMessage returns the length in bytes of the message at the head of b
 // with all its frames, or 0 when b does not hold it whole.
 func firstMessage(b []byte) (n int) {
-	for {
-		if len(b)-n < 2 {
-			return 0
-		}
-		flags, size, header := b[n], uint64(b[n+1]), 2
-		if flags&flagLong != 0 {
-			header = 9
-			if len(b)-n < header {
-				return 0
-			}
-			size = binary.BigEndian.Uint64(b[n+1:])
-		}
-		if n += header; size > uint64(len(b)-n) {
+	for len(b)-n >= 2 {
+		flags, header, size := frame(b[n:])
+		if n += header; n > len(b) || size > uint64(len(b)-n) {
 			return 0
 		}
 		n += int(size)
@@ -65,6 +99,7 @@ func firstMessage(b []byte) (n int) {
 			return n
 		}
 	}
+	return 0
 }
 
 // permit lets one more message through.

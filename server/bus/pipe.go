@@ -2,7 +2,6 @@ package bus
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -11,9 +10,6 @@ import (
 	"time"
 )
 
-// errCutOff is what the writer gets whose reader fell a whole buffer behind.
-var errCutOff = errors.New("the reader is too slow and was cut off")
-
 // keepBuffer is the capacity in bytes up to which an emptied buffer stays for
 // the next write; a larger one is given back, a waiting poll should be small.
 const keepBuffer = 1 << 10
@@ -21,15 +17,11 @@ const keepBuffer = 1 << 10
 // pipe is one direction of a connection: bytes go in at one end, wait in a
 // buffer, and come out at the other. All methods are safe for concurrent use.
 //
-// A write is taken whole or not at all. It is taken while fewer than limit
-// bytes wait, so the buffer is bounded by limit plus one write. When limit
-// bytes wait already, a patient pipe's writer waits, any other's gets
-// errCutOff at once.
+// A write is taken whole. It waits while pipeLimit bytes or more wait, so the
+// buffer is bounded by that plus one write. A SUB's pipe, which has a gate, holds
+// one message that was not seen and drops what comes behind it: it is never
+// waited for.
 type pipe struct {
-	limit    int
-	patient  bool
-	onCutOff func() // nil: nobody wants to know
-
 	mu           sync.Mutex // guards all below; what a poll needs comes first
 	unread       bytes.Buffer
 	gate         gate // its zero value: bytes come out as they went in
@@ -50,8 +42,10 @@ type deadline struct {
 	passed bool
 }
 
-func newPipe(limit int, patient bool) *pipe {
-	p := &pipe{limit: limit, patient: patient}
+const pipeLimit = 64 << 10
+
+func newPipe() *pipe {
+	p := new(pipe)
 	p.changed.L = &p.mu
 	return p
 }
@@ -137,20 +131,15 @@ func (p *pipe) write(b []byte) (int, error) {
 			return 0, opError("write", io.ErrClosedPipe)
 		case p.writeDeadline.passed:
 			return 0, opError("write", os.ErrDeadlineExceeded)
-		case p.unread.Len() < p.limit:
+		case p.gate.ready != nil && p.merges(b):
+			return len(b), nil
+		case p.unread.Len() < pipeLimit:
 			p.unread.Write(b)
 			p.wakeReader()
 			if p.gate.ready != nil && p.gate.rest == 0 && firstMessage(p.unread.Bytes()) > 0 {
 				p.gate.ring()
 			}
 			return len(b), nil
-		case !p.patient:
-			p.writerClosed = true
-			p.wakeAll()
-			if p.onCutOff != nil {
-				p.onCutOff()
-			}
-			return 0, opError("write", errCutOff)
 		}
 		p.waiters++
 		p.changed.Wait()

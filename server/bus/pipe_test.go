@@ -45,29 +45,41 @@ func TestDialRefusesWhereNobodyListens(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed)
 }
 
-func TestPipeCutsOffItsReaderWhenFull(t *testing.T) {
-	p := newPipe(4, false)
-	n, err := p.write([]byte("whole"))
-	require.NoError(t, err, "a write is taken whole while fewer than limit bytes wait")
-	require.Equal(t, 5, n)
-	_, err = p.write([]byte("x"))
-	require.ErrorIs(t, err, errCutOff)
+// A SUB's pipe holds one message that was not seen, whole, and none of those
+// behind it.
+func TestPipeOfASubHoldsOneMessage(t *testing.T) {
+	var merged int
+	p := newPipe()
+	p.gate = gate{ready: make(chan struct{}, 1), onMerge: func() { merged++ }}
+	write := func(body string) {
+		for _, part := range [][]byte{{0, byte(len(body))}, []byte(body)} { // as zmq4 does
+			n, err := p.write(part)
+			require.NoError(t, err)
+			require.Equal(t, len(part), n)
+		}
+	}
+	for _, body := range []string{"first", "", "second", "third"} {
+		write(body)
+	}
+	require.Equal(t, "\x00\x05first", p.unread.String())
+	require.Equal(t, 3, merged)
 
-	var netErr net.Error
-	require.ErrorAs(t, err, &netErr, "zmq4 forgets a peer only on a net.Error")
-	require.False(t, netErr.Timeout())
+	_, err := p.write([]byte{0, 4})
+	require.NoError(t, err)
+	p.discard() // between the parts of one that is dropped
+	_, err = p.write([]byte("last"))
+	require.NoError(t, err)
+	require.Zero(t, p.unread.Len())
+	write("again")
+	require.Equal(t, "\x00\x05again", p.unread.String())
 }
 
 // What a poll waits with should be small again after a large message.
 func TestPipeGivesALargeBufferBack(t *testing.T) {
-	p := newPipe(1<<20, false)
+	p := newPipe()
 	p.gate = gate{ready: make(chan struct{}, 1)}
-	_, err := p.write(append([]byte{flagLong, 0, 0, 0, 0, 0, 0, 1, 0}, make([]byte, 256)...))
+	_, err := p.write(append([]byte{flagLong, 0, 0, 0, 0, 0, 1, 0, 0}, make([]byte, 1<<16)...))
 	require.NoError(t, err)
-	for range 10 {
-		_, err = p.write(append([]byte{0, 200}, make([]byte, 200)...))
-		require.NoError(t, err)
-	}
 	p.discard()
 	require.LessOrEqual(t, p.unread.Cap(), keepBuffer)
 }

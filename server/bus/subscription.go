@@ -10,10 +10,6 @@ import (
 )
 
 var (
-	// ErrCutOff is the answer of a subscription that fell too far behind, or
-	// whose bus was closed. Release it and subscribe anew.
-	ErrCutOff = errors.New("the subscription was cut off")
-
 	// ErrNothing is the answer of a look that saw nothing yet.
 	ErrNothing = errors.New("nothing to receive")
 
@@ -41,9 +37,8 @@ type Subscription struct {
 }
 
 // open connects a new SUB and returns when its subscription is live.
-func (b *Bus) open(s *shard, channel string) (*Subscription, error) {
-	b.connects.Add(1)
-	cfg := &socketConfig{limit: b.options.Buffer, onCutOff: func() { b.cutOffs.Add(1) }}
+func (b *Bus) open(s *shard, channel, topic string) (*Subscription, error) {
+	cfg := &socketConfig{onMerge: b.onMerge}
 	ctx := context.WithValue(context.Background(), socketKey{}, cfg)
 	socket := zmq4.NewSub(ctx, subOptions...)
 	fail := func(err error) (*Subscription, error) {
@@ -55,11 +50,11 @@ func (b *Bus) open(s *shard, channel string) (*Subscription, error) {
 	if err := socket.Dial(s.endpoint); err != nil {
 		return fail(err)
 	}
-	if err := socket.SetOption(zmq4.OptionSubscribe, topic(channel)); err != nil {
+	if err := socket.SetOption(zmq4.OptionSubscribe, topic); err != nil {
 		return fail(err)
 	}
 	if !cfg.conn.out.idle() {
-		return fail(ErrCutOff)
+		return fail(ErrClosed)
 	}
 	cfg.conn.settle()
 	return &Subscription{bus: b, shard: s, channel: channel, socket: socket, in: cfg.conn.pipe}, nil
@@ -100,7 +95,8 @@ func (b *Bus) openAll(s *shard) {
 	for {
 		select {
 		case o := <-s.openings:
-			o.sub, o.err = b.open(s, o.channel)
+			b.connects.Add(1)
+			o.sub, o.err = b.open(s, o.channel, topic(o.channel))
 			close(o.done)
 		case <-b.done:
 			return
@@ -113,7 +109,7 @@ func (b *Bus) openAll(s *shard) {
 func (s *Subscription) Ready() <-chan struct{} { return s.in.gate.ready }
 
 // Look returns nil when a message can be received, as zmq_poll does for one
-// socket, else [ErrNothing], or [ErrTimeout] after the timeout, or [ErrCutOff]
+// socket, else [ErrNothing], or [ErrTimeout] after the timeout, or [ErrClosed]
 // when nothing will come any more.
 func (s *Subscription) Look() error {
 	holds, closed := s.in.look()
@@ -121,7 +117,7 @@ func (s *Subscription) Look() error {
 	case holds:
 		return nil
 	case closed:
-		return ErrCutOff
+		return ErrClosed
 	case s.deadline.IsZero():
 		return ErrNothing
 	}
@@ -166,7 +162,7 @@ func (s *Subscription) Recv(ctx context.Context) ([]byte, error) {
 	s.in.permit()
 	msg, err := s.socket.Recv()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCutOff, err)
+		return nil, fmt.Errorf("%w: %w", ErrClosed, err)
 	}
 	return msg.Frames[0][len(topic(s.channel)):], nil
 }

@@ -52,9 +52,8 @@ type socketKey struct{}
 // socketConfig is how a SUB tells the transport what connection it wants, and
 // the transport gives it to the SUB: zmq4 has no other way through.
 type socketConfig struct {
-	limit    int // bytes
-	onCutOff func()
-	conn     *conn
+	onMerge func()
+	conn    *conn
 }
 
 // Dial implements zmq4's Transport. With a *socketConfig in its context the
@@ -64,12 +63,11 @@ func (t *transport) Dial(ctx context.Context, _ zmqtransport.Dialer, name string
 	if l == nil {
 		return nil, fmt.Errorf("nobody listens on %s://%s", scheme, name)
 	}
-	const patientLimit = 64 << 10
-	in, out := newPipe(patientLimit, true), newPipe(patientLimit, true)
+	in, out := newPipe(), newPipe()
 	cfg, isSub := ctx.Value(socketKey{}).(*socketConfig)
 	if isSub {
-		in = newPipe(cfg.limit, false)
-		in.onCutOff, in.gate = cfg.onCutOff, newGate()
+		in.gate = newGate()
+		in.gate.onMerge = cfg.onMerge
 	}
 	near := &conn{pipe: in, name: l.name, out: out}
 	far := &conn{pipe: out, name: l.name, out: in}

@@ -77,6 +77,9 @@ func Last(n uint64) Since { return Since{kind: sinceLast, n: n} }
 // After begins after a cursor; what it missed is told as a [Gap].
 func After(c Cursor) Since { return Since{kind: sinceCursor, epoch: c.Epoch, n: c.ID} }
 
+// Cursor is that of [After].
+func (s Since) Cursor() Cursor { return Cursor{Epoch: s.epoch, ID: s.n} }
+
 // AfterID begins after an id of whatever epoch the log is in: for readers that
 // keep no epoch. An id ahead of the log begins with the oldest message.
 func AfterID(id uint64) Since { return Since{kind: sinceID, n: id} }

@@ -34,13 +34,13 @@ func TestMemoryOfWhatExpiredIsGivenBack(t *testing.T) {
 		object := []byte(`{"message":"` + strings.Repeat("x", 16_000) + `"}`)
 		before := inUse()
 		for range 600 {
-			_, _, err := m.Append("chat", object)
+			_, _, err := m.Append("chat", object, history.Owner{})
 			require.NoError(t, err)
 		}
 		require.Greater(t, inUse()-before, int64(9_000_000))
 		for range 3 {
 			time.Sleep(4 * time.Minute)
-			_, _, err := m.Append("chat", []byte(`{"message":"hi"}`))
+			_, _, err := m.Append("chat", []byte(`{"message":"hi"}`), history.Owner{})
 			require.NoError(t, err)
 		}
 		require.Less(t, inUse()-before, int64(100_000))

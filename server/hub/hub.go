@@ -10,6 +10,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
@@ -36,20 +37,29 @@ func New(b *bus.Bus, log history.Log) *Hub {
 	return &Hub{bus: b, log: log, seed: maphash.MakeSeed()}
 }
 
+// wholeRing is up to how many bytes a message travels on the bus as it is. A larger
+// one travels as its id: the log tells it anyway, and a ring must be small, as each
+// SUB may hold one.
+const wholeRing = 1 << 10
+
 // Publish gives object the channel's next id and rings for it. When it returns
-// without an error the message is in the log. object is as for
-// [history.Log.Append]. Errors: [history.ErrTooManyChannels].
-func (h *Hub) Publish(channel string, object []byte) (history.Cursor, error) {
+// without an error the message is in the log. object, by and the errors are as for
+// [history.Log.Append].
+func (h *Hub) Publish(channel string, object []byte, by history.Owner) (history.Cursor, error) {
 	sequencer := &h.sequencers[maphash.String(h.seed, channel)%uint64(len(h.sequencers))]
 	sequencer.Lock()
 	defer sequencer.Unlock()
-	message, cursor, err := h.log.Append(channel, object)
+	message, cursor, err := h.log.Append(channel, object, by)
 	if err != nil {
 		return history.Cursor{}, err
 	}
+	ring := message.JSON
+	if len(ring) > wholeRing {
+		ring = fmt.Appendf(nil, `{"id":%d}`, message.ID)
+	}
 	// The message is acknowledged by the log; without a ring its readers only
 	// come for it later. That is so when the bus has closed: nobody waits then.
-	if err := h.bus.Publish(channel, message.JSON); err != nil && !errors.Is(err, bus.ErrClosed) {
+	if err := h.bus.Publish(channel, ring); err != nil && !errors.Is(err, bus.ErrClosed) {
 		return history.Cursor{}, err
 	}
 	return cursor, nil
@@ -70,8 +80,8 @@ type Query struct {
 
 // Follow returns what the channel has since the given place. If that is nothing
 // it waits for the next message. When ctx ends first it returns the context's
-// cause, and after the timeout [bus.ErrTimeout], each with an empty page. A gap
-// is told at once. With each page q.Since is moved to where to go on.
+// cause, after the timeout [bus.ErrTimeout], and when the bus is closed
+// [bus.ErrClosed], each with an empty page. A gap is told at once. With each page q.Since is moved to where to go on.
 //
 // In a flood, and where a follower finds a fresh message without having waited,
 // which is to ask slower than messages come, it is given more at a time: the page
@@ -104,9 +114,6 @@ func (h *Hub) Follow(ctx context.Context, q *Query) (*history.Page, error) {
 			}
 		}
 		h.waiting.Add(-1)
-		if errors.Is(ended, bus.ErrCutOff) { // by messages that are in the log, or by the end of the bus
-			return h.Follow(ctx, q)
-		}
 	}
 }
 
@@ -141,9 +148,6 @@ func gather(ctx context.Context, page *history.Page, limit int) bool {
 // Waiting returns how many followers wait for a message: whatever is published
 // from now on reaches them.
 func (h *Hub) Waiting() int64 { return h.waiting.Load() }
-
-// Channels returns the names of the channels in the log, sorted.
-func (h *Hub) Channels() []string { return h.log.Channels() }
 
 // Read is Follow without the wait.
 func (h *Hub) Read(q *Query) (*history.Page, error) {

@@ -5,6 +5,7 @@ package historytest
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,12 @@ import (
 
 // Open makes an empty log for one test and cleans it up afterwards.
 type Open func(t testing.TB, options history.Options) history.Log
+
+// Two whose messages are kept.
+var (
+	ann = netip.MustParseAddr("192.0.2.1")
+	bob = netip.MustParseAddr("192.0.2.2")
+)
 
 const everything = 1 << 30 // a limit that cuts nothing short
 
@@ -35,7 +42,12 @@ func Run(t *testing.T, open Open) {
 		"Channels":        testChannels,
 		"Concurrent":      testConcurrent,
 		"Model":           testModel,
-		"ForgetsUnused":   testForgetsUnused,
+		"Shares":          testShares,
+		"Home":            testHome,
+		"Bytes":           testBytes,
+		"Reads":           testReadsLeaveNothing,
+		"Past":            testPast,
+		"BeforeTheFirst":  testBeforeTheFirst,
 		"PagesStayIntact": testPagesStayIntact,
 	} {
 		// Its clock is the bubble's, so that a minute takes no time.
@@ -47,7 +59,7 @@ func Run(t *testing.T, open Open) {
 
 func add(t require.TestingT, log history.Log, channel string, n int) (last history.Cursor) {
 	for range n {
-		_, cursor, err := log.Append(channel, []byte(`{"message":"hi"}`))
+		_, cursor, err := log.Append(channel, []byte(`{"message":"hi"}`), ann)
 		require.NoError(t, err)
 		last = cursor
 	}
@@ -71,10 +83,11 @@ func ids(page *history.Page) string {
 
 func testMessages(t *testing.T, open Open) {
 	log := open(t, history.Options{})
-	message, cursor, err := log.Append("chat", []byte(`{"nick":"änn","message":"<b>"}`))
+	message, cursor, err := log.Append("chat", []byte(`{"nick":"änn","message":"<b>"}`), ann)
 	require.NoError(t, err)
 	page := read(t, log, "chat", history.All(), everything)
 	require.Equal(t, []history.Message{message}, page.Messages)
+	require.Equal(t, message.Time, page.LastTime)
 	require.Equal(t, cursor, page.Cursor)
 	require.Equal(t, uint64(1), cursor.ID)
 
@@ -84,7 +97,7 @@ func testMessages(t *testing.T, open Open) {
 	delete(object, "timestamp")
 	require.Equal(t, map[string]any{"id": 1.0, "channel": "chat", "nick": "änn", "message": "<b>"}, object)
 
-	message, _, err = log.Append("empty", []byte(`{}`))
+	message, _, err = log.Append("empty", []byte(`{}`), ann)
 	require.NoError(t, err)
 	require.True(t, json.Valid(message.JSON), "%s", message.JSON)
 }
@@ -203,33 +216,165 @@ func testTimestamps(t *testing.T, open Open) {
 }
 
 func testChannels(t *testing.T, open Open) {
-	log := open(t, history.Options{Channels: 3})
-	add(t, log, "b", 1)
-	a := read(t, log, "a", history.Now(), everything).Cursor
+	log := open(t, history.Options{Age: time.Minute, Channels: 3})
+	require.NotNil(t, log.Channels())
+	require.Empty(t, log.Channels())
+	b := add(t, log, "b", 1)
+	a := add(t, log, "a", 1)
 	require.Equal(t, []string{"a", "b"}, log.Channels())
-	require.NotEqual(t, a.Epoch, read(t, log, "b", history.Now(), everything).Cursor.Epoch)
+	require.NotEqual(t, a.Epoch, b.Epoch)
 	add(t, log, "c", 1)
+	_, _, err := log.Append("d", []byte(`{}`), ann)
+	require.ErrorIs(t, err, history.ErrTooManyChannels, "nobody has more than ann")
+	add(t, log, "c", 1) // those that are there are as good as before
+	require.Equal(t, 3, log.Len())
+	time.Sleep(time.Minute)
 	add(t, log, "d", 1)
-	require.Equal(t, []string{"b", "c", "d"}, log.Channels(), "a had no message and made room")
-	_, _, err := log.Append("e", []byte(`{}`))
-	require.ErrorIs(t, err, history.ErrTooManyChannels)
-	_, err = log.Read("a", history.Now(), everything)
-	require.ErrorIs(t, err, history.ErrTooManyChannels)
-	add(t, log, "d", 1) // those that are there are as good as before
+	require.Equal(t, []string{"d"}, log.Channels(), "what has no message makes room")
 }
 
-func testForgetsUnused(t *testing.T, open Open) {
-	log := open(t, history.Options{Age: 5 * time.Minute})
-	cursor := add(t, log, "chat", 3)
-	for range 20 {
-		time.Sleep(time.Minute)
-		page := read(t, log, "waited-on", history.Now(), everything)
-		require.Equal(t, page.Cursor, read(t, log, "waited-on", history.Now(), everything).Cursor)
+// testShares: who is new gets room from who has most, but for a channel that
+// somebody waits on, and its readers are told.
+func testShares(t *testing.T, open Open) {
+	log := open(t, history.Options{Channels: 4, ChannelsPerOwner: 4, Waited: func(channel string) bool { return channel == "1" }})
+	var cursors []history.Cursor
+	for i := range 4 {
+		cursors = append(cursors, add(t, log, fmt.Sprint(i+1), 2))
 	}
-	require.Equal(t, []string{"waited-on"}, log.Channels())
+	_, _, err := log.Append("5", []byte(`{}`), ann)
+	require.ErrorIs(t, err, history.ErrTooManyOfOwner)
+	for _, name := range []string{"x", "y"} {
+		_, _, err := log.Append(name, []byte(`{}`), bob)
+		require.NoError(t, err)
+	}
+	require.Equal(t, []string{"1", "4", "x", "y"}, log.Channels(), "1 is waited on, 2 and 3 were ann's oldest")
+	_, _, err = log.Append("z", []byte(`{}`), bob)
+	require.ErrorIs(t, err, history.ErrTooManyChannels, "ann has no more than bob")
+	page := read(t, log, "2", history.After(history.Cursor{Epoch: cursors[1].Epoch, ID: 1}), everything)
+	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 1}, page.Gap)
+	require.Equal(t, cursors[1], page.Cursor)
+}
+
+func testHome(t *testing.T, open Open) {
+	log := open(t, history.Options{Channels: 1, ChannelsPerOwner: 1, Home: "home"})
+	add(t, log, "a", 1)
+	add(t, log, "home", 1)
+	require.Equal(t, []string{"a", "home"}, log.Channels())
+	_, _, err := log.Append("b", []byte(`{}`), bob)
+	require.ErrorIs(t, err, history.ErrTooManyChannels, "it is nobody's to take")
+}
+
+// testBytes: over the bound the oldest message of the owner that has most leaves,
+// also from between those of others, and is told exactly.
+func testBytes(t *testing.T, open Open) {
+	log := open(t, history.Options{Bytes: 22_000, BytesPerOwner: 12_000})
+	long := []byte(`{"message":"` + strings.Repeat("x", 3000) + `"}`)
+	post := func(channel string, by history.Owner) history.Cursor {
+		_, cursor, err := log.Append(channel, long, by)
+		require.NoError(t, err)
+		return cursor
+	}
+	start := read(t, log, "room", history.Now(), everything).Cursor
+	for range 3 { // a b a b a b
+		post("room", ann)
+		post("room", bob)
+	}
+	require.Equal(t, "1 2 3 4 5 6", ids(read(t, log, "room", history.After(start), everything)))
+	post("ann's", ann)
+	page := read(t, log, "room", history.After(start), everything)
+	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 1}, page.Gap, "three of 3,300 are all that ann may have")
+	require.Equal(t, "2 3 4 5 6", ids(page))
+	post("ann's", ann)
+	page = read(t, log, "room", history.After(start), everything)
+	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 1}, page.Gap)
+	require.Equal(t, "2", ids(page), "up to what has left from the middle")
+	require.True(t, page.More)
+	require.Equal(t, "2", ids(read(t, log, "room", history.All(), everything)))
+	page = read(t, log, "room", history.After(page.Cursor), everything)
+	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 1}, page.Gap)
+	require.Equal(t, "4 5 6", ids(page))
+	require.False(t, page.More)
+	require.Equal(t, "4 5 6", ids(read(t, log, "room", history.AfterID(2), everything)))
+	for range 5 {
+		post("bob's", bob)
+	}
+	require.Equal(t, "3 4 5", ids(read(t, log, "bob's", history.All(), everything)))
+	page = read(t, log, "room", history.After(start), everything)
+	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 4}, page.Gap)
+	require.Equal(t, "5", ids(page))
+	page = read(t, log, "room", history.After(page.Cursor), everything)
+	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 1}, page.Gap, "nothing is behind it")
+	require.Equal(t, uint64(6), page.Cursor.ID)
+
+	post("cid's", netip.MustParseAddr("192.0.2.3"))
+	kept := 0
+	for _, channel := range log.Channels() {
+		kept += len(read(t, log, channel, history.Last(3), everything).Messages)
+	}
+	require.Equal(t, 6, kept, "22,000 bytes in all, and who had most made room")
+	require.Equal(t, "1", ids(read(t, log, "cid's", history.All(), everything)))
+}
+
+// testReadsLeaveNothing: a channel that nobody has posted to takes no room, and its
+// cursor holds all the same.
+func testReadsLeaveNothing(t *testing.T, open Open) {
+	log := open(t, history.Options{Channels: 2})
+	for i := range 10 {
+		read(t, log, fmt.Sprint(i), history.All(), everything)
+	}
+	require.Empty(t, log.Channels())
+	require.Zero(t, log.Len())
+	cursor := read(t, log, "chat", history.Now(), everything).Cursor
+	require.Zero(t, cursor.ID)
 	page := read(t, log, "chat", history.After(cursor), everything)
-	require.Equal(t, &history.Gap{Reason: history.Restarted}, page.Gap)
+	require.Equal(t, cursor, page.Cursor)
+	require.Nil(t, page.Gap)
+	add(t, log, "chat", 2)
+	page = read(t, log, "chat", history.After(cursor), everything)
+	require.Equal(t, "1 2", ids(page))
+	require.Nil(t, page.Gap)
+	cursor.ID = 1
+	require.Equal(t, history.Restarted, read(t, log, "chat", history.After(cursor), everything).Gap.Reason)
+}
+
+// testPast: when its messages are gone, a channel is remembered for a day.
+func testPast(t *testing.T, open Open) {
+	log := open(t, history.Options{Age: time.Minute})
+	before := read(t, log, "chat", history.Now(), everything).Cursor
+	cursor := add(t, log, "chat", 3)
+	time.Sleep(10 * time.Hour)
+	require.Empty(t, log.Channels())
+	page := read(t, log, "chat", history.After(history.Cursor{Epoch: cursor.Epoch, ID: 1}), everything)
+	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 2}, page.Gap)
+	require.Equal(t, cursor, page.Cursor)
+	require.False(t, page.LastTime.IsZero())
+	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 3}, read(t, log, "chat", history.After(before), everything).Gap)
+	require.Equal(t, history.Cursor{Epoch: cursor.Epoch, ID: 4}, add(t, log, "chat", 1), "it goes on")
+	require.Equal(t, "4", ids(read(t, log, "chat", history.AfterID(3), everything)))
+
+	time.Sleep(25 * time.Hour)
+	require.Equal(t, uint64(0), read(t, log, "chat", history.Now(), everything).Cursor.ID)
+	require.Equal(t, &history.Gap{Reason: history.Restarted}, read(t, log, "chat", history.After(cursor), everything).Gap)
+	require.Equal(t, &history.Gap{Reason: history.Restarted}, read(t, log, "chat", history.After(before), everything).Gap,
+		"what it missed cannot be known any more")
 	require.Equal(t, uint64(1), add(t, log, "chat", 1).ID)
+}
+
+// testBeforeTheFirst: who waits for the first message for days, asking now and
+// then, is not told of a gap.
+func testBeforeTheFirst(t *testing.T, open Open) {
+	log := open(t, history.Options{Age: time.Minute})
+	cursor := read(t, log, "chat", history.Now(), everything).Cursor
+	for range 20 {
+		time.Sleep(5 * time.Hour)
+		page := read(t, log, "chat", history.After(cursor), everything)
+		require.Nil(t, page.Gap)
+		cursor = page.Cursor
+	}
+	add(t, log, "chat", 1)
+	page := read(t, log, "chat", history.After(cursor), everything)
+	require.Nil(t, page.Gap)
+	require.Equal(t, "1", ids(page))
 }
 
 func testPagesStayIntact(t *testing.T, open Open) {

@@ -1,0 +1,108 @@
+package server
+
+import (
+	"iter"
+	"net/http"
+	"slices"
+	"strconv"
+)
+
+const (
+	manyChannels = 250     // a longer list costs much
+	listPart     = 8 << 10 // bytes of a list that are written at once
+	nameBytes    = 16      // of a name in a list that shares its text
+)
+
+// channels lists the channels that have messages or that somebody waits on: all of
+// them, or limit of them after a name.
+func (s *Server) channels(w http.ResponseWriter, r *http.Request) error {
+	if !s.config.ListChannels {
+		return refuse(http.StatusNotFound, "The channels are not listed here. Whoever runs the server can allow that in PUBSUB_LIST_CHANNELS.")
+	}
+	limit, after, err := listOf(r)
+	if err != nil {
+		return err
+	}
+	if max(s.memory.Len(), s.limits.waitedChannels()) > manyChannels {
+		if err := s.limits.admitRead(r); err != nil {
+			return err
+		}
+	}
+	kept, waited := s.memory.Channels(), s.limits.channels()
+	giveBack, ok := s.limits.holdAnswer(r, nameBytes*len(waited))
+	if !ok {
+		return errUnread
+	}
+	defer giveBack()
+	return writeList(w, union(behind(kept, after), behind(waited, after)), limit)
+}
+
+// listOf reads how much of a list is asked for; a limit of 0 is all.
+func listOf(r *http.Request) (limit int, after string, err error) {
+	query, err := fieldsOf(r)
+	if err != nil {
+		return 0, "", err
+	}
+	if text := query.first("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 {
+			return 0, "", refuse(http.StatusBadRequest, "limit must be a number of channels, such as 100.")
+		}
+	}
+	return limit, query.first("after"), nil
+}
+
+// behind is what comes after a name in a sorted list.
+func behind(names []string, after string) []string {
+	at, found := slices.BinarySearch(names, after)
+	if found {
+		at++
+	}
+	return names[at:]
+}
+
+// union is what is in one of two sorted lists, sorted.
+func union(a, b []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for len(a) > 0 || len(b) > 0 {
+			var next string
+			switch {
+			case len(b) == 0 || len(a) > 0 && a[0] < b[0]:
+				next, a = a[0], a[1:]
+			case len(a) == 0 || b[0] < a[0]:
+				next, b = b[0], b[1:]
+			default:
+				next, a, b = a[0], a[1:], b[1:]
+			}
+			if !yield(next) {
+				return
+			}
+		}
+	}
+}
+
+// writeList writes at most limit of the names, 0 for all, in small parts: who does
+// not read them holds one.
+func writeList(w http.ResponseWriter, names iter.Seq[string], limit int) error {
+	part, n, more := append(make([]byte, 0, listPart+256), `{"active_channels":[`...), 0, false
+	for name := range names {
+		if more = limit > 0 && n == limit; more {
+			break
+		}
+		if n++; n > 1 {
+			part = append(part, ',')
+		}
+		part = append(append(append(part, '"'), name...), '"') // channel names need no escaping
+		if len(part) < listPart {
+			continue
+		}
+		if err := writeBody(w, http.StatusOK, part); err != nil {
+			return err
+		}
+		part = part[:0]
+	}
+	part = append(part, ']')
+	if limit > 0 {
+		part = strconv.AppendBool(append(part, `,"more":`...), more)
+	}
+	return writeBody(w, http.StatusOK, append(part, "}\n"...))
+}
