@@ -145,3 +145,25 @@ func requireUntouched(t *testing.T, polls []*conn) {
 		assert.Equal(t, text, p.receive(t, "GET").object(t)["message"])
 	}
 }
+
+// What is refused before the server knows what is asked for is told as all else is.
+func TestRequestsThatAreNoneAreToldSo(t *testing.T) {
+	if *profile == original {
+		t.Log("no cases: the original's HTTP server answers such requests with HTML")
+		return
+	}
+	for name, c := range map[string]struct {
+		request string
+		status  int
+	}{
+		"no host":           {"GET / HTTP/1.1\r\n\r\n", 400},
+		"another version":   {"GET / HTTP/4.0\r\nHost: chat\r\n\r\n", 400},
+		"a header too long": {"GET / HTTP/1.1\r\nHost: chat\r\nX-Long: " + strings.Repeat("x", 30_000) + "\r\n\r\n", 431},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := base.dial(t)
+			conn.write(t, c.request)
+			conn.receive(t, "GET").requireRefused(t, c.status)
+		})
+	}
+}

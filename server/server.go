@@ -4,8 +4,9 @@
 // shows a message's whole way; cursor.go, event.go, api.go and chat.go are
 // further ways to the same hub. What they share: input.go reads what was
 // posted, publish.go publishes it, poll.go waits, respond.go answers. Around
-// them stand listener.go, limits.go, origins.go, refusals.go, metrics.go, drain.go
-// and thrift.go.
+// them stand listen.go, listener.go, unhandled.go, requests.go, hosts.go,
+// origins.go, limits.go, refusals.go, metrics.go, drain.go and thrift.go. What
+// can be set is in config.go; load.go reads it.
 package server
 
 import (
