@@ -1,0 +1,91 @@
+// Package attack does to a server what a hostile stranger would, while honest
+// people chat on it, and tells what that cost the server and them.
+//
+// An attack is a function over a scene. The table below has them all; each
+// family has a file. run.go is the order of events, people.go the honest chat,
+// health.go the newcomer who only wants to know whether the server answers, and
+// wire.go the connections, each from a loopback address of one's choice.
+package attack
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Attack is one way to hurt a server.
+type Attack struct {
+	Name  string
+	About string // one sentence: what it does
+
+	run     func(context.Context, *scene) error
+	counted bool   // ends by a count, not by the clock
+	shell   string // goes before the server's command
+	stderr  fate
+	people  int  // at most so many honest people; 0 for as many as asked for
+	history bool // fills the history, which the server is meant to keep
+}
+
+// All is every attack, in the order of the table.
+var All = []Attack{
+	{Name: "none", run: none,
+		About: "No attack: what the honest chat costs by itself."},
+}
+
+// none is for comparison.
+func none(ctx context.Context, _ *scene) error {
+	<-ctx.Done()
+	return nil
+}
+
+// Named is the attacks that names lists with commas between them; "all" is all.
+func Named(names string) ([]Attack, error) {
+	if names == "all" {
+		return All, nil
+	}
+	var some []Attack
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(All, func(a Attack) bool { return a.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no attack %q; take some of %s, or all", name, strings.Join(Names(), ","))
+		}
+		some = append(some, All[i])
+	}
+	return some, nil
+}
+
+// Names is what the attacks are called.
+func Names() (names []string) {
+	for _, a := range All {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
+// Options say how an attack is run.
+type Options struct {
+	Command  string // starts a server; {port} becomes a free port
+	Clients  int    // honest people who read the chat
+	Before   time.Duration
+	For      time.Duration
+	After    time.Duration
+	Requests int // of the mix
+	Marks    Marks
+}
+
+// Validate tells what cannot be run.
+func (o Options) Validate() error {
+	switch {
+	case !strings.Contains(o.Command, "{port}"):
+		return fmt.Errorf("name with -command what starts a server; {port} in it becomes a free port")
+	case o.Clients < 1 || o.Requests < 1:
+		return fmt.Errorf("-clients and -requests must be above 0")
+	case o.Clients > maxPeople:
+		return fmt.Errorf("-clients may be %d at most: each has an address of its own", maxPeople)
+	case o.Before <= 0 || o.For <= 0 || o.After < 0:
+		return fmt.Errorf("-before and -for must be above 0")
+	}
+	return nil
+}
