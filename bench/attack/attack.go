@@ -32,6 +32,20 @@ type Attack struct {
 var All = []Attack{
 	{Name: "none", run: none,
 		About: "No attack: what the honest chat costs by itself."},
+	{Name: "forwarded", run: forwarded,
+		About: "990 polls without a cursor on 16 channels, each with a new Forwarded and User-Agent, answered by posts of the attacker."},
+	{Name: "unread-lists", run: unreadLists,
+		About: "9,990 channel names of 128 bytes are polled, nearly all there may be, then 1,000 connections ask for /channels and never read."},
+	{Name: "unread-pages", run: unreadPages,
+		About: "A channel is filled with 1,000 messages of 16 KB, then 5,000 connections ask for a page of it and never read."},
+	{Name: "subs", run: subs(900, 1, 20),
+		About: "900 polls on one channel are answered, and 20 posts of 16 KB come before they ask again; over and over."},
+	{Name: "subs-many", run: subs(3000, 30, 400),
+		About: "The same with 3,000 polls of 30 addresses and 400 posts."},
+	{Name: "history", run: historyOfOne, history: true,
+		About: "One address posts 16 KB to many rooms as fast as it may."},
+	{Name: "history-many", run: historyOfMany, history: true,
+		About: "60 addresses post 100 messages of 16 KB each at once."},
 }
 
 // none is for comparison.
