@@ -38,6 +38,8 @@ var All = []Attack{
 		About: "9,990 channel names of 128 bytes are polled, nearly all there may be, then 1,000 connections ask for /channels and never read."},
 	{Name: "unread-pages", run: unreadPages,
 		About: "A channel is filled with 1,000 messages of 16 KB, then 5,000 connections ask for a page of it and never read."},
+	{Name: "dear-reads", run: dearReads,
+		About: "50 connections ask without a pause for what costs most: lists, transcripts, metrics, 100 KB of JSON, new channels."},
 	{Name: "subs", run: subs(900, 1, 20),
 		About: "900 polls on one channel are answered, and 20 posts of 16 KB come before they ask again; over and over."},
 	{Name: "subs-many", run: subs(3000, 30, 400),
@@ -46,6 +48,16 @@ var All = []Attack{
 		About: "One address posts 16 KB to many rooms as fast as it may."},
 	{Name: "history-many", run: historyOfMany, history: true,
 		About: "60 addresses post 100 messages of 16 KB each at once."},
+	{Name: "logs", run: logs, stderr: read,
+		About: "Two connections ask without a pause for paths of 15 KB that are not there; what the server logs is counted."},
+	{Name: "logs-unread", run: logs, stderr: unread,
+		About: "The same while nobody reads the server's log."},
+	{Name: "logs-gone", run: logsGone, stderr: read,
+		About: "The same while the reader of the log goes away."},
+	{Name: "descriptors", run: descriptors, shell: "ulimit -n 1024; ", people: 100,
+		About: "The server may open 1,024 files; 1,100 connections of one address ask once and stay."},
+	{Name: "polls", run: polls,
+		About: "10 addresses have 1,000 polls each on the chat, all that one channel may have; then whether a newcomer's poll waits."},
 }
 
 // none is for comparison.
