@@ -64,6 +64,8 @@ var All = []Attack{
 		About: "No attack but a mistake: a proxy deals requests to two servers in turn. How often does one reader ask in 5 s?"},
 	{Name: "polls", run: polls,
 		About: "10 addresses have 1,000 polls each on the chat, all that one channel may have; then whether a newcomer's poll waits."},
+	{Name: "mix", run: mix, counted: true,
+		About: "Small doses of all of these in random order, by the number of requests."},
 }
 
 // none is for comparison.
