@@ -62,8 +62,10 @@ var All = []Attack{
 		About: "The server may open 1,024 files; 1,100 connections of one address ask once and stay."},
 	{Name: "two-instances", run: twoInstances,
 		About: "No attack but a mistake: a proxy deals requests to two servers in turn. How often does one reader ask in 5 s?"},
-	{Name: "polls", run: polls,
-		About: "10 addresses have 1,000 polls each on the chat, all that one channel may have; then whether a newcomer's poll waits."},
+	{Name: "polls", run: polls("chat"),
+		About: "10 addresses have 1,000 polls each on the chat and ask again at once; whether newcomers' polls are taken."},
+	{Name: "polls-quiet", run: polls("lobby"),
+		About: "The same in a room where nothing is said, so that all 10,000 stay; whether newcomers' polls are taken there."},
 	{Name: "mix", run: mix, counted: true,
 		About: "Small doses of all of these in random order, by the number of requests."},
 }

@@ -8,7 +8,14 @@ import (
 )
 
 // polls takes every place that a channel has for polls, and asks again at once.
-func polls(ctx context.Context, s *scene) error {
+func polls(channel string) func(context.Context, *scene) error {
+	return func(ctx context.Context, s *scene) error {
+		s.takePlaces(ctx, channel)
+		return nil
+	}
+}
+
+func (s *scene) takePlaces(ctx context.Context, channel string) {
 	const addresses, of = 10, 1000
 	var crowd sync.WaitGroup
 	var had atomic.Int64
@@ -17,7 +24,7 @@ func polls(ctx context.Context, s *scene) error {
 			c := s.caller(accomplice(i % addresses))
 			defer c.hangUp()
 			for first := true; ctx.Err() == nil; {
-				got := c.ask(ctx, s.get("/sub/chat"))
+				got := c.ask(ctx, s.get("/sub/"+channel))
 				if got.status == 200 && first {
 					had.Add(1)
 					first = false
@@ -34,22 +41,21 @@ func polls(ctx context.Context, s *scene) error {
 	tries, in := 0, 0
 	for pause(ctx, time.Second) {
 		tries++
-		if s.newcomerWaits(ctx, tries) {
+		if s.newcomerWaits(ctx, channel, tries) {
 			in++
 		}
 	}
 	crowd.Wait()
-	s.note("%d of 10,000 polls of the attacker had a message; %d of %d newcomers' polls on the chat got in", had.Load(), in, tries)
+	s.note("%d of 10,000 polls of the attacker were answered; %d of %d newcomers' polls there got in", had.Load(), in, tries)
 	if in < tries {
 		s.miss("%d of %d newcomers' polls were refused", tries-in, tries)
 	}
-	return nil
 }
 
-// newcomerWaits tells whether a poll of the chat by somebody new is taken.
-func (s *scene) newcomerWaits(ctx context.Context, i int) bool {
+// newcomerWaits tells whether a poll by somebody new is taken.
+func (s *scene) newcomerWaits(ctx context.Context, channel string, i int) bool {
 	c := &caller{scene: s, from: newcomer(i), counts: new(answers)}
 	defer c.hangUp()
-	got := c.askWithin(ctx, probeLimit, s.get("/sub/chat?since=now&timeout=1"))
+	got := c.askWithin(ctx, probeLimit, s.get("/sub/"+channel+"?since=now&timeout=1"))
 	return got.status == 200 || ctx.Err() != nil
 }
