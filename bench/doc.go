@@ -7,6 +7,7 @@
 //	go run . compare -rounds 1 -work flood:1000 -targets pubsub,floor
 //	go run . run -url http://127.0.0.1:8080 -pid 1234 -scenario fanout
 //	go run . crowd -command 'PUBSUB_ADDR=127.0.0.1:{port} ./pubsub'
+//	go run . attack -command 'PUBSUB_ADDR=127.0.0.1:{port} exec ./pubsub'
 //
 // Run it in this folder: compare builds the servers from source. It needs
 // Linux, for epoll and /proc. nchan takes part when nginx and
@@ -24,6 +25,7 @@
 //   - churn: connections that poll and hang up while their poll is pending.
 //   - idle: the memory of waiting polls, PSS of all the server's processes.
 //   - crowd: as many polls as sockets allow, step by step.
+//   - attack: what a hostile stranger costs the server, and those who chat on it.
 //
 // # How to read it
 //
@@ -43,6 +45,31 @@
 // cursors gives what has gathered with one answer, so in a flood a slow one may
 // have less CPU a delivery than a quick one; "messages an answer" tells.
 //
+// # Attacks
+//
+// bench attack starts a fresh server for each attack, with the limits that its
+// command sets. It lets 500 people chat for -before, attacks -for so long, and
+// reads the memory again -after that. Every person has a loopback address of
+// its own, 127.1.x.y, and reads with a cursor; one posts five messages a second.
+// A newcomer asks for /healthz on a fresh connection four times a second, and a
+// look that has no answer counts as its limit of 15 s. The attacker is
+// 127.0.0.66, and 127.66.x.y where it takes many.
+//
+//	go run . attack -help                                  the attacks, and the marks
+//	go run . attack -attack none,forwarded -command '…'    some of them
+//	go run . attack -attack mix -requests 1000000 -command '…'
+//
+// A mark that is missed is told in the table and makes the exit status 1:
+// -max-memory, -max-health, -max-kept, -max-ratio, and nothing lost, doubled,
+// refused to the honest, or answered by a 5xx without a reason. -history is what
+// the attacks on the history may leave, since the server is meant to keep it.
+//
+// Memory is that of the server's processes; what the kernel holds for sockets
+// that are not read is not in it. The attackers take their share of this
+// machine, which a real stranger brings along: hold a slow /healthz against the
+// row "none", and a slow chat in "polls" against its twenty times more readers.
+// All attacks take some 20 minutes, and 20,000 open files (ulimit -n).
+//
 // # Where things are
 //
 //	load/       clients, publishers, pacer: the generator, without opinions
@@ -50,7 +77,9 @@
 //	target/     starts servers, reads their CPU and memory
 //	scenario/   the work, and one result of it
 //	report/     median and spread, Markdown, the page
+//	attack/     the attacks, and the chat they happen to
 //	floor/, golongpoll/   servers to compare with
 //
-// Read load/clients.go and scenario/fanout.go first.
+// Read load/clients.go and scenario/fanout.go first, for the attacks
+// attack/attack.go and attack/run.go.
 package main

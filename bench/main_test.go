@@ -63,6 +63,34 @@ func TestCrowdOnTheFloor(t *testing.T) {
 	require.Contains(t, out, "every connection is given back")
 }
 
+// pubsub builds the server and returns the command that starts it.
+func pubsub(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "pubsub")
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Dir = ".."
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	return "PUBSUB_ADDR=127.0.0.1:{port} exec " + binary
+}
+
+// What the attacks find is for a machine that does nothing else. This is that
+// they can be done, with marks that any machine holds.
+func TestAttackOnTheServer(t *testing.T) {
+	out, err := bench(t, "attack", "-attack", "none,history", "-command", pubsub(t), "-clients", "20",
+		"-before", "1s", "-for", "1s", "-after", "0s", "-max-memory", "2000", "-max-kept", "2000", "-max-health", "10s", "-max-ratio", "1000")
+	require.NoError(t, err)
+	require.Contains(t, out, "| attack | memory before, peak, after |")
+	require.Regexp(t, `\| history \|.*\| 0, 0 \|.*200 ×\d+.* MB of messages were taken \|`, out)
+}
+
+func TestAttackTellsWhichMarkIsMissed(t *testing.T) {
+	out, err := bench(t, "attack", "-attack", "none", "-command", pubsub(t), "-clients", "5",
+		"-before", "300ms", "-for", "300ms", "-after", "0s", "-max-memory", "1", "-max-kept", "2000", "-max-health", "10s", "-max-ratio", "1000")
+	require.ErrorContains(t, err, "none: memory above 1 MB")
+	require.Contains(t, out, "| memory above 1 MB |")
+}
+
 func TestCompare(t *testing.T) {
 	page := filepath.Join(t.TempDir(), "page.html")
 	out, err := bench(t, "compare", "-targets", "floor,golongpoll", "-rounds", "1", "-work", "fanout:1000,plain-flood:50,idle:20",
@@ -89,6 +117,9 @@ func TestMistakesAreExplained(t *testing.T) {
 		"is not a flag":                        "run fanout",
 		"polls, rate, publishers and hang-ups": "run -url http://127.0.0.1:1 -polls 0",
 		"-polls must be above 0":               "crowd -url http://127.0.0.1:1 -polls -1",
+		"name with -command":                   "attack -command ./pubsub",
+		`there is no attack "nuke"`:            "attack -attack nuke -command {port}",
+		"-clients and -requests must be":       "attack -command {port} -clients 0",
 	} {
 		_, err := bench(t, strings.Fields(args)...)
 		require.ErrorContains(t, err, want, args)
