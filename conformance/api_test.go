@@ -67,14 +67,16 @@ func TestAPIPublishSetsItsOwnFields(t *testing.T) {
 	}
 	t.Parallel()
 	channel := fresh()
-	publishAPI(t, channel, `{"id": "mine", "timestamp": 1, "channel": "chat", "Id": "kept"}`)
+	publishAPI(t, channel, `{"id": "mine", "timestamp": 1, "channel": "chat", "Id": 999, "TIMESTAMP": 1, "note": "kept"}`)
 	var got struct{ Messages []map[string]any }
 	base.get(t, "/api/poll/"+channel+"?last_message_id=0").into(t, &got)
 	require.Len(t, got.Messages, 1)
 	assert.Equal(t, 1.0, got.Messages[0]["id"])
 	assert.Equal(t, channel, got.Messages[0]["channel"])
 	assert.InDelta(t, time.Now().Unix(), got.Messages[0]["timestamp"], 3600)
-	assert.Equal(t, "kept", got.Messages[0]["Id"])
+	assert.Equal(t, "kept", got.Messages[0]["note"])
+	assert.NotContains(t, got.Messages[0], "Id", "readers that do not tell upper from lower case")
+	assert.NotContains(t, got.Messages[0], "TIMESTAMP")
 }
 
 func TestAPIPublishRefuses(t *testing.T) {

@@ -137,8 +137,8 @@ func (a answer) requireRefused(t *testing.T, statuses ...int) {
 // client would clean the path and choose the connection by itself.
 type conn struct {
 	net.Conn
-	host string
-	r    *bufio.Reader
+	server server
+	r      *bufio.Reader
 }
 
 func (s server) dial(t *testing.T) *conn {
@@ -155,13 +155,13 @@ func (s server) dial(t *testing.T) *conn {
 	c, err := dial(t.Context(), "tcp", net.JoinHostPort(s.url.Hostname(), port))
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
-	return &conn{c, s.url.Host, bufio.NewReader(c)}
+	return &conn{c, s, bufio.NewReader(c)}
 }
 
 // send sends a request without body, or one whose body the caller writes next.
 func (c *conn) send(t *testing.T, method, target string, headers ...string) {
 	t.Helper()
-	lines := append([]string{method + " " + target + " HTTP/1.1", "Host: " + c.host}, headers...)
+	lines := append([]string{method + " " + target + " HTTP/1.1", "Host: " + c.server.url.Host}, headers...)
 	c.write(t, strings.Join(lines, "\r\n")+"\r\n\r\n")
 }
 

@@ -59,22 +59,40 @@ func TestConnectionRemembersEachChannel(t *testing.T) {
 	assert.Equal(t, "c", c.do(t, "GET", "/sub").object(t)["message"])
 }
 
-// A proxy's connection carries the polls of many clients, one after the other.
-func TestProxiedClientsAreRememberedEachForItself(t *testing.T) {
+// Where no proxy is trusted, what a client invents of one changes nothing: its connection is what it is known by.
+func TestInventedProxiesChangeNothing(t *testing.T) {
 	if !ours(t, forgets) {
 		return
 	}
-	for name, format := range map[string]string{
-		"X-Forwarded-For": "X-Forwarded-For: %s", "Forwarded": `Forwarded: for="[%s]"`,
-	} {
+	for _, format := range forwardedFormats {
+		c := base.dial(t)
+		c.hears(t, "1", fmt.Sprintf(format, freshIP()))
+		base.post(t, "/pub", form("message", "2"))
+		base.post(t, "/pub", form("message", "3"))
+		assert.Equal(t, "2", c.do(t, "GET", "/sub", fmt.Sprintf(format, freshIP())).object(t)["message"])
+		assert.Equal(t, "3", c.do(t, "GET", "/sub").object(t)["message"])
+	}
+}
+
+var forwardedFormats = map[string]string{
+	"X-Forwarded-For": "X-Forwarded-For: %s", "Forwarded": `Forwarded: for="[%s]"`,
+}
+
+// A proxy's connection carries the polls of many clients, one after the other.
+func TestProxiedClientsAreRememberedEachForItself(t *testing.T) {
+	if !ours(t, forgets) || !ownServers(t) {
+		return
+	}
+	proxied := startServer(t, "PUBSUB_TRUSTED_HOPS=1")
+	for name, format := range forwardedFormats {
 		t.Run(name, func(t *testing.T) {
-			c := base.dial(t)
+			c := proxied.dial(t)
 			ann, bob, cid := fmt.Sprintf(format, freshIP()), fmt.Sprintf(format, freshIP()), fmt.Sprintf(format, freshIP())
 			c.hears(t, "1", ann)
 			c.hears(t, "2", bob)
 			assert.Equal(t, "2", c.do(t, "GET", "/sub", ann).object(t)["message"], "ann was not asking when 2 was said")
 			c.hears(t, "3", bob)
-			base.post(t, "/pub", form("message", "4"))
+			proxied.post(t, "/pub", form("message", "4"))
 			for _, text := range []string{"3", "4"} {
 				assert.Equal(t, text, c.do(t, "GET", "/sub", ann).object(t)["message"])
 			}
@@ -92,9 +110,9 @@ func freshIP() string {
 // hears polls on the connection and posts the text once the poll waits; the text is what it must hear.
 func (c *conn) hears(t *testing.T, text string, headers ...string) {
 	t.Helper()
-	base.awaitPolling(t, 0)
+	c.server.awaitPolling(t, 0)
 	c.send(t, "GET", "/sub", headers...)
-	base.awaitPolling(t, 1)
-	base.post(t, "/pub", form("message", text))
+	c.server.awaitPolling(t, 1)
+	c.server.post(t, "/pub", form("message", text))
 	assert.Equal(t, text, c.receive(t, "GET").object(t)["message"])
 }
