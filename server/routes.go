@@ -67,11 +67,19 @@ func (s *Server) routes() router {
 		route(method, "/healthz", s.healthy)
 		route(method, "/readyz", s.ready)
 		if s.config.AdminAddr == "" {
-			route(method, "/metrics", s.metrics.write)
+			route(method, "/metrics", s.openMetrics)
 		}
 	}
 
 	return router
+}
+
+// openMetrics are those that everybody may ask for.
+func (s *Server) openMetrics(w http.ResponseWriter, r *http.Request) error {
+	if err := s.limits.admitRead(r); err != nil {
+		return err
+	}
+	return s.metrics.write(w, r)
 }
 
 // router can be asked for a route's handler instead of calling it: a request

@@ -5,7 +5,7 @@
 // further ways to the same hub. What they share: input.go reads what was
 // posted, publish.go publishes it, poll.go waits, respond.go answers. Around
 // them stand listen.go, listener.go, unhandled.go, requests.go, hosts.go,
-// origins.go, limits.go, refusals.go, metrics.go, drain.go and thrift.go. What
+// origins.go, limits.go, refusals.go, metrics.go, drain.go and upkeep.go. What
 // can be set is in config.go; load.go reads it.
 package server
 
@@ -206,9 +206,9 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 		go func() { ended <- aside.Serve(admin) }()
 		defer func() { _ = aside.Close(); <-ended }()
 	}
-	var thrift sync.WaitGroup
-	thrift.Go(func() { s.giveBack(requests) })
-	defer func() { endPolls(nil); thrift.Wait() }()
+	var upkeep sync.WaitGroup
+	upkeep.Go(func() { s.upkeep(requests) })
+	defer func() { endPolls(nil); upkeep.Wait() }()
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(listener{l, s, new(time.Time)}) }()
 	select {

@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"runtime/debug"
+	runtimemetrics "runtime/metrics"
+	"time"
+)
+
+// upkeep does until ctx ends what has to be done now and then.
+func (s *Server) upkeep(ctx context.Context) {
+	heap := newHeap(s.config.MemoryLimit)
+	defer heap.leave()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		heap.limit(s.hub.Waiting() + s.bus.Stats().Released)
+		if n%giveBackEvery == 0 {
+			heap.giveBack()
+		}
+		if n%forgetEvery == 0 {
+			s.limits.forget()
+			s.places.forget()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// In seconds.
+const (
+	giveBackEvery = 5
+	forgetEvery   = 60
+)
+
+// heap keeps what the process takes near what it needs. GOGC lets the garbage be
+// four times what is in use, which is good for the many small things of polls and
+// needs few collections, but not for large ones: what one stranger can make the
+// server hold would count five times.
+type heap struct {
+	most   int64 // bytes that the process may take, as it was set
+	tuned  bool  // GOMEMLIMIT has no say
+	before int64 // the runtime's own limit
+	set    int64 // ours
+	kept   int64 // from the system, when memory was given back last
+	cycles uint64
+}
+
+const (
+	calmHeap   = 160 << 20 // bytes up to which GOGC alone has the say
+	calmPolls  = 1000      // so many polls fit into that
+	pollBytes  = 30 << 10  // of one that waits
+	worthwhile = 16 << 20  // bytes to win; for less a collection costs too much
+)
+
+// newHeap takes how many bytes the process may take, 0 for no bound.
+func newHeap(most int64) *heap {
+	if most == 0 {
+		most = math.MaxInt64
+	}
+	h := &heap{most: most, before: debug.SetMemoryLimit(-1)}
+	h.tuned = h.before == math.MaxInt64
+	h.kept, h.cycles = read().system, read().cycles
+	return h
+}
+
+// leave gives the runtime its own limit back.
+func (h *heap) leave() { debug.SetMemoryLimit(h.before) }
+
+// limit sets how far the garbage may grow: to half of what is in use, and for polls
+// as GOGC says. The runtime keeps to it from then on, by itself.
+func (h *heap) limit(polls int64) {
+	if !h.tuned {
+		return
+	}
+	limit := min(max(calmHeap, read().live*3/2)+4*pollBytes*max(0, polls-calmPolls), h.most)
+	if limit > h.set || limit < h.set/8*7 { // each change stops the world for a moment
+		h.set = limit
+		debug.SetMemoryLimit(limit)
+	}
+}
+
+// giveBack returns memory to the system that was needed for a while. The runtime
+// alone would keep it until the next collection, which is minutes away where few
+// allocate. While they are frequent there is nothing to win.
+func (h *heap) giveBack() {
+	now := read()
+	busy := now.cycles != h.cycles
+	h.cycles = now.cycles
+	if busy || now.system < h.kept+worthwhile {
+		return
+	}
+	runtime.GC() // what lies in a sync.Pool outlives one collection
+	debug.FreeOSMemory()
+	h.kept = read().system
+}
+
+// usage is what the runtime knows of its memory, in bytes.
+type usage struct {
+	system int64  // taken and not given back
+	live   int64  // in use at the last collection, stacks among it
+	cycles uint64 // collections that nobody asked for
+}
+
+func read() usage {
+	samples := []runtimemetrics.Sample{
+		{Name: "/memory/classes/total:bytes"},
+		{Name: "/memory/classes/heap/released:bytes"},
+		{Name: "/gc/heap/live:bytes"},
+		{Name: "/memory/classes/heap/stacks:bytes"},
+		{Name: "/gc/cycles/automatic:gc-cycles"},
+	}
+	runtimemetrics.Read(samples)
+	n := func(i int) int64 { return int64(samples[i].Value.Uint64()) }
+	return usage{system: n(0) - n(1), live: n(2) + n(3), cycles: uint64(n(4))}
+}
