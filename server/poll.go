@@ -152,10 +152,7 @@ func (s *Server) slowDown(r *http.Request) {
 		s.log.Warn("readers come again and again with cursors of another process: if several answer for one address, " +
 			"they lose each other's messages. Run one process, or one log for all")
 	}
-	select {
-	case <-time.After(time.Duration(wait) * time.Second):
-	case <-r.Context().Done():
-	}
+	pause(r.Context(), time.Duration(wait)*time.Second)
 }
 
 // occasion is when something was told last. Its zero value is never.

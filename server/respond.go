@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"pubsub/server/bus"
 	"pubsub/server/history"
@@ -74,6 +75,9 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 		s.log.Log(r.Context(), level, "refused", append([]any{"status", p.status, "reason", p.reason,
 			"method", r.Method, "path", r.URL.Path, "address", s.limits.of(r), "error", err}, idOf(r)...)...)
 	}
+	if p.status == http.StatusTooManyRequests {
+		pause(r.Context(), tooManyPause)
+	}
 	s.closing(w.Header())
 	if errors.Is(err, errDisplaced) { // and with it all that its connection may ask
 		w.Header()["Connection"] = closed
@@ -82,6 +86,19 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
 	_ = writeJSON(w, p.status, map[string]string{"error": p.text}) // nobody to tell if that fails
+}
+
+// tooManyPause is how late a client is told that it asks too often or too much: one
+// that asks again at once, whatever Retry-After says, cannot keep a core busy with
+// refusals.
+const tooManyPause = 200 * time.Millisecond
+
+// pause waits, at most until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
 }
 
 // countRefusal tells whether a refusal has a line in the log of its own.
