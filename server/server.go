@@ -189,6 +189,9 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 		s.log.Warn("hang-ups cannot be watched for with epoll, so each poll takes a goroutine more", "error", err)
 	}
 	defer hangups.Close()
+	if err := boundSendBuffers(l); err != nil {
+		s.log.Warn("send buffers keep the system's size, so the kernel may hold megabytes for each client that does not read", "error", err)
+	}
 	requests, endPolls := context.WithCancelCause(context.WithoutCancel(ctx))
 	var newcomers newcomers
 	web := &http.Server{
