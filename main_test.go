@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -241,4 +242,34 @@ func TestAdminAddress(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	cancel()
 	require.NoError(t, <-ended)
+}
+
+// Whoever opens more connections than the process may open files keeps nobody out,
+// neither from one address nor from several.
+func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
+	for reason, addresses := range map[string][]string{
+		"connections-per-address": {"127.0.0.66"},
+		"connections":             {"127.0.0.66", "127.0.0.67", "127.0.0.68"},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			stderr := new(bytes.Buffer)
+			p, line := launch(t, "ulimit -n 1024; exec pubsub", stderr, "PUBSUB_ADDR=127.0.0.1:0")
+			at := strings.TrimPrefix(strings.TrimSpace(line), "The chat is at http://")
+			for i := range 1100 {
+				d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addresses[i%len(addresses)])}}
+				c, err := d.Dial("tcp", at)
+				require.NoError(t, err)
+				defer c.Close()
+			}
+			newcomer := &http.Client{Timeout: time.Second}
+			defer newcomer.CloseIdleConnections()
+			resp, err := newcomer.Get("http://" + at + "/healthz")
+			require.NoError(t, err)
+			resp.Body.Close()
+			require.Equal(t, http.StatusOK, resp.StatusCode)
+			require.Zero(t, p.stop(syscall.SIGTERM))
+			require.Contains(t, stderr.String(), " reason="+reason+" address=127.0.0.66:")
+			require.NotContains(t, stderr.String(), "could not be taken")
+		})
+	}
 }

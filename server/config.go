@@ -127,7 +127,7 @@ func (c *Config) settings() []setting {
 		{"max-polls-per-address", limit(&c.MaxPollsPerAddress, 1, most), "", "how many polls may be pending from one address"},
 		{"publish-rate", decimal(&c.PublishRate, leastRate, mostRate), "", "how many messages a second one address may post"},
 		{"publish-burst", limit(&c.PublishBurst, 1, most), "", "how many messages one address may post at once after a rest"},
-		{"max-connections-per-address", limit(&c.MaxConnectionsPerAddress, 1, most), "", "how many connections one address may have open; at most half of the files that the process may open if not set"},
+		{"max-connections-per-address", limit(&c.MaxConnectionsPerAddress, 1, most), "", "how many connections one address may have open; at most half of the files that the process may open if not set. No limit with trusted hops or on a socket, where all come from the proxy"},
 		{"read-rate", decimal(&c.ReadRate, leastRate, mostRate), "", "how many reads a second one address may make that cost much and do not wait, such as a long list of channels"},
 
 		{"allowed-origins", list(&c.AllowedOrigins), "", "whose pages may use the server besides its own, with commas between them; * is everybody's"},

@@ -11,16 +11,20 @@ import (
 	"pubsub/server"
 )
 
-// A limit that was set must fit the files that may be open; one that was not is
-// made to fit.
-func TestLimitsFitTheDescriptors(t *testing.T) {
+// mayOpen lets the process open so many files until restore is called.
+func mayOpen(t *testing.T, files uint64) (restore func()) {
 	var before syscall.Rlimit
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before))
 	few := before
-	few.Cur = 1000
+	few.Cur = files
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few))
-	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)) }()
+	return func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)) }
+}
 
+// A limit that was set must fit the files that may be open; one that was not is
+// made to fit.
+func TestLimitsFitTheDescriptors(t *testing.T) {
+	defer mayOpen(t, 1000)()
 	c, err := server.LoadConfig(nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, 936, c.MaxPolls)

@@ -14,7 +14,8 @@ import (
 // answers by itself, before any handler sees the request, is JSON, logged and
 // counted as our own refusals are. A client that does not take its answer in is
 // reset, since the kernel would keep for minutes what it has for it. And hang-ups
-// are seen for all connections at once, see hangups.
+// are seen for all connections at once, see hangups. What is too many is turned
+// away, see connections.
 type listener struct {
 	net.Listener
 	server *Server
@@ -23,14 +24,18 @@ type listener struct {
 
 // Accept is called by one goroutine, which tries again after most errors.
 func (l listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		if !errors.Is(err, net.ErrClosed) {
-			l.failed(err)
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			if !errors.Is(err, net.ErrClosed) {
+				l.failed(err)
+			}
+			return nil, err
 		}
-		return nil, err
+		if newcomer := (&conn{Conn: c, server: l.server}); l.server.admitConn(newcomer) {
+			return newcomer, nil
+		}
 	}
-	return &conn{Conn: c, server: l.server}, nil
 }
 
 func (l listener) failed(err error) {
@@ -50,8 +55,9 @@ type conn struct {
 	server  *Server
 	last    lasts       // what its client was given, see places
 	known   atomic.Bool // no newcomer any more
-	handled bool        // a request of it is or was with a handler, since it was idle
+	handled atomic.Bool // a request of it is or was with a handler, since it was idle
 	writeBy time.Time   // the deadline that is set
+	held    *heldConn   // guarded by connections
 
 	end     context.CancelCauseFunc // ends its context
 	forget  func()                  // ends the watch for a hang-up, nil where there is none
@@ -70,7 +76,7 @@ func connOf(r *http.Request) *conn {
 // track is for http.Server.ConnState.
 func (c *conn) track(state http.ConnState) {
 	if state == http.StateIdle {
-		c.handled = false
+		c.handled.Store(false)
 	}
 }
 
@@ -100,7 +106,9 @@ func (c *conn) Close() error {
 	if c.end != nil { // else net/http has not heard of it
 		c.end(nil)
 	}
-	return c.Conn.Close()
+	err := c.Conn.Close()
+	c.server.connections.leave(c) // now that its descriptor is free
+	return err
 }
 
 // Write gives the client the write timeout to take b in, or up to half as much
@@ -111,7 +119,7 @@ func (c *conn) Write(b []byte) (int, error) {
 		c.writeBy = now.Add(writeTimeout + writeTimeout/2)
 		_ = c.Conn.SetWriteDeadline(c.writeBy) // a connection that is gone says so below
 	}
-	if !c.handled {
+	if !c.handled.Load() {
 		if p := unhandled(b); p != nil {
 			c.server.refuseUnhandled(c.RemoteAddr(), p)
 			_, err := c.Conn.Write(p.response())

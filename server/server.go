@@ -4,8 +4,8 @@
 // shows a message's whole way; cursor.go, event.go, api.go and chat.go are
 // further ways to the same hub. What they share: input.go reads what was
 // posted, publish.go publishes it, poll.go waits, respond.go answers. Around
-// them stand listen.go, listener.go, unhandled.go, requests.go, hosts.go,
-// origins.go, limits.go, refusals.go, metrics.go, drain.go and upkeep.go. What
+// them stand listen.go, listener.go, connections.go, unhandled.go, requests.go,
+// hosts.go, origins.go, limits.go, refusals.go, metrics.go, drain.go and upkeep.go. What
 // can be set is in config.go; load.go reads it.
 package server
 
@@ -45,6 +45,8 @@ type Server struct {
 	metrics *metrics
 	posts   posts
 
+	connections *connections
+
 	refusals  refusals
 	forwarded sync.Once // warns
 	strangers occasion  // to warn of cursors of another process
@@ -79,6 +81,8 @@ func New(config Config, static, templates fs.FS, log *slog.Logger) (*Server, err
 	s.hosts = newHosts(config.AllowedHosts)
 	s.refusals.log = log
 	s.metrics = newMetrics(s.hub, s.memory, b)
+	s.connections = newConnections(&s.config)
+	s.metrics.registry.MustRegister(s.connections.gauge())
 	if h, ok := log.Handler().(*logs.Handler); ok {
 		s.metrics.countDroppedLines(h)
 	}
@@ -140,7 +144,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // handler is to see.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool) {
 	if c := connOf(r); c != nil {
-		c.handled = true
+		c.handled.Store(true)
 	}
 	if r.Body != http.NoBody {
 		// Also for a body that no handler reads: net/http reads it to its end.
@@ -185,6 +189,9 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 		s.log.Warn("hang-ups cannot be watched for with epoll, so each poll takes a goroutine more", "error", err)
 	}
 	defer hangups.Close()
+	if err := boundSendBuffers(l); err != nil {
+		s.log.Warn("send buffers keep the system's size, so the kernel may hold megabytes for each client that does not read", "error", err)
+	}
 	requests, endPolls := context.WithCancelCause(context.WithoutCancel(ctx))
 	var newcomers newcomers
 	web := &http.Server{

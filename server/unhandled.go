@@ -33,11 +33,17 @@ func unhandled(answer []byte) *problem {
 	return nil
 }
 
-// response is a problem as net/http would write it.
+// response is a problem as net/http would write it. Its length is told because a
+// connection that is closed with a request unread is reset, and who was told the
+// length knows even so that this is all.
 func (p *problem) response() []byte {
 	body, _ := json.Marshal(map[string]string{"error": p.text}) // a text
-	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n%s\n",
-		p.status, http.StatusText(p.status), body)
+	retryAfter := ""
+	if p.retryAfter > 0 {
+		retryAfter = fmt.Sprintf("Retry-After: %d\r\n", p.retryAfter)
+	}
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s\n",
+		p.status, http.StatusText(p.status), retryAfter, len(body)+1, body)
 }
 
 // refuseUnhandled counts such a problem, and writes a line about it unless there

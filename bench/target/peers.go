@@ -16,7 +16,7 @@ import (
 // All targets keep the last 1,000 messages of a channel for 5 minutes, and none
 // limits how much one address may do: the generator is a crowd at one address.
 const unlimited = "PUBSUB_MAX_POLLS=0 PUBSUB_MAX_POLLS_PER_CHANNEL=0 PUBSUB_MAX_POLLS_PER_CLIENT=0 " +
-	"PUBSUB_MAX_POLLS_PER_ADDRESS=0 PUBSUB_PUBLISH_RATE=0 "
+	"PUBSUB_MAX_POLLS_PER_ADDRESS=0 PUBSUB_MAX_CONNECTIONS_PER_ADDRESS=0 PUBSUB_PUBLISH_RATE=0 "
 
 // originalMaxPolls is what the Python original bears: at about 500 its polls
 // fail, and go on failing until it is restarted.

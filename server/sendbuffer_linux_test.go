@@ -1,0 +1,45 @@
+package server_test
+
+import (
+	"net"
+	"net/http"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// handing is a listener that shows the connections it takes.
+type handing struct {
+	*net.TCPListener
+	taken chan *net.TCPConn
+}
+
+func (l handing) Accept() (net.Conn, error) {
+	c, err := l.AcceptTCP()
+	if err != nil {
+		return nil, err
+	}
+	l.taken <- c
+	return c, nil
+}
+
+// For a client that does not read, the kernel keeps little of its answers.
+func TestSendBuffersAreBounded(t *testing.T) {
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	from := handing{l, make(chan *net.TCPConn, 2)}
+	s := startOn(t, open(), from)
+	s.get(t, "/healthz") // it listened before it served
+	<-from.taken
+	status, _ := answer(t, s.dialFrom(t, "127.0.0.1", "/big.txt")) // the buffer grows while it is sent
+	require.Equal(t, http.StatusOK, status)
+	raw, err := (<-from.taken).SyscallConn()
+	require.NoError(t, err)
+	var size int
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		size, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF)
+	}))
+	require.NoError(t, err)
+	require.LessOrEqual(t, size, 256<<10)
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package server
+
+import "net"
+
+// boundSendBuffers leaves the buffers as the system has them.
+func boundSendBuffers(net.Listener) error { return nil }
