@@ -33,6 +33,7 @@ type Config struct {
 	PublishBurst       int
 
 	MaxConnectionsPerAddress int
+	RequestRate              float64 // requests a second that are not held back
 	ReadRate                 float64 // dear reads a second
 
 	AllowedOrigins []string
@@ -78,6 +79,7 @@ func DefaultConfig() Config {
 		PublishBurst:       100,
 
 		MaxConnectionsPerAddress: 2000,
+		RequestRate:              5000,
 		ReadRate:                 20,
 
 		ListChannels: true,
@@ -128,6 +130,7 @@ func (c *Config) settings() []setting {
 		{"publish-rate", decimal(&c.PublishRate, leastRate, mostRate), "", "how many messages a second one address may post"},
 		{"publish-burst", limit(&c.PublishBurst, 1, most), "", "how many messages one address may post at once after a rest"},
 		{"max-connections-per-address", limit(&c.MaxConnectionsPerAddress, 1, most), "", "how many connections one address may have open; at most half of the files that the process may open if not set. No limit with trusted hops or on a socket, where all come from the proxy"},
+		{"request-rate", decimal(&c.RequestRate, leastRate, mostRate), "", "how many requests a second of one address are answered at once; those beyond wait. If not set, five for each poll that one address may have"},
 		{"read-rate", decimal(&c.ReadRate, leastRate, mostRate), "", "how many reads a second one address may make that cost much and do not wait, such as a long list of channels"},
 
 		{"allowed-origins", list(&c.AllowedOrigins), "", "whose pages may use the server besides its own, with commas between them; * is everybody's"},

@@ -10,6 +10,7 @@ import (
 type limits struct {
 	addresses
 	*polls
+	requests *rates
 	posts    *rates
 	reads    *rates // that cost much
 	restarts *rates // answers that tell of a restart
@@ -25,7 +26,7 @@ const readBurst = 5
 // client is told once for each; it takes two processes behind one address to tell
 // it on and on.
 const (
-	restartBurst = 30
+	restartBurst = 15
 	restartRate  = 1
 )
 
@@ -37,6 +38,7 @@ func newLimits(config *Config) *limits {
 	return &limits{
 		addresses: addresses{config.TrustedHops},
 		polls:     newPolls(config),
+		requests:  newRates(config.RequestRate, int(math.Ceil(config.RequestRate))),
 		posts:     newRates(config.PublishRate, burst),
 		reads:     newRates(config.ReadRate, int(math.Ceil(readBurst*config.ReadRate))),
 		restarts:  newRates(restartRate, restartBurst),
@@ -45,6 +47,17 @@ func newLimits(config *Config) *limits {
 }
 
 func reached(n, limit int) bool { return limit > 0 && n >= limit }
+
+// pace holds a request back whose address sends more than its rate: one that never
+// waits must not take all the time there is.
+func (l *limits) pace(r *http.Request) {
+	if l.requests.limit == 0 {
+		return
+	}
+	if wait := l.requests.of(l.of(r)).Reserve().Delay(); wait > 0 {
+		pause(r.Context(), wait)
+	}
+}
 
 // admitPost counts a post, or refuses it for now.
 func (l *limits) admitPost(r *http.Request) error {
@@ -64,7 +77,7 @@ func (l *limits) admitRead(r *http.Request) error {
 
 // forget forgets addresses that have not done anything for a while.
 func (l *limits) forget() {
-	for _, rates := range []*rates{l.posts, l.reads, l.restarts} {
+	for _, rates := range []*rates{l.requests, l.posts, l.reads, l.restarts} {
 		rates.forget()
 	}
 }

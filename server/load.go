@@ -27,6 +27,9 @@ func LoadConfig(args, environ []string) (Config, error) {
 	given, wrong := c.set(append(wordsOf(settings, env), flags...))
 	errs = append(errs, wrong...)
 	errs = append(append(errs, err), c.validate()...)
+	if !given["request-rate"] { // a poll that was answered comes again
+		c.RequestRate = 5 * float64(c.MaxPollsPerAddress)
+	}
 	if env["GOMEMLIMIT"] == "" {
 		_, cgroup := memory()
 		c.MemoryLimit = cgroup / 10 * 9

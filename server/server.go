@@ -160,6 +160,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool)
 	if s.config.TrustedHops == 0 && len(r.Header["X-Forwarded-For"]) > 0 {
 		s.forwarded.Do(s.warnOfForwarded)
 	}
+	s.limits.pace(r)
 	answered, err := s.admit(w, r)
 	if err != nil {
 		s.answerError(w, r, err)

@@ -41,6 +41,7 @@ type running struct {
 // test comes with all its clients.
 func open() server.Config {
 	config := server.DefaultConfig()
+	config.RequestRate = 0
 	config.MaxPollsPerAddress, config.MaxConnectionsPerAddress, config.PublishRate = 0, 0, 0
 	return config
 }

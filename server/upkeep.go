@@ -87,12 +87,12 @@ func (h *heap) limit(polls int64) {
 
 // giveBack returns memory to the system that was needed for a while. The runtime
 // alone would keep it until the next collection, which is minutes away where few
-// allocate. While they are frequent there is nothing to win.
+// allocate, and then what is below its limit.
 func (h *heap) giveBack() {
 	now := read()
-	busy := now.cycles != h.cycles
+	idle := now.cycles == h.cycles
 	h.cycles = now.cycles
-	if busy || now.system < h.kept+worthwhile {
+	if !(idle && now.system > h.kept+worthwhile) && now.system < now.goal+2*worthwhile {
 		return
 	}
 	runtime.GC() // what lies in a sync.Pool outlives one collection
@@ -104,6 +104,7 @@ func (h *heap) giveBack() {
 type usage struct {
 	system int64  // taken and not given back
 	live   int64  // in use at the last collection, stacks among it
+	goal   int64  // may be taken until the next one, stacks among it
 	cycles uint64 // collections that nobody asked for
 }
 
@@ -113,9 +114,10 @@ func read() usage {
 		{Name: "/memory/classes/heap/released:bytes"},
 		{Name: "/gc/heap/live:bytes"},
 		{Name: "/memory/classes/heap/stacks:bytes"},
+		{Name: "/gc/heap/goal:bytes"},
 		{Name: "/gc/cycles/automatic:gc-cycles"},
 	}
 	runtimemetrics.Read(samples)
 	n := func(i int) int64 { return int64(samples[i].Value.Uint64()) }
-	return usage{system: n(0) - n(1), live: n(2) + n(3), cycles: uint64(n(4))}
+	return usage{system: n(0) - n(1), live: n(2) + n(3), goal: n(4) + n(3), cycles: uint64(n(5))}
 }
