@@ -78,7 +78,7 @@ func DefaultConfig() Config {
 		PublishRate:        20,
 		PublishBurst:       100,
 
-		MaxConnectionsPerAddress: 2000,
+		MaxConnectionsPerAddress: 1200,
 		RequestRate:              5000,
 		ReadRate:                 20,
 

@@ -19,6 +19,10 @@ type limits struct {
 	config *Config
 }
 
+// requestBurst is for how many seconds an address may save up requests: half as many as
+// come when all of its polls are answered at once.
+const requestBurst = 0.1
+
 // readBurst is for how many seconds an address may save up its dear reads.
 const readBurst = 5
 
@@ -38,7 +42,7 @@ func newLimits(config *Config) *limits {
 	return &limits{
 		addresses: addresses{config.TrustedHops},
 		polls:     newPolls(config),
-		requests:  newRates(config.RequestRate, int(math.Ceil(config.RequestRate))),
+		requests:  newRates(config.RequestRate, int(math.Ceil(config.RequestRate*requestBurst))),
 		posts:     newRates(config.PublishRate, burst),
 		reads:     newRates(config.ReadRate, int(math.Ceil(readBurst*config.ReadRate))),
 		restarts:  newRates(restartRate, restartBurst),
