@@ -54,17 +54,23 @@ func (p *pipes) dial() net.Conn {
 
 // bubble runs a test with a server in a bubble.
 func bubble(t *testing.T, config server.Config, test func(t *testing.T, p *pipes, stop func())) {
+	bubbleLogging(t, config, slog.New(slog.DiscardHandler), test)
+}
+
+func bubbleLogging(t *testing.T, config server.Config, log *slog.Logger, test func(t *testing.T, p *pipes, stop func())) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := server.New(config, static, page, slog.New(slog.DiscardHandler))
+		s, err := server.New(config, static, page, log)
 		require.NoError(t, err)
 		p := &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}
 		ctx, cancel := context.WithCancel(context.Background())
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(ctx, p, nil) }()
+		defer func() { // also of a test that failed: the bubble waits for all in it
+			cancel()
+			require.NoError(t, <-served)
+			require.NoError(t, s.Close())
+		}()
 		test(t, p, cancel)
-		cancel()
-		require.NoError(t, <-served)
-		require.NoError(t, s.Close())
 	})
 }
 
@@ -188,6 +194,51 @@ func TestPollTimeouts(t *testing.T) {
 			require.Contains(t, body, `{"messages":[],`)
 			require.GreaterOrEqual(t, time.Since(began), want[0], query)
 			require.LessOrEqual(t, time.Since(began), want[1], query)
+		})
+	}
+}
+
+// A plain /sub whose place a newer one takes is told so; one that was sent newlines
+// already cannot be told, and must not end as if it had been answered.
+func TestSupersededPollIsToldOrCut(t *testing.T) {
+	config := open()
+	config.MaxPollsPerClient = 1
+	for name, c := range map[string]struct {
+		after time.Duration
+		check func(t *testing.T, resp *http.Response, body string, err error)
+	}{
+		"before a newline": {config.Heartbeat / 2, func(t *testing.T, resp *http.Response, body string, err error) {
+			require.NoError(t, err)
+			requireRefused(t, resp, body, http.StatusTooManyRequests, "Newer polls of this client")
+		}},
+		"after two": {config.Heartbeat * 5 / 2, func(t *testing.T, resp *http.Response, body string, err error) {
+			require.Equal(t, http.StatusOK, resp.StatusCode)
+			require.Equal(t, "\n\n", body)
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, config, func(t *testing.T, p *pipes, _ func()) {
+				poll := func() net.Conn {
+					c := p.dial()
+					_, err := io.WriteString(c, head("GET", "/sub", "X-Client-ID: tab"))
+					check(t, err == nil, "%v", err)
+					return c
+				}
+				client := poll()
+				defer client.Close()
+				time.AfterFunc(c.after, func() {
+					newer := poll()
+					time.Sleep(time.Second)
+					newer.Close()
+				})
+				began := time.Now()
+				resp, err := http.ReadResponse(bufio.NewReader(client), nil)
+				require.NoError(t, err)
+				body, err := io.ReadAll(resp.Body)
+				c.check(t, resp, string(body), err)
+				require.Equal(t, c.after, time.Since(began))
+			})
 		})
 	}
 }
