@@ -243,9 +243,10 @@ func TestSupersededPollIsToldOrCut(t *testing.T) {
 	}
 }
 
-// The place that a connection remembers may be in a log that has been forgotten
-// since: then its next poll waits for what comes.
-func TestPlainPollWaitsOnWhereItsChannelWasForgotten(t *testing.T) {
+// The place that a connection remembers may be in a channel whose messages are gone
+// and whose place another has taken: its next poll waits for what comes, and the ids
+// go on.
+func TestPlainPollWaitsOnWhereItsChannelIsGone(t *testing.T) {
 	config := open()
 	config.HistoryAge, config.MaxChannels = time.Second, 1
 	bubble(t, config, func(t *testing.T, p *pipes, _ func()) {
@@ -257,14 +258,14 @@ func TestPlainPollWaitsOnWhereItsChannelWasForgotten(t *testing.T) {
 			status, _ := answer(t, poster)
 			require.Equal(t, http.StatusOK, status)
 		}
-		for _, said := range []string{"first", "second"} {
-			_, err := io.WriteString(client, request("/sub"))
+		for id, said := range []string{"first", "second"} {
+			_, err := io.WriteString(client, request("/sub/room"))
 			require.NoError(t, err)
 			synctest.Wait()
-			time.AfterFunc(3*time.Second, func() { post("/pub?message=" + said) })
+			time.AfterFunc(3*time.Second, func() { post("/pub/room?message=" + said) })
 			status, body := answer(t, client)
 			require.Equal(t, http.StatusOK, status)
-			require.Contains(t, body, `"id":1,`)
+			require.Contains(t, body, fmt.Sprintf(`"id":%d,`, id+1))
 			require.Contains(t, body, said)
 			time.Sleep(2 * time.Second) // the message expires
 			post("/pub/other?message=takes+the+place")
