@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -64,6 +65,22 @@ func TestTimestampsPassNothingOver(t *testing.T) {
 	}
 }
 
+// What is said while a poll is answered that nothing was said is newer than the time
+// that it is told, also where nothing was said before.
+func TestTimeoutTellsWhenItWasAsked(t *testing.T) {
+	bubble(t, open(), func(t *testing.T, p *pipes, _ func()) {
+		client := p.dial()
+		defer client.Close()
+		asked := time.Now()
+		fmt.Fprint(client, request("/api/poll/chat?timeout=5"))
+		_, body := answer(t, client)
+		require.Equal(t, 5*time.Second, time.Since(asked))
+		var told apiPolled
+		require.NoError(t, json.Unmarshal([]byte(body), &told))
+		require.Equal(t, fmt.Sprintf("%d.%06d", asked.Unix(), asked.Nanosecond()/1000), told.Timestamp.String())
+	})
+}
+
 // A client that has had no message yet, and so asks since=0 again, goes on from its
 // place on its connection.
 func TestSinceZeroGoesOn(t *testing.T) {
@@ -92,16 +109,16 @@ func TestSinceZeroGoesOn(t *testing.T) {
 			for range 4 {
 				s.post(t, "while nobody asks")
 			}
-			first := poll("since=0&timeout=30")
+			first := poll("since=0&timeout=2")
 			require.Equal(t, before+1, first.Data.ID)
-			second := poll("timeout=30&since=" + first.Timestamp.String())
+			second := poll("timeout=2&since=" + first.Timestamp.String())
 			require.Equal(t, before+2, second.Data.ID)
 			for id := before + 2; id <= before+4; id++ {
-				require.Equal(t, id, poll("since=0&timeout=30").Data.ID, "what was given by its timestamp moves no place")
+				require.Equal(t, id, poll("since=0&timeout=2").Data.ID, "what was given by its timestamp moves no place")
 			}
 			require.Equal(t, "timeout", poll("since=0&timeout=0").Status)
 			s.post(t, "later")
-			require.Equal(t, before+5, poll("since=0&timeout=30").Data.ID)
+			require.Equal(t, before+5, poll("since=0&timeout=2").Data.ID)
 		})
 	}
 }

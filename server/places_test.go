@@ -72,6 +72,9 @@ func TestInventedClientsPushOutNobodyElse(t *testing.T) {
 		require.LessOrEqual(t, len(p.byProxy), placesBytes/placesEntry)
 	}
 	require.Greater(t, p.held.Weights.Total(), placesBytes*9/10)
+	cid := func() place { return p.ofClient("203.0.113.3", "cid", "chat") }
+	cid().set(at(4))
+	require.Equal(t, history.After(at(4)), cid().since(), "a newcomer")
 	require.Equal(t, history.After(at(9)), bob().since())
 	require.Equal(t, history.Now(), p.ofClient(long+"0, 203.0.113.1", "", "chat").since())
 }

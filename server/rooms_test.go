@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -22,6 +23,7 @@ func (s *running) sayFrom(t require.TestingT, address, channel string) (*http.Re
 func (s *running) pollFrom(t require.TestingT, address, path string) net.Conn {
 	c, err := net.Dial("tcp", s.addr)
 	require.NoError(t, err)
+	require.NoError(t, c.SetDeadline(time.Now().Add(20*time.Second))) // no test waits so long
 	_, err = io.WriteString(c, head("GET", path, "X-Forwarded-For: "+address))
 	require.NoError(t, err)
 	return c
@@ -165,7 +167,7 @@ func TestListOfChannelsInParts(t *testing.T) {
 	for _, limit := range []int{1, 43, 300, 301, 1000} { // 43 × 7 = 301
 		var all []string
 		list := channelList{More: true}
-		for after := ""; list.More; after = list.Active[len(list.Active)-1] {
+		for after := ""; list.More && len(all) <= len(names); after = list.Active[len(list.Active)-1] {
 			list = s.channels(t, fmt.Sprintf("?limit=%d&after=%s", limit, after))
 			require.NotEmpty(t, list.Active)
 			require.LessOrEqual(t, len(list.Active), limit)
@@ -271,10 +273,12 @@ func TestPollsAreTakenFromWhoHasMost(t *testing.T) {
 			displaced := make(chan ended, len(conns))
 			for _, conn := range conns[:20] {
 				go func() {
-					if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
-						body, _ := io.ReadAll(resp.Body)
-						displaced <- ended{resp, string(body)}
+					resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+					if err != nil {
+						resp = &http.Response{Body: http.NoBody}
 					}
+					body, _ := io.ReadAll(resp.Body)
+					displaced <- ended{resp, string(body)}
 				}()
 			}
 			newcomer := poll("198.51.100.1")

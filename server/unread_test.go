@@ -69,6 +69,10 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 			if name == "one address" {
 				limit -= 24 << 20
 				require.Equal(t, inPeace, readAll(), "another address has its room")
+				_, err := io.WriteString(client, head("GET", "/chat", "X-Forwarded-For: "+address(0)))
+				require.NoError(t, err)
+				resp, body := answerOf(t, client)
+				requireRefused(t, resp, body, 429, "wait to be taken in")
 			} else {
 				require.Greater(t, readAll(), inPeace, "in smaller parts")
 			}
