@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -236,4 +237,110 @@ func TestAPIPollRefuses(t *testing.T) {
 	} {
 		base.get(t, "/api/poll/"+fresh()+"?"+query).requireRefused(t, 400)
 	}
+}
+
+// The guide's client asks since=0 until it has had a message.
+func TestAPIPollFromZeroGoesOnOnItsConnection(t *testing.T) {
+	if !ours(t, noAPI) {
+		return
+	}
+	t.Parallel()
+	for name, said := range map[string]int{"a new channel": 0, "a used channel": 2} {
+		channel := fresh()
+		for range said {
+			publishAPI(t, channel, `{"message": "before"}`)
+		}
+		c := base.dial(t)
+		poll := func(query string) (p polled) {
+			c.do(t, "GET", "/api/poll/"+channel+"?"+query).into(t, &p)
+			return p
+		}
+		for _, query := range []string{"since=0&timeout=0", "since=0&timeout=0.01", "since=0.0&timeout=0"} {
+			assert.Equal(t, "timeout", poll(query).Status, name)
+		}
+		for n := range 3 {
+			publishAPI(t, channel, fmt.Sprintf(`{"n": %d}`, n))
+		}
+		p := poll("since=0&timeout=9")
+		for n := range 3 {
+			require.Equal(t, "message", p.Status, name)
+			assert.Equal(t, float64(n), p.Data["n"], name)
+			p = poll("timeout=0&since=" + number(p.Timestamp))
+		}
+		assert.Equal(t, "timeout", p.Status, name)
+	}
+}
+
+// A timestamp of an answer without a message is one to go on from, too.
+func TestAPIPollGoesOnFromATimeout(t *testing.T) {
+	if !ours(t, noAPI) {
+		return
+	}
+	t.Parallel()
+	for name, said := range map[string]int{"a new channel": 0, "a used channel": 2} {
+		channel := fresh()
+		for range said {
+			publishAPI(t, channel, `{"message": "before"}`)
+		}
+		p := pollAPI(t, channel, "timeout=0")
+		for n := range 20 {
+			last := p.Timestamp
+			for _, timeout := range []string{"0", "0.01"} {
+				p = pollAPI(t, channel, "timeout="+timeout+"&since="+number(p.Timestamp))
+				require.Equal(t, "timeout", p.Status, name)
+			}
+			if n > 0 {
+				require.Equal(t, last, p.Timestamp, "a later one could pass over what comes meanwhile")
+			}
+			publishAPI(t, channel, fmt.Sprintf(`{"n": %d}`, n))
+			p = pollAPI(t, channel, "timeout=0&since="+number(p.Timestamp))
+			require.Equal(t, "message", p.Status, name)
+			require.Equal(t, float64(n), p.Data["n"], name)
+		}
+	}
+}
+
+// A reader that does not tell upper from lower case must not take a field for one that the server sets,
+// or for the nick or the message that stands beside it.
+func TestNoFieldPassesForAnother(t *testing.T) {
+	if !ours(t, "it does not read JSON") {
+		return
+	}
+	t.Parallel()
+	const posted = `{"ID": 99, "iD": 99, "Timestamp": 99, "timeſtamp": 99, "CHANNEL": "x",
+		"nick": "ann", "NICK": "eve", "nicK": "eve",
+		"message": "hi", "MESSAGE": "bye", "meſſage": "bye", "note": "kept"}`
+	for _, path := range []string{"/pub/", "/publish/", "/api/publish/"} {
+		channel := fresh()
+		require.Equal(t, 200, base.post(t, path+channel, jsonText(posted)).status, path)
+		a := base.get(t, "/subscribe/"+channel+"?last_event_id=0")
+		got := a.object(t)
+		assert.InDelta(t, time.Now().Unix(), got["timestamp"], 3600)
+		delete(got, "timestamp")
+		assert.Equal(t, map[string]any{"id": 1.0, "channel": channel, "nick": "ann", "message": "hi", "note": "kept"}, got, path)
+		var m message // reads as such a reader does
+		a.into(t, &m)
+		assert.Equal(t, message{1, m.Timestamp, channel, "ann", "hi"}, m, path)
+	}
+	channel := fresh()
+	base.post(t, "/pub/"+channel, jsonText(`{"message": "hi", "NICK": "eve", "nicK": "eve"}`))
+	got := base.get(t, "/subscribe/"+channel+"?last_event_id=0").object(t)
+	assert.Nil(t, got["nick"])
+	assert.Len(t, got, 5, "id, timestamp, channel, nick, message: %v", got)
+}
+
+func TestManyEscapesAreNoLongMessage(t *testing.T) {
+	if !ours(t, noAPI) {
+		return
+	}
+	t.Parallel()
+	for escaped, text := range map[string]string{`\u0041`: "A", `\/`: "/", `\ud83d\ude00`: "😀"} {
+		n := 12_000 / len(text) // 12,000 bytes, of which the body has up to six times as many
+		channel := fresh()
+		publishAPI(t, channel, `{"message": "`+strings.Repeat(escaped, n)+`"}`)
+		assert.Equal(t, []any{strings.Repeat(text, n)}, base.read(t, channel, "since=all").texts())
+	}
+	blank := strings.Repeat(" \n", 20_000)
+	publishAPI(t, fresh(), blank+`{`+blank+`"message": "hi"}`)
+	base.post(t, "/api/publish/"+fresh(), jsonText(`{"a": [`+strings.Repeat("[],", 33_000)+`[]]}`)).requireRefused(t, 413)
 }

@@ -1,10 +1,13 @@
 package conformance_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 const noChannels = "it has one channel"
@@ -79,4 +82,73 @@ func TestChannelNames(t *testing.T) {
 		}
 	}
 	assert.Contains(t, []int{400, 404}, base.get(t, "/sub/a%2Fb").status)
+}
+
+// Browsers and proxies take these out of a path.
+func TestDotsAreNoChannel(t *testing.T) {
+	if !ours(t, noChannels) {
+		return
+	}
+	t.Parallel()
+	for _, name := range []string{".", "..", "%2e", "%2E%2e", ".%2e"} {
+		for _, path := range []string{"/sub/", "/subscribe/", "/api/poll/", "/chat?chat_id=", "/?channel="} {
+			base.dial(t).do(t, "GET", path+name).requireRefused(t, 400)
+		}
+		for _, path := range []string{"/pub/", "/publish/", "/api/publish/"} {
+			base.post(t, path+name, jsonText(`{"message": "hi"}`)).requireRefused(t, 400)
+		}
+	}
+}
+
+type channelList struct {
+	Active []string `json:"active_channels"`
+	More   *bool
+}
+
+func TestChannelsAreListedInParts(t *testing.T) {
+	if !ours(t, noChannels) {
+		return
+	}
+	names := make([]string, 7) // of this test: others list theirs, too
+	for i := range names {
+		names[i] = fresh() + "~part"
+		base.say(t, names[i], "hi")
+	}
+	slices.Sort(names)
+	for _, limit := range []int{1, 3, 1000} {
+		var got []string
+		for after, more := "", true; more; {
+			var list channelList
+			base.get(t, fmt.Sprintf("/channels?limit=%d&after=%s", limit, after)).into(t, &list)
+			require.NotNil(t, list.More)
+			require.LessOrEqual(t, len(list.Active), limit)
+			got = append(got, list.Active...)
+			if more = *list.More; more {
+				require.Len(t, list.Active, limit)
+				after = list.Active[limit-1]
+			}
+		}
+		assert.True(t, slices.IsSorted(got))
+		assert.Equal(t, slices.Compact(slices.Clone(got)), got, "none twice")
+		assert.Subset(t, got, names)
+	}
+	var all channelList
+	base.get(t, "/channels").into(t, &all)
+	assert.Subset(t, all.Active, names)
+	assert.Nil(t, all.More)
+	for _, query := range []string{"limit=0", "limit=-1", "limit=x", "limit=1.5", "limit=%zz"} {
+		base.get(t, "/channels?"+query).requireRefused(t, 400)
+	}
+}
+
+func TestAFreshServerHasNoChannels(t *testing.T) {
+	if !ours(t, noChannels) || !ownServers(t) {
+		return
+	}
+	t.Parallel()
+	s := startServer(t)
+	for _, path := range []string{"/sub/a?since=all&timeout=0", "/api/poll/b?timeout=0", "/subscribe/c?timeout=0", "/chat?chat_id=d&cur_len=0&timeout=0"} {
+		s.get(t, path)
+	}
+	assert.Equal(t, `{"active_channels":[]}`, strings.TrimSpace(s.get(t, "/channels").body))
 }

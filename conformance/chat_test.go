@@ -81,3 +81,40 @@ func TestChatRefuses(t *testing.T) {
 		base.get(t, "/chat?chat_id="+fresh()+"&"+query).requireRefused(t, 400)
 	}
 }
+
+func TestChatShowsOnlyTheNickAsTheNick(t *testing.T) {
+	if !ours(t, noChat) {
+		return
+	}
+	t.Parallel()
+	channel := fresh()
+	for _, path := range []string{"/pub/", "/publish/", "/api/publish/"} {
+		base.post(t, path+channel, jsonText(`{"message": "hi", "NICK": "eve", "Nick": "eve", "nic\u212a": "eve"}`))
+		base.post(t, path+channel, jsonText(`{"message": "hi", "nick": "ann", "NICK": "eve", "nic\u212a": "eve"}`))
+	}
+	assert.Equal(t, strings.Repeat("unknown: hi\nann: hi\n", 3), base.get(t, chatPath(channel, 0)).body)
+}
+
+// Once lines have left, newlines at the end make the length tell the last id; before, there is nothing but lines.
+func TestChatOfAFullLog(t *testing.T) {
+	if !ours(t, noChat) || !ownServers(t) {
+		return
+	}
+	t.Parallel()
+	s := startServer(t, "PUBSUB_HISTORY_MESSAGES=3")
+	shown := ""
+	for id := 1; id <= 80; id++ {
+		s.say(t, "c", greeting)
+		a := s.get(t, chatPath("c", length(shown))+"&timeout=0")
+		require.Equal(t, 200, a.status, "%d is new", id)
+		shown = a.body
+		lines := strings.Repeat("ann: "+greeting+"\n", min(id, 3))
+		if id <= 3 {
+			require.Equal(t, lines, shown)
+			continue
+		}
+		require.Equal(t, lines, strings.TrimRight(shown, "\n")+"\n")
+		require.Equal(t, id%64, length(shown)%64)
+	}
+	assert.Equal(t, 304, s.get(t, chatPath("c", length(shown))+"&timeout=0").status)
+}

@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -58,4 +59,29 @@ func TestIdempotencyKeyOfARefusedPostIsFree(t *testing.T) {
 	var r receipt
 	base.post(t, "/pub/"+channel, form("message", "now with a text"), key).into(t, &r)
 	assert.Equal(t, int64(1), r.ID)
+}
+
+// Nobody's message is taken for another's because both were called the same.
+func TestIdempotencyKeyIsOfOneContent(t *testing.T) {
+	if !ours(t, noCursors) {
+		return
+	}
+	t.Parallel()
+	channel, key := fresh(), "Idempotency-Key: 1"
+	post := func(c *conn, text string) (r receipt) {
+		b := form("message", text)
+		c.send(t, "POST", "/pub/"+channel, key, "Content-Type: "+b.contentType, fmt.Sprint("Content-Length: ", len(b.text)))
+		c.write(t, b.text)
+		c.receive(t, "POST").into(t, &r)
+		return r
+	}
+	ann, bob := base.dial(t), base.dial(t)
+	assert.Equal(t, int64(1), post(ann, "one").ID)
+	assert.Equal(t, int64(2), post(ann, "two").ID, "from the same client")
+	assert.Equal(t, int64(3), post(bob, "three").ID, "from another")
+	for id, text := range []string{"one", "two", "three"} {
+		assert.Equal(t, int64(id+1), post(ann, text).ID)
+		assert.Equal(t, int64(id+1), post(bob, text).ID)
+	}
+	assert.Equal(t, []any{"one", "two", "three"}, base.read(t, channel, "since=all&timeout=0").texts())
 }

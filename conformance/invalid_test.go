@@ -167,3 +167,21 @@ func TestRequestsThatAreNoneAreToldSo(t *testing.T) {
 		})
 	}
 }
+
+// What curl -d sends, which calls it a form.
+func TestJSONThatIsCalledAFormIsToldTheType(t *testing.T) {
+	if !ours(t, whyJSON) {
+		return
+	}
+	t.Parallel()
+	for _, path := range []string{"/pub", "/pub/" + fresh(), "/publish/" + fresh(), "/api/publish/" + fresh()} {
+		for _, text := range []string{`{"message":"hi"}`, " \n{\"message\":\"hi\"}", `{"message`} {
+			a := base.post(t, path, body{urlencoded, text})
+			a.requireRefused(t, 415)
+			assert.Contains(t, a.body, "application/json", path)
+		}
+	}
+	a := base.post(t, "/pub", body{"", `{"message":"hi"}`})
+	a.requireRefused(t, 415)
+	assert.Contains(t, a.body, "application/json")
+}

@@ -99,3 +99,13 @@ func TestMessageOfTheServersOwnFields(t *testing.T) {
 	require.NoError(t, err)
 	assert.InDelta(t, server.Unix(), got["timestamp"], 60)
 }
+
+func TestSubEndsItsLine(t *testing.T) {
+	if !ours(t, "it ends with the message") {
+		return
+	}
+	poll := base.polls(t, 1, "/sub")[0]
+	base.post(t, "/pub", form("message", fresh()))
+	a := poll.receive(t, "GET")
+	assert.Regexp(t, `^\{.*\}\n$`, a.body)
+}

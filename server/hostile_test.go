@@ -101,8 +101,36 @@ var hostile = map[string]string{
 	"a pipeline behind a poll":    head("GET", "/sub?since=now&timeout=0.05") + strings.Repeat(head("GET", "/nothing"), 20),
 	"an upgrade":                  head("GET", "/sub?timeout=0&since=now", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: x"),
 	"expecting to continue":       head("POST", "/pub", "Expect: 100-continue", "Content-Length: 9999999"),
+	"an invented proxy":           head("GET", "/sub?since=now&timeout=0", "Forwarded: for=192.0.2.1;host=evil", "X-Forwarded-For: 192.0.2.1, garbage"),
+	"a proxy of 15 KB":            head("GET", "/api/poll/c?timeout=0", "X-Forwarded-For: "+strings.Repeat("192.0.2.1, ", 1300)),
+	"a channel of 15 KB":          head("GET", "/sub/"+strings.Repeat("c", 15_000)+"?since=now"),
+	"two keys":                    head("POST", "/pub/c?message=x", "Idempotency-Key: ,", "Idempotency-Key: 2"),
+	"channels by reading":         manyOf(50, func(i int) string { return head("GET", fmt.Sprintf("/sub/read-%d?since=all&timeout=0", i)) }),
+	"channels by posting": manyOf(50, func(i int) string {
+		return head("POST", fmt.Sprintf("/pub/posted-%d?message=x", i), "Idempotency-Key: 1")
+	}),
+	"conversations of nobody":     manyOf(20, func(i int) string { return head("GET", fmt.Sprintf("/chat?chat_id=read-%d&timeout=0", i)) }),
+	"foreign cursors":             strings.Repeat(head("GET", "/sub?since=another-5&timeout=0"), 10),
+	"a foreign cursor that waits": head("GET", "/sub/foreign?since=another-5&timeout=60"),
+	"the list of channels":        strings.Repeat(head("GET", "/channels"), 20),
+	"the list, a name at a time":  head("GET", "/channels?limit=1&after="+strings.Repeat("z", 10_000)),
+	"the metrics":                 strings.Repeat(head("GET", "/metrics"), 3),
+	"JSON of 90 KB":               postOf("/api/publish/c", jsonBody, `{"a":[`+strings.Repeat("{},", 30_000)+`{}]}`),
+	"escapes of 90 KB":            postOf("/api/publish/c", jsonBody, `{"a":"`+strings.Repeat(`\u0001`, 15_000)+`"}`),
+	"aliases of the server's":     postOf("/publish/c", jsonBody, `{"message":"x","ID":1,"CHANNEL":"chat","nic\u212a":"x"}`),
+	"dots for a channel":          head("POST", "/pub/%2e%2e?message=x"),
+	"a newer poll of the client":  head("GET", "/sub/superseded", "X-Client-ID: tab"),
 	"a poll, and gone":            head("GET", "/sub/elsewhere"),
 	"half a request line":         "GET /su",
+}
+
+// manyOf is a pipeline of so many requests.
+func manyOf(n int, request func(i int) string) string {
+	var all strings.Builder
+	for i := range n {
+		all.WriteString(request(i))
+	}
+	return all.String()
 }
 
 // attack sends one hostile request, takes in what comes, and returns the

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
@@ -293,4 +295,32 @@ func TestOrigins(t *testing.T) {
 	resp, _ = s.do(t, "POST", "/pub?message=hi", "", stranger)
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	require.Equal(t, "https://stranger.example", resp.Header.Get("Access-Control-Allow-Origin"))
+}
+
+// What is too long in any case is refused before it is read: to read a hundred
+// kilobytes of small values takes megabytes.
+func TestLongJSONIsNotReadFirst(t *testing.T) {
+	s, err := server.New(open(), static, page, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer s.Close()
+	post := func(body string) int {
+		r := httptest.NewRequest("POST", "/api/publish/x", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		return w.Code
+	}
+	long := `{"a":[` + strings.Repeat("[],", 33_000) + `[]]}`
+	allocations := testing.AllocsPerRun(5, func() { require.Equal(t, http.StatusRequestEntityTooLarge, post(long)) })
+	require.Less(t, allocations, 1000.)
+
+	blanks := strings.Repeat(" \n\t\r", 4000)
+	for name, body := range map[string]string{
+		"escapes":              `{"a":"` + strings.Repeat(`\u0041`, 16_000) + `"}`,
+		"escaped quotes":       `{"a":"` + strings.Repeat(`\"`, 8000) + `"}`,
+		"blanks":               blanks + `{` + blanks + `"a"` + blanks + `:` + blanks + `[]` + `}` + blanks,
+		"backslash at the end": `{"a":"` + strings.Repeat(`\\`, 8000) + `"}`,
+	} {
+		require.Equal(t, http.StatusOK, post(body), name)
+	}
 }

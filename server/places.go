@@ -119,9 +119,10 @@ func (p place) since() history.Since {
 // set remembers that the client has everything up to cursor. A place goes forward
 // only: of two polls at once the slower one may come last.
 func (p place) set(cursor history.Cursor) {
-	bytes := p.last.set(p.channel, cursor)
-	if p.client != nil { // only now, so that those who wait for a first message push nobody out
-		p.places.keep(p.client, p.address, placesEntry+bytes)
+	if p.client == nil {
+		p.last.set(p.channel, cursor)
+	} else { // only now, so that those who wait for a first message push nobody out
+		p.places.keep(p, cursor)
 	}
 }
 
@@ -145,14 +146,19 @@ func (l *lasts) set(channel string, cursor history.Cursor) (bytes int) {
 	return bytes
 }
 
-// keep remembers a client from now on. Where there is no room, who has most makes
-// some.
-func (p *places) keep(client *proxied, address netip.Addr, bytes int) {
+// keep remembers a client's place from now on, with those of its polls at the same
+// time. Where there is no room, who has most makes some.
+func (p *places) keep(place place, cursor history.Cursor) {
+	client, address := place.client, place.address
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.held.Remove(p.byProxy[client.who])
+	if known := p.byProxy[client.who]; known != nil {
+		client = known.Thing
+		p.held.Remove(known)
+	}
 	client.at = time.Now()
-	p.byProxy[client.who] = p.held.Add(address, client, bytes)
+	bytes := client.last.set(place.channel, cursor)
+	p.byProxy[client.who] = p.held.Add(address, client, placesEntry+bytes)
 	for p.held.Weights.Total() > placesBytes {
 		largest, _ := p.held.Weights.Largest()
 		p.forgetOldest(largest, client.at)

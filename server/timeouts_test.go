@@ -54,17 +54,23 @@ func (p *pipes) dial() net.Conn {
 
 // bubble runs a test with a server in a bubble.
 func bubble(t *testing.T, config server.Config, test func(t *testing.T, p *pipes, stop func())) {
+	bubbleLogging(t, config, slog.New(slog.DiscardHandler), test)
+}
+
+func bubbleLogging(t *testing.T, config server.Config, log *slog.Logger, test func(t *testing.T, p *pipes, stop func())) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := server.New(config, static, page, slog.New(slog.DiscardHandler))
+		s, err := server.New(config, static, page, log)
 		require.NoError(t, err)
 		p := &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}
 		ctx, cancel := context.WithCancel(context.Background())
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(ctx, p, nil) }()
+		defer func() { // also of a test that failed: the bubble waits for all in it
+			cancel()
+			require.NoError(t, <-served)
+			require.NoError(t, s.Close())
+		}()
 		test(t, p, cancel)
-		cancel()
-		require.NoError(t, <-served)
-		require.NoError(t, s.Close())
 	})
 }
 
@@ -192,9 +198,55 @@ func TestPollTimeouts(t *testing.T) {
 	}
 }
 
-// The place that a connection remembers may be in a log that has been forgotten
-// since: then its next poll waits for what comes.
-func TestPlainPollWaitsOnWhereItsChannelIsEmpty(t *testing.T) {
+// A plain /sub whose place a newer one takes is told so; one that was sent newlines
+// already cannot be told, and must not end as if it had been answered.
+func TestSupersededPollIsToldOrCut(t *testing.T) {
+	config := open()
+	config.MaxPollsPerClient = 1
+	for name, c := range map[string]struct {
+		after time.Duration
+		check func(t *testing.T, resp *http.Response, body string, err error)
+	}{
+		"before a newline": {config.Heartbeat / 2, func(t *testing.T, resp *http.Response, body string, err error) {
+			require.NoError(t, err)
+			requireRefused(t, resp, body, http.StatusTooManyRequests, "Newer polls of this client")
+		}},
+		"after two": {config.Heartbeat * 5 / 2, func(t *testing.T, resp *http.Response, body string, err error) {
+			require.Equal(t, http.StatusOK, resp.StatusCode)
+			require.Equal(t, "\n\n", body)
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, config, func(t *testing.T, p *pipes, _ func()) {
+				poll := func() net.Conn {
+					c := p.dial()
+					_, err := io.WriteString(c, head("GET", "/sub", "X-Client-ID: tab"))
+					check(t, err == nil, "%v", err)
+					return c
+				}
+				client := poll()
+				defer client.Close()
+				time.AfterFunc(c.after, func() {
+					newer := poll()
+					time.Sleep(time.Second)
+					newer.Close()
+				})
+				began := time.Now()
+				resp, err := http.ReadResponse(bufio.NewReader(client), nil)
+				require.NoError(t, err)
+				body, err := io.ReadAll(resp.Body)
+				c.check(t, resp, string(body), err)
+				require.InDelta(t, c.after.Seconds(), time.Since(began).Seconds(), 1)
+			})
+		})
+	}
+}
+
+// The place that a connection remembers may be in a channel whose messages are gone
+// and whose place another has taken: its next poll waits for what comes, and the ids
+// go on.
+func TestPlainPollWaitsOnWhereItsChannelIsGone(t *testing.T) {
 	config := open()
 	config.HistoryAge, config.MaxChannels = time.Second, 1
 	bubble(t, config, func(t *testing.T, p *pipes, _ func()) {
@@ -206,14 +258,14 @@ func TestPlainPollWaitsOnWhereItsChannelIsEmpty(t *testing.T) {
 			status, _ := answer(t, poster)
 			require.Equal(t, http.StatusOK, status)
 		}
-		for i, said := range []string{"first", "second"} {
-			_, err := io.WriteString(client, request("/sub"))
+		for id, said := range []string{"first", "second"} {
+			_, err := io.WriteString(client, request("/sub/room"))
 			require.NoError(t, err)
 			synctest.Wait()
-			time.AfterFunc(3*time.Second, func() { post("/pub?message=" + said) })
+			time.AfterFunc(3*time.Second, func() { post("/pub/room?message=" + said) })
 			status, body := answer(t, client)
 			require.Equal(t, http.StatusOK, status)
-			require.Contains(t, body, fmt.Sprintf(`"id":%d,`, i+1))
+			require.Contains(t, body, fmt.Sprintf(`"id":%d,`, id+1))
 			require.Contains(t, body, said)
 			time.Sleep(2 * time.Second) // the message expires
 			post("/pub/other?message=takes+the+place")

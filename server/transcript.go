@@ -59,6 +59,7 @@ type transcript struct {
 	lines []line
 	text  string // of all lines
 	units int    // of the text
+	whole int    // the same before any line had left, 0 if that is not known
 }
 
 // version is what changes when a message comes or leaves.
@@ -84,7 +85,7 @@ type said struct {
 //
 // A reader knows by the length whether there is anything new. Once lines have left,
 // a new line may be as long as those that it took the place of, so newlines at the
-// end bring the length to the last id, modulo 64.
+// end bring the length to the last id, modulo 64 and away from what it was before any had.
 func (t *transcript) now() (said, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -99,12 +100,17 @@ func (t *transcript) now() (said, error) {
 		t.at = at
 	}
 	cursor := t.since.Cursor()
-	fill := ""
+	fill := 0
 	if dropped := len(t.lines) == 0 || t.lines[0].id > 1; dropped {
 		const wheel = 64
-		fill = strings.Repeat("\n", int((cursor.ID+wheel-uint64(t.units)%wheel)%wheel))
+		fill = int((cursor.ID + wheel - uint64(t.units)%wheel) % wheel)
+		if t.whole > 0 && t.units+fill == t.whole {
+			fill += wheel
+		}
+	} else {
+		t.whole = t.units
 	}
-	return said{t.text, fill, t.units + len(fill), cursor}, nil
+	return said{t.text, strings.Repeat("\n", fill), t.units + fill, cursor}, nil
 }
 
 // update adds the messages that came and drops those up to a place. mu is held.

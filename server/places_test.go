@@ -1,0 +1,96 @@
+package server
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pubsub/server/history"
+)
+
+func at(id uint64) history.Cursor { return history.Cursor{Epoch: "epoch", ID: id} }
+
+func (p *places) ofClient(forwarded, agent, channel string) place {
+	r := httptest.NewRequest("GET", "/sub", nil)
+	r.Header.Set("X-Forwarded-For", forwarded)
+	r.Header.Set("User-Agent", agent)
+	return p.of(r, channel)
+}
+
+func TestPlacesGoForwardOnly(t *testing.T) {
+	var l lasts
+	p := place{last: &l, channel: "chat"}
+	p.set(at(5))
+	p.set(at(3))
+	require.Equal(t, history.After(at(5)), p.since())
+	p.set(at(6))
+	require.Equal(t, history.After(at(6)), p.since())
+	renewed := history.Cursor{Epoch: "another", ID: 1}
+	p.set(renewed)
+	require.Equal(t, history.After(renewed), p.since(), "the log began anew")
+	for i := range placesPerClient - 1 {
+		place{last: &l, channel: fmt.Sprint(i)}.set(at(1))
+	}
+	require.Equal(t, history.After(renewed), p.since())
+	place{last: &l, channel: "more"}.set(at(1))
+	require.Equal(t, history.Now(), p.since(), "the channel not used for longest")
+}
+
+// A client behind a proxy whose first polls are several at once has one memory.
+func TestFirstPollsAtOnceShareTheirPlaces(t *testing.T) {
+	p := newPlaces(addresses{1})
+	chat := func() place { return p.ofClient("203.0.113.1", "", "chat") }
+	slow, quick, other := chat(), chat(), p.ofClient("203.0.113.1", "", "other")
+	quick.set(at(1))
+	chat().set(at(2))
+	slow.set(at(1))
+	require.Equal(t, history.After(at(2)), chat().since())
+	other.set(at(7))
+	require.Equal(t, history.After(at(2)), chat().since())
+	require.Equal(t, history.After(at(7)), p.ofClient("203.0.113.1", "", "other").since())
+}
+
+// An address may invent as many clients as it likes: what is remembered is bounded,
+// and the others' is not what is forgotten.
+func TestInventedClientsPushOutNobodyElse(t *testing.T) {
+	p := newPlaces(addresses{1})
+	bob := func() place { return p.ofClient("203.0.113.2", "bob", "chat") }
+	bob().set(at(9))
+	long := strings.Repeat("x", 1000)
+	for i := range 2 * placesBytes / placesEntry {
+		if invented := fmt.Sprint(long, i); i%2 == 0 {
+			p.ofClient(invented+", 203.0.113.1", "", "chat").set(at(1))
+		} else {
+			p.ofClient("203.0.113.1", invented, "chat").set(at(1))
+		}
+		require.LessOrEqual(t, p.held.Weights.Total(), placesBytes)
+		require.LessOrEqual(t, len(p.byProxy), placesBytes/placesEntry)
+	}
+	require.Greater(t, p.held.Weights.Total(), placesBytes*9/10)
+	cid := func() place { return p.ofClient("203.0.113.3", "cid", "chat") }
+	cid().set(at(4))
+	require.Equal(t, history.After(at(4)), cid().since(), "a newcomer")
+	require.Equal(t, history.After(at(9)), bob().since())
+	require.Equal(t, history.Now(), p.ofClient(long+"0, 203.0.113.1", "", "chat").since())
+}
+
+func TestPlacesAreForgottenInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlaces(addresses{1})
+		ann, bob := p.ofClient("203.0.113.1", "", "chat"), p.ofClient("203.0.113.2", "", "chat")
+		ann.set(at(1))
+		bob.set(at(1))
+		time.Sleep(placesFor - time.Second)
+		bob.set(at(2))
+		time.Sleep(time.Second)
+		p.forget()
+		require.Len(t, p.byProxy, 1)
+		require.Equal(t, history.After(at(2)), p.ofClient("203.0.113.2", "", "chat").since())
+		require.Equal(t, 1, p.held.Weights.Holders())
+	})
+}
