@@ -186,7 +186,7 @@ func (p *places) forget() {
 	defer p.mu.Unlock()
 	since := time.Now().Add(-placesFor)
 	for _, held := range p.byProxy {
-		for p.forgetOldest(held.Holder, since) {
+		for address := held.Holder(); p.forgetOldest(address, since); {
 		}
 	}
 }

@@ -26,16 +26,18 @@ type polls struct {
 	addresses addresses
 
 	mu        sync.Mutex // guards all below
-	pending   shares.Holdings[netip.Addr, *pendingPoll]
+	pending   shares.Holdings[netip.Addr, poll]
 	onChannel map[string]*shares.Shares[netip.Addr]
 	byClient  map[clientID][]*pendingPoll // oldest first
 }
 
 // pendingPoll is a poll that was let in.
-type pendingPoll struct {
+type pendingPoll = shares.Holding[netip.Addr, poll]
+
+type poll struct {
 	channel string
+	here    *shares.Shares[netip.Addr] // on the channel
 	client  clientID
-	held    *shares.Holding[netip.Addr, *pendingPoll]
 	end     context.CancelCauseFunc
 }
 
@@ -63,22 +65,32 @@ func (p *polls) admit(r *http.Request, channel string) (ctx context.Context, lea
 		return nil, nil, refuse(http.StatusBadRequest, "An X-Client-ID has at most 128 bytes.")
 	}
 	ctx = r.Context()
-	poll := &pendingPoll{channel: channel, client: clientID{p.addresses.of(r), name}, end: endOf(r)}
+	poll := poll{channel: channel, client: clientID{p.addresses.of(r), name}, end: endOf(r)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.makeRoom(poll); err != nil {
+	poll.here = p.onChannel[channel]
+	if err := p.makeRoom(&poll); err != nil {
 		return nil, nil, err
 	}
-	if name != "" && p.config.MaxPollsPerClient > 0 {
+	named := name != "" && p.config.MaxPollsPerClient > 0
+	if named {
 		ctx, poll.end = context.WithCancelCause(ctx)
-		p.supersede(poll)
 	}
-	poll.held = p.pending.Add(poll.client.address, poll, 1)
-	if p.onChannel[channel] == nil {
-		p.onChannel[channel] = new(shares.Shares[netip.Addr])
+	pending := p.add(poll)
+	if named {
+		p.supersede(pending)
 	}
-	p.onChannel[channel].Add(poll.client.address, 1)
-	return ctx, func() { p.leave(poll) }, nil
+	return ctx, func() { p.leave(pending) }, nil
+}
+
+// add counts a poll. mu is held.
+func (p *polls) add(poll poll) *pendingPoll {
+	if poll.here == nil || p.onChannel[poll.channel] != poll.here { // nobody is there, any more
+		poll.here = new(shares.Shares[netip.Addr])
+		p.onChannel[poll.channel] = poll.here
+	}
+	poll.here.Add(poll.client.address, 1)
+	return p.pending.Add(poll.client.address, poll, 1)
 }
 
 // endOf ends whatever is under way on the connection of r.
@@ -90,8 +102,8 @@ func endOf(r *http.Request) context.CancelCauseFunc {
 }
 
 // makeRoom sees to it that there is a place for poll. mu is held.
-func (p *polls) makeRoom(poll *pendingPoll) error {
-	address, all, here := poll.client.address, &p.pending.Weights, p.onChannel[poll.channel]
+func (p *polls) makeRoom(poll *poll) error {
+	address, all, here := poll.client.address, &p.pending.Weights, poll.here
 	if reached(all.Of(address), p.config.MaxPollsPerAddress) {
 		return tooMany("polls-per-address", soon(), "%d polls are pending from your address, as many as one may have. Let some end.", p.config.MaxPollsPerAddress)
 	}
@@ -113,8 +125,8 @@ func (p *polls) displace(among *shares.Shares[netip.Addr], address netip.Addr, c
 		return false
 	}
 	for held := range p.pending.Of(victim) {
-		if poll := held.Thing; channel == "" || poll.channel == channel {
-			p.remove(poll)
+		if poll := &held.Thing; channel == "" || poll.channel == channel {
+			p.remove(held)
 			poll.end(errDisplaced)
 			return true
 		}
@@ -125,34 +137,37 @@ func (p *polls) displace(among *shares.Shares[netip.Addr], address netip.Addr, c
 // supersede ends the oldest poll of a client that has as many as it may, and counts
 // the new one. mu is held.
 func (p *polls) supersede(poll *pendingPoll) {
-	if pending := p.byClient[poll.client]; len(pending) >= p.config.MaxPollsPerClient {
-		pending[0].end(errSuperseded)
-		p.byClient[poll.client] = pending[1:]
+	client := poll.Thing.client
+	pending := p.byClient[client]
+	if len(pending) >= p.config.MaxPollsPerClient {
+		pending[0].Thing.end(errSuperseded)
+		pending = pending[1:]
 	}
-	p.byClient[poll.client] = append(p.byClient[poll.client], poll)
+	p.byClient[client] = append(pending, poll)
 }
 
 func (p *polls) leave(poll *pendingPoll) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.remove(poll)
-	if poll.client.name == "" || p.config.MaxPollsPerClient == 0 {
+	client := poll.Thing.client
+	if client.name == "" || p.config.MaxPollsPerClient == 0 {
 		return
 	}
-	poll.end(nil)
-	pending := slices.DeleteFunc(p.byClient[poll.client], func(other *pendingPoll) bool { return other == poll })
-	if p.byClient[poll.client] = pending; len(pending) == 0 {
-		delete(p.byClient, poll.client)
+	poll.Thing.end(nil)
+	pending := slices.DeleteFunc(p.byClient[client], func(other *pendingPoll) bool { return other == poll })
+	if p.byClient[client] = pending; len(pending) == 0 {
+		delete(p.byClient, client)
 	}
 }
 
 // remove counts a poll no more. mu is held.
-func (p *polls) remove(poll *pendingPoll) {
-	if !p.pending.Remove(poll.held) {
+func (p *polls) remove(pending *pendingPoll) {
+	if !p.pending.Remove(pending) {
 		return // it was displaced
 	}
-	here := p.onChannel[poll.channel]
-	if here.Add(poll.client.address, -1); here.Total() == 0 {
+	poll := &pending.Thing
+	if poll.here.Add(poll.client.address, -1); poll.here.Total() == 0 {
 		delete(p.onChannel, poll.channel)
 	}
 }

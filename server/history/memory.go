@@ -262,10 +262,10 @@ func (m *Memory) overweight(by Owner) *entry {
 // Read implements [Log].
 func (m *Memory) Read(name string, since Since, limit int) (*Page, error) {
 	for {
-		if page := m.readPast(name, since, limit); page != nil {
+		if page := m.readChannel(name, since, limit); page != nil {
 			return page, nil
 		}
-		if page := m.readChannel(name, since, limit); page != nil {
+		if page := m.readPast(name, since, limit); page != nil {
 			return page, nil
 		}
 	}

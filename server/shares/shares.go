@@ -21,27 +21,36 @@ type share[K comparable] struct {
 // Add gives holder n more, or takes -n from it, and returns what it then has. One
 // that has nothing is forgotten.
 func (s *Shares[K]) Add(holder K, n int) int {
-	s.total += n
-	had := s.byHolder[holder]
-	switch {
-	case had == nil && n == 0:
-		return 0
-	case had == nil:
+	share := s.of(holder)
+	if s.add(share, n); share.weight == 0 {
+		s.drop(share)
+	}
+	return share.weight
+}
+
+// of returns a holder's share, which is made if it has none.
+func (s *Shares[K]) of(holder K) *share[K] {
+	known := s.byHolder[holder]
+	if known == nil {
 		if s.byHolder == nil {
 			s.byHolder = make(map[K]*share[K])
 		}
-		s.byHolder[holder] = &share[K]{holder: holder, weight: n}
-		heap.Push(&s.largest, s.byHolder[holder])
-		return n
+		known = &share[K]{holder: holder}
+		s.byHolder[holder] = known
+		heap.Push(&s.largest, known)
 	}
-	had.weight += n
-	if had.weight == 0 {
-		heap.Remove(&s.largest, had.at)
-		delete(s.byHolder, holder)
-		return 0
-	}
-	heap.Fix(&s.largest, had.at)
-	return had.weight
+	return known
+}
+
+func (s *Shares[K]) add(share *share[K], n int) {
+	s.total += n
+	share.weight += n
+	heap.Fix(&s.largest, share.at)
+}
+
+func (s *Shares[K]) drop(share *share[K]) {
+	heap.Remove(&s.largest, share.at)
+	delete(s.byHolder, share.holder)
 }
 
 // Of returns what holder has.
