@@ -19,6 +19,7 @@ type gate struct {
 	permits int // messages that may pass
 	rest    int // bytes still to be read of what was let through
 	skip    int // bytes still to be written of a message that is dropped
+	keep    int // or of the greeting or a message that is not
 
 	// onMessage is called for each message when it begins, and the message dropped;
 	// nil for a SUB that waits for messages.
@@ -31,7 +32,7 @@ type gate struct {
 	ready chan struct{}
 }
 
-func newGate() gate { return gate{rest: greetingBytes, ready: make(chan struct{}, 1)} }
+func newGate() gate { return gate{rest: greetingBytes, keep: greetingBytes, ready: make(chan struct{}, 1)} }
 
 // open lets the next message of unread through if it is all there and has a
 // permit, and returns how many bytes may be read now.
@@ -60,17 +61,24 @@ func (p *pipe) merges(b []byte) bool {
 	case g.skip > 0:
 		g.skip -= len(b)
 		return true
-	case g.rest > 0 || len(b) < 2:
+	case g.keep > 0:
+		g.keep -= len(b)
 		return false
-	case g.onMessage != nil:
-		g.onMessage()
-	case firstMessage(p.unread.Bytes()) > 0:
-		g.onMerge()
-	default:
+	case len(b) < 2:
 		return false
 	}
 	_, header, size := frame(b)
-	g.skip = header + int(size) - len(b)
+	rest := header + int(size) - len(b)
+	switch {
+	case g.onMessage != nil:
+		g.onMessage()
+	case g.rest == 0 && firstMessage(p.unread.Bytes()) > 0:
+		g.onMerge()
+	default:
+		g.keep = rest
+		return false
+	}
+	g.skip = rest
 	return true
 }
 

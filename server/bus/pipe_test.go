@@ -74,6 +74,43 @@ func TestPipeOfASubHoldsOneMessage(t *testing.T) {
 	require.Equal(t, "\x00\x05again", p.unread.String())
 }
 
+// A message may come in parts while the one before it is read in parts.
+func TestPipeOfASubTellsMessagesApartWhileItIsRead(t *testing.T) {
+	p := newPipe()
+	p.gate = gate{ready: make(chan struct{}, 1), onMerge: func() { t.Fatal("none was to be dropped") }}
+	write := func(parts ...string) {
+		for _, part := range parts {
+			_, err := p.write([]byte(part))
+			require.NoError(t, err)
+		}
+	}
+	read := func(n int) string {
+		b := make([]byte, n)
+		n, err := p.Read(b)
+		require.NoError(t, err)
+		return string(b[:n])
+	}
+	write("\x00\x05", "first")
+	p.permit()
+	require.Equal(t, "\x00\x05", read(2))
+	write("\x00\x06")
+	require.Equal(t, "first", read(5))
+	write("second") // as a header it would be that of a very long message
+	p.permit()
+	require.Equal(t, "\x00\x06second", read(8))
+	write("\x00\x05", "third")
+	holds, _ := p.look()
+	require.True(t, holds)
+
+	p.permit()
+	require.Equal(t, "\x00\x05", read(2))
+	write("\x00\x06", "fourth", "\x00\x05") // all while the third is read
+	require.Equal(t, "third", read(5))
+	write("fifth")
+	p.discard()
+	require.Zero(t, p.unread.Len())
+}
+
 // What a poll waits with should be small again after a large message.
 func TestPipeGivesALargeBufferBack(t *testing.T) {
 	p := newPipe()
