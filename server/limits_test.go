@@ -153,12 +153,8 @@ func TestRefusedPostsTakeNoTokens(t *testing.T) {
 	s := start(t, config)
 	s.post(t, "hi")
 	var posters sync.WaitGroup
-	for range 16 {
-		posters.Go(func() {
-			for range 100 {
-				s.do(t, "POST", "/pub?message=hi", "")
-			}
-		})
+	for range 200 {
+		posters.Go(func() { s.do(t, "POST", "/pub?message=hi", "") })
 	}
 	posters.Wait()
 	resp, body := s.do(t, "POST", "/pub?message=hi", "")

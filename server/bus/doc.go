@@ -12,7 +12,10 @@
 //   - Its inproc panics on frames over 255 bytes, because a read drops what
 //     does not fit: a pipe keeps the rest for the next read.
 //   - A PUB writes to its subscribers one after another under one lock: a
-//     write to a SUB never waits; when its buffer is full the SUB is cut off.
+//     write to a SUB never waits, since a SUB holds one message that was not
+//     seen and drops those behind it; one is enough to come for all.
+//   - A PUB's own queue has no bound, or drops in silence: [queue] stands before
+//     it, in which the messages of one channel merge.
 //   - Subscribing is asynchronous: Subscribe returns when the PUB's end has
 //     read everything that the SUB wrote and is waiting for more.
 //   - A SUB's reader blocks for ever on a full queue if the socket is closed
