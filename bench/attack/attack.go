@@ -35,7 +35,7 @@ var All = []Attack{
 	{Name: "forwarded", run: forwarded,
 		About: "990 polls without a cursor on 16 channels, each with a new Forwarded and User-Agent, answered by posts of the attacker."},
 	{Name: "unread-lists", run: unreadLists,
-		About: "9,990 channel names of 128 bytes are polled, nearly all there may be, then 1,000 connections ask for /channels and never read."},
+		About: "9,990 channel names of 128 bytes are polled and posted to, nearly all there may be, then 1,000 connections ask for /channels and never read."},
 	{Name: "unread-pages", run: unreadPages,
 		About: "A channel is filled with 1,000 messages of 16 KB, then 5,000 connections ask for a page of it and never read."},
 	{Name: "dear-reads", run: dearReads,

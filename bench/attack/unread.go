@@ -15,7 +15,9 @@ import (
 // tiny is a receive buffer that leaves nearly all of an answer to the sender.
 const tiny = 2 << 10
 
-// unreadLists lets many wait for a long list that they do not take in.
+// unreadLists lets many wait for a long list that they do not take in. A server
+// lists the names that were polled, or only those that were posted to: accomplices
+// see to these.
 func unreadLists(ctx context.Context, s *scene) error {
 	const names, callers = 9990, 8 // with more a server may drop them all
 	each(callers, func(part int) {
@@ -23,6 +25,13 @@ func unreadLists(ctx context.Context, s *scene) error {
 		defer c.hangUp()
 		for i := part; i < names && ctx.Err() == nil; i += callers {
 			c.ask(ctx, s.get("/sub/"+longName(i)+"?since=now&timeout=0"))
+		}
+	})
+	dealt(ctx, names/burst, 16, func(part int) {
+		c := s.caller(accomplice(part))
+		defer c.hangUp()
+		for i := range burst {
+			c.ask(ctx, s.say(longName(part*burst+i), "mine"))
 		}
 	})
 	list := &caller{scene: s, from: newcomer(0), counts: new(answers)}
