@@ -32,7 +32,9 @@ type gate struct {
 	ready chan struct{}
 }
 
-func newGate() gate { return gate{rest: greetingBytes, keep: greetingBytes, ready: make(chan struct{}, 1)} }
+func newGate() gate {
+	return gate{rest: greetingBytes, keep: greetingBytes, ready: make(chan struct{}, 1)}
+}
 
 // open lets the next message of unread through if it is all there and has a
 // permit, and returns how many bytes may be read now.

@@ -3,6 +3,7 @@ package history_test
 import (
 	"encoding/json"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -52,6 +53,44 @@ func inUse() int64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc)
+}
+
+// What does not fit any more is forgotten before its time. Such a channel goes on
+// above what it was, so that who keeps bare ids misses nothing, and who waited for
+// its first message is told that there may have been others.
+func TestForgottenBeforeItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := history.NewMemory(history.Options{Age: time.Minute})
+		defer m.Close()
+		say := func(channel string) history.Cursor {
+			_, cursor, err := m.Append(channel, []byte(`{}`), history.Owner{})
+			require.NoError(t, err)
+			return cursor
+		}
+		read := func(since history.Since) *history.Page {
+			page, err := m.Read("chat", since, 9)
+			require.NoError(t, err)
+			return page
+		}
+		before := read(history.Now()).Cursor
+		for range 3 {
+			say("chat")
+		}
+		time.Sleep(10 * time.Minute)
+		long := strings.Repeat("n", 120)
+		for i := range 190_000 { // 64 MiB of names and ids
+			say(long + strconv.Itoa(i))
+		}
+		time.Sleep(10 * time.Minute)
+		require.Empty(t, m.Channels())
+
+		unknown := read(history.Now()).Cursor
+		require.Equal(t, uint64(3), unknown.ID, "it may be any that was forgotten")
+		require.Equal(t, uint64(4), say("chat").ID)
+		require.Len(t, read(history.AfterID(3)).Messages, 1)
+		require.Nil(t, read(history.After(unknown)).Gap)
+		require.Equal(t, &history.Gap{Reason: history.Restarted}, read(history.After(before)).Gap)
+	})
 }
 
 func TestAppendTimestamp(t *testing.T) {
