@@ -29,7 +29,7 @@ func (s *Server) channels(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	kept, waited := s.memory.Channels(), s.limits.channels()
-	giveBack, ok := s.limits.holdAnswer(r, nameBytes*len(waited))
+	giveBack, ok := s.limits.holdAnswer(r, nameBytes*(len(kept)+len(waited)))
 	if !ok {
 		return errUnread
 	}

@@ -43,12 +43,8 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 
 // follow waits for a conversation to have another length, and answers with it.
 func (s *Server) follow(ctx context.Context, w http.ResponseWriter, r *http.Request, channel string, length int, timeout time.Duration) error {
-	transcript, err := s.transcripts.of(channel, func() error { return s.limits.admitRead(r) })
-	if err != nil {
-		return err
-	}
-	for {
-		said, err := transcript.now()
+	for begin := func() error { return s.limits.admitRead(r) }; ; begin = func() error { return nil } {
+		said, err := s.transcripts.now(channel, begin)
 		if err != nil {
 			return err
 		}
@@ -58,7 +54,8 @@ func (s *Server) follow(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		if timeout == 0 {
 			return s.notModified(w)
 		}
-		next := &hub.Query{Channel: channel, Since: history.After(said.cursor), Limit: 1, Timeout: timeout}
+		since := history.After(said.cursor) // what waits holds no text
+		next := &hub.Query{Channel: channel, Since: since, Limit: 1, Timeout: timeout}
 		page, err := s.hub.Follow(ctx, next)
 		switch {
 		case endedInTime(err):

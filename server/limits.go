@@ -59,7 +59,7 @@ func (l *limits) pace(r *http.Request) {
 		return
 	}
 	if wait := l.requests.of(l.of(r)).Reserve().Delay(); wait > 0 {
-		pause(r.Context(), wait)
+		pause(r, wait)
 	}
 }
 

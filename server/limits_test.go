@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,7 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -319,4 +322,26 @@ func TestLongJSONIsNotReadFirst(t *testing.T) {
 	} {
 		require.Equal(t, http.StatusOK, post(body), name)
 	}
+}
+
+// An address that sends more than its rate waits, also if it sends all at once and
+// closes its half, as who does not care for the answers might.
+func TestRequestRate(t *testing.T) {
+	config := open()
+	config.RequestRate = 50
+	s := start(t, config)
+	c := s.dial(t, "/debug")
+	defer c.Close()
+	_, err := io.WriteString(c, strings.Repeat(request("/debug"), 300))
+	require.NoError(t, err)
+	require.NoError(t, c.(*net.TCPConn).CloseWrite())
+	all, err := io.ReadAll(c)
+	check(t, err == nil || errors.Is(err, syscall.ECONNRESET), "%v", err)
+	require.Less(t, strings.Count(string(all), "HTTP/1.1 200"), 100)
+
+	began := time.Now()
+	for range 20 {
+		s.get(t, "/debug")
+	}
+	require.Greater(t, time.Since(began), 200*time.Millisecond, "those who stay are answered later")
 }

@@ -112,11 +112,20 @@ func (s *Server) answerPoll(w http.ResponseWriter, r *http.Request, asked *ask, 
 	}
 	defer giveBack()
 	s.closing(w.Header())
+	closeIfEnded(w, r)
 	s.metrics.handedOver(page, asked.Waited)
 	if asked.goesOn {
 		asked.place.set(page.Cursor)
 	}
 	return asked.answer(w, asked, page)
+}
+
+// closeIfEnded closes the connection behind an answer whose poll was displaced when it
+// had it already: nothing can wait on it any more.
+func closeIfEnded(w http.ResponseWriter, r *http.Request) {
+	if r.Context().Err() != nil {
+		w.Header()["Connection"] = closed
+	}
 }
 
 // endedInTime tells whether a poll ended without a message in a way that lets
@@ -152,7 +161,7 @@ func (s *Server) slowDown(r *http.Request) {
 		s.log.Warn("readers come again and again with cursors of another process: if several answer for one address, " +
 			"they lose each other's messages. Run one process, or one log for all")
 	}
-	pause(r.Context(), time.Duration(wait)*time.Second)
+	pause(r, time.Duration(wait)*time.Second)
 }
 
 // occasion is when something was told last. Its zero value is never.

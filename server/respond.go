@@ -76,7 +76,7 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 			"method", r.Method, "path", r.URL.Path, "address", s.limits.of(r), "error", err}, idOf(r)...)...)
 	}
 	if p.status == http.StatusTooManyRequests {
-		pause(r.Context(), tooManyPause)
+		pause(r, tooManyPause)
 	}
 	s.closing(w.Header())
 	if errors.Is(err, errDisplaced) { // and with it all that its connection may ask
@@ -93,11 +93,15 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 // refusals.
 const tooManyPause = 200 * time.Millisecond
 
-// pause waits, at most until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
+// pause lets a request wait, at most until the server drains. It ends here if its
+// client hangs up: one that sends ahead and closes its half would wait for nothing.
+func pause(r *http.Request, d time.Duration) {
 	select {
 	case <-time.After(d):
-	case <-ctx.Done():
+	case <-r.Context().Done():
+		if !errors.Is(context.Cause(r.Context()), errDraining) {
+			panic(http.ErrAbortHandler)
+		}
 	}
 }
 

@@ -3,9 +3,11 @@
 // To read it: routes.go has every URL. original.go is the Python original and
 // shows a message's whole way; cursor.go, event.go, api.go and chat.go are
 // further ways to the same hub. What they share: input.go reads what was
-// posted, publish.go publishes it, poll.go waits, respond.go answers. Around
+// posted, publish.go publishes it, poll.go waits, respond.go answers, places.go,
+// transcript.go and channels.go know who had what. Around
 // them stand listen.go, listener.go, connections.go, unhandled.go, requests.go,
-// hosts.go, origins.go, limits.go, refusals.go, metrics.go, drain.go and upkeep.go. What
+// hosts.go, origins.go, limits.go (polls, rates, unread), refusals.go, metrics.go,
+// drain.go and upkeep.go. What
 // can be set is in config.go; load.go reads it.
 package server
 
@@ -146,6 +148,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool)
 	if c := connOf(r); c != nil {
 		c.handled.Store(true)
 	}
+	s.limits.pace(r) // before the time for a body begins
 	if r.Body != http.NoBody {
 		// Also for a body that no handler reads: net/http reads it to its end.
 		// It takes the deadline back when that comes. A recorder has none.
@@ -160,7 +163,6 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool)
 	if s.config.TrustedHops == 0 && len(r.Header["X-Forwarded-For"]) > 0 {
 		s.forwarded.Do(s.warnOfForwarded)
 	}
-	s.limits.pace(r)
 	answered, err := s.admit(w, r)
 	if err != nil {
 		s.answerError(w, r, err)

@@ -32,20 +32,20 @@ func newTranscripts(h *hub.Hub) *transcripts {
 	return &transcripts{h, byChannel}
 }
 
-// of returns a channel's transcript. To make one costs much, to bring one up to
-// date little: begin is asked before the former.
-func (t *transcripts) of(channel string, begin func() error) (*transcript, error) {
-	if known, found := t.byChannel.Get(channel); found {
-		return known, nil
+// now returns what has been said on a channel. To begin a transcript costs much, to
+// bring one up to date little: begin is asked before the former.
+func (t *transcripts) now(channel string, begin func() error) (said, error) {
+	known, found := t.byChannel.Get(channel)
+	if !found {
+		if err := begin(); err != nil {
+			return said{}, err
+		}
+		known = &transcript{hub: t.hub, channel: channel, since: history.All()}
+		if other, found, _ := t.byChannel.PeekOrAdd(channel, known); found {
+			known = other
+		}
 	}
-	if err := begin(); err != nil {
-		return nil, err
-	}
-	made := &transcript{hub: t.hub, channel: channel, since: history.All()}
-	if known, found, _ := t.byChannel.PeekOrAdd(channel, made); found {
-		return known, nil
-	}
-	return made, nil
+	return known.now()
 }
 
 // transcript is one conversation as text.

@@ -172,7 +172,7 @@ func (b *Bus) takeReleased(s *shard, channel string) *Subscription {
 		sub := waiting[len(waiting)-1]
 		s.keepReleased(channel, waiting[:len(waiting)-1])
 		b.released.Add(-1)
-		if sub.in.closed() { // cut off while nobody read it
+		if sub.in.closed() { // with the bus
 			sub.close()
 			continue
 		}

@@ -134,7 +134,7 @@ func (c *channel) find(since Since, ofLog func(epoch string) bool) (after uint64
 		return dropped + uint64(n), nil
 	case sinceCursor:
 		switch id := since.n; {
-		case since.epoch != c.epoch && !(id == c.before && ofLog(since.epoch)):
+		case since.epoch != c.epoch && !ofLog(since.epoch), id != c.before && ofLog(since.epoch):
 			return dropped, &Gap{Reason: Restarted}
 		case id > c.last:
 			return dropped, &Gap{Reason: Ahead}

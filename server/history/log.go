@@ -27,8 +27,8 @@ type Owner = netip.Addr
 type Log interface {
 	// Append adds object under the channel's next id. object is a compact JSON
 	// object without the [Reserved] fields; it is copied. The ids of a channel
-	// go 1, 2, 3 … within an epoch, and its timestamps rise strictly, also when
-	// the clock steps back. The cursor returned is right after the message.
+	// go up by 1 within an epoch, from 1 unless the channel may have been forgotten,
+	// and its timestamps rise strictly, also when the clock steps back. The cursor returned is right after the message.
 	//
 	// Where there is no room, it is taken from the owner that has most: its
 	// oldest messages leave, and readers are told that they have expired.

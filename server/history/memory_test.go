@@ -67,11 +67,12 @@ func TestForgottenBeforeItsTime(t *testing.T) {
 			require.NoError(t, err)
 			return cursor
 		}
-		read := func(since history.Since) *history.Page {
-			page, err := m.Read("chat", since, 9)
+		readOf := func(channel string, since history.Since) *history.Page {
+			page, err := m.Read(channel, since, 9)
 			require.NoError(t, err)
 			return page
 		}
+		read := func(since history.Since) *history.Page { return readOf("chat", since) }
 		before := read(history.Now()).Cursor
 		for range 3 {
 			say("chat")
@@ -90,6 +91,7 @@ func TestForgottenBeforeItsTime(t *testing.T) {
 		require.Len(t, read(history.AfterID(3)).Messages, 1)
 		require.Nil(t, read(history.After(unknown)).Gap)
 		require.Equal(t, &history.Gap{Reason: history.Restarted}, read(history.After(before)).Gap)
+		require.Equal(t, &history.Gap{Reason: history.Restarted}, readOf("quiet", history.After(before)).Gap)
 	})
 }
 

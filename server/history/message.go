@@ -7,7 +7,7 @@ import (
 
 // Message is one entry of a channel's log.
 type Message struct {
-	ID   uint64    // 1, 2, 3 … within the channel's epoch
+	ID   uint64    // goes up by 1 within the channel's epoch
 	Time time.Time // strictly increasing within the epoch, to the microsecond
 
 	// JSON is the message as every reader gets it: one flat object of id,

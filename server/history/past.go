@@ -68,9 +68,10 @@ func (p *past) forget(e *list.Element) *gone {
 	return g
 }
 
-// forgetOld forgets what is gone for long enough.
+// forgetOld forgets what is gone for long enough: longer than an epoch of the log is
+// good for, of which two sweeps may come late.
 func (p *past) forgetOld(now time.Time) {
-	for e := p.gone.Front(); e != nil && now.Sub(e.Value.(*gone).at) >= pastFor; e = p.gone.Front() {
+	for e := p.gone.Front(); e != nil && now.Sub(e.Value.(*gone).at) >= pastFor+2*sweepEvery; e = p.gone.Front() {
 		p.forget(e)
 	}
 	if now.Sub(p.renewed) >= pastFor/2 {

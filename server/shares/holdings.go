@@ -64,7 +64,7 @@ func (h *Holdings[K, T]) Remove(held *Holding[K, T]) bool {
 	} else {
 		held.next.prev = held.prev
 	}
-	held.holder, held.prev = nil, nil // next stays for who is going through them
+	held.holder, held.prev, held.next = nil, nil, nil // who keeps this one keeps none of the others
 	h.Weights.add(who.share, -held.weight)
 	if who.first == nil {
 		delete(h.byHolder, who.share.holder)
@@ -80,7 +80,9 @@ func (h *Holdings[K, T]) Of(key K) iter.Seq[*Holding[K, T]] {
 		if who == nil {
 			return
 		}
-		for held := who.first; held != nil; held = held.next {
+		for next := who.first; next != nil; {
+			held := next
+			next = held.next
 			if !yield(held) {
 				return
 			}

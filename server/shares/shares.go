@@ -64,9 +64,6 @@ func (s *Shares[K]) Of(holder K) int {
 // Total is what all have together.
 func (s *Shares[K]) Total() int { return s.total }
 
-// Holders is how many have anything.
-func (s *Shares[K]) Holders() int { return len(s.byHolder) }
-
 // Largest returns who has most, and how much: 0 if nobody has anything.
 func (s *Shares[K]) Largest() (holder K, weight int) {
 	if len(s.largest) == 0 {

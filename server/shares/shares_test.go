@@ -1,7 +1,9 @@
 package shares_test
 
 import (
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -33,7 +35,6 @@ func TestShares(t *testing.T) {
 				require.Equal(r, most, weight)
 				require.Equal(r, model[holder], weight)
 				require.Equal(r, total, s.Total())
-				require.Equal(r, len(model), s.Holders())
 			},
 		})
 	})
@@ -60,5 +61,27 @@ func TestHoldings(t *testing.T) {
 	require.Equal(t, 4, weight)
 	require.True(t, h.Remove(b))
 	require.Empty(t, things("ann"))
-	require.Equal(t, 1, h.Weights.Holders())
+	require.Equal(t, 4, h.Weights.Total())
+}
+
+// Who keeps a thing that was removed keeps none of those removed after it.
+func TestHoldingsLetGo(t *testing.T) {
+	var h shares.Holdings[string, *[1 << 20]byte]
+	first := h.Add("ann", nil, 1)
+	gone := make(chan struct{})
+	second := h.Add("ann", new([1 << 20]byte), 1)
+	runtime.AddCleanup(second.Thing, func(struct{}) { close(gone) }, struct{}{})
+	h.Remove(first)
+	h.Remove(second)
+	second = nil
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		select {
+		case <-gone:
+			return true
+		default:
+			return false
+		}
+	}, 10*time.Second, time.Millisecond)
+	runtime.KeepAlive(first)
 }
