@@ -81,7 +81,8 @@ type Query struct {
 // Follow returns what the channel has since the given place. If that is nothing
 // it waits for the next message. When ctx ends first it returns the context's
 // cause, after the timeout [bus.ErrTimeout], and when the bus is closed
-// [bus.ErrClosed], each with an empty page. A gap is told at once. With each page q.Since is moved to where to go on.
+// [bus.ErrClosed], each with an empty page. A gap is told at once. With each page
+// q.Since is moved to where to go on.
 //
 // In a flood, and where a follower finds a fresh message without having waited,
 // which is to ask slower than messages come, it is given more at a time: the page
