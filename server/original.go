@@ -40,7 +40,7 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request, next *ask) error {
 		case err == nil && len(page.Messages) > 0: // a message is available on the bus
 			place.set(page.Cursor)
 			s.metrics.handedOver(page, next.Waited)
-			closeIfEnded(w, r)
+			closeIfDisplaced(w, r)
 			return writeLine(w, page.Messages[0].JSON)
 		case errors.Is(err, bus.ErrTimeout): // nobody has said anything for a while
 			if err := writeHeartbeat(w); err != nil {

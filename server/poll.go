@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -112,7 +113,7 @@ func (s *Server) answerPoll(w http.ResponseWriter, r *http.Request, asked *ask, 
 	}
 	defer giveBack()
 	s.closing(w.Header())
-	closeIfEnded(w, r)
+	closeIfDisplaced(w, r)
 	s.metrics.handedOver(page, asked.Waited)
 	if asked.goesOn {
 		asked.place.set(page.Cursor)
@@ -120,10 +121,10 @@ func (s *Server) answerPoll(w http.ResponseWriter, r *http.Request, asked *ask, 
 	return asked.answer(w, asked, page)
 }
 
-// closeIfEnded closes the connection behind an answer whose poll was displaced when it
-// had it already: nothing can wait on it any more.
-func closeIfEnded(w http.ResponseWriter, r *http.Request) {
-	if r.Context().Err() != nil {
+// closeIfDisplaced closes the connection behind an answer whose poll was displaced
+// when it had it already: nothing can wait on it any more.
+func closeIfDisplaced(w http.ResponseWriter, r *http.Request) {
+	if ctx := r.Context(); ctx.Err() != nil && errors.Is(context.Cause(ctx), errDisplaced) {
 		w.Header()["Connection"] = closed
 	}
 }
