@@ -73,6 +73,7 @@ func (s *Server) writeChat(w http.ResponseWriter, r *http.Request, said said) er
 		return errUnread
 	}
 	defer giveBack()
+	closeIfDisplaced(w, r)
 	if err := write(w, http.StatusOK, textType, nil); err != nil {
 		return err
 	}

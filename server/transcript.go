@@ -85,7 +85,8 @@ type said struct {
 //
 // A reader knows by the length whether there is anything new. Once lines have left,
 // a new line may be as long as those that it took the place of, so newlines at the
-// end bring the length to the last id, modulo 64 and away from what it was before any had.
+// end bring the length to the last id, modulo 64, and away from what it was before
+// any had.
 func (t *transcript) now() (said, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

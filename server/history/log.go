@@ -36,8 +36,8 @@ type Log interface {
 
 	// Read returns what the channel has since the given place, oldest first, at
 	// most limit messages. It never waits, and leaves nothing behind: a channel
-	// that nobody has posted to has a cursor of the log, which holds until and
-	// when somebody does.
+	// that nobody has posted to has a cursor of the log, which is still good when
+	// somebody does.
 	Read(channel string, since Since, limit int) (*Page, error)
 
 	// Channels returns the names of the channels that have messages, sorted. It
