@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pubsub/server/history"
+	"pubsub/server/hub"
 )
 
 // apiPublish publishes a JSON object of any shape.
@@ -30,18 +31,18 @@ func (s *Server) apiPublish(w http.ResponseWriter, r *http.Request, channel stri
 // after last_message_id where that is given.
 func readLastMessage(query fields, asked *ask) (err error) {
 	if query.has("last_message_id") {
-		asked.Since, err = parseID("last_message_id", query.first("last_message_id"))
-		asked.Limit, asked.answer = maxPage, answerAPIReliably
+		asked.places[0].Since, err = parseID("last_message_id", query.first("last_message_id"))
+		asked.limit, asked.answer = maxPage, answerAPIReliably
 	} else {
-		asked.Since, asked.goesOn, err = parseTime(query.first("since"))
-		asked.Limit, asked.answer = 1, answerAPI
+		asked.places[0].Since, asked.goesOn, err = parseTime(query.first("since"))
+		asked.limit, asked.answer = 1, answerAPI
 	}
 	return err
 }
 
 // answerAPI gives a time to go on from: that of the last message that the client
 // has. The clock after the last look would pass over what came in between.
-func answerAPI(w http.ResponseWriter, asked *ask, page *history.Page) error {
+func answerAPI(w http.ResponseWriter, asked *ask, page *hub.Page) error {
 	if len(page.Messages) == 0 {
 		at := page.LastTime
 		if at.IsZero() {
@@ -56,7 +57,7 @@ func answerAPI(w http.ResponseWriter, asked *ask, page *history.Page) error {
 	})
 }
 
-func answerAPIReliably(w http.ResponseWriter, _ *ask, page *history.Page) error {
+func answerAPIReliably(w http.ResponseWriter, _ *ask, page *hub.Page) error {
 	status := "messages"
 	if len(page.Messages) == 0 {
 		status = "timeout"

@@ -12,6 +12,7 @@ import (
 	"pubsub/server"
 	"pubsub/server/bus"
 	"pubsub/server/history"
+	"pubsub/server/history/memory"
 	"pubsub/server/hub"
 )
 
@@ -58,26 +59,28 @@ func openBus(b *testing.B) *bus.Bus {
 
 // BenchmarkRingAndAnswer is one message to one waiting follower, and back.
 func BenchmarkRingAndAnswer(b *testing.B) {
-	log := history.NewMemory(history.Options{Messages: 1000})
+	log := memory.New(history.Options{Messages: 1000})
 	defer log.Close()
 	h := hub.New(openBus(b), log)
-	page, err := h.Read(&hub.Query{Channel: "chat", Limit: 1})
+	page, err := h.Read(b.Context(), []hub.Place{{Channel: "chat"}}, 1)
 	require.NoError(b, err)
 	cursors := make(chan history.Cursor)
 	go func() {
-		for cursor := page.Cursor; ; {
-			page, err := h.Follow(b.Context(), &hub.Query{Channel: "chat", Since: history.After(cursor), Limit: 1})
+		for cursor := page.Cursors[0]; ; cursors <- cursor {
+			next, err := h.Follow([]hub.Place{{Channel: "chat", Since: history.After(cursor)}}, 1)
+			require.NoError(b, err)
+			page, err := next.Next(b.Context())
+			next.Close()
 			if err != nil {
 				close(cursors)
 				return
 			}
-			cursor = page.Cursor
-			cursors <- cursor
+			cursor = page.Cursors[0]
 		}
 	}()
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := h.Publish("chat", []byte(`{"message":"hi"}`), history.Owner{})
+		_, err := h.Publish(b.Context(), history.Post{Channel: "chat", Object: []byte(`{"message":"hi"}`)})
 		require.NoError(b, err)
 		<-cursors
 	}

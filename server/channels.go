@@ -23,12 +23,20 @@ func (s *Server) channels(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if max(s.memory.Len(), s.limits.waitedChannels()) > manyChannels {
+	n, err := s.hub.Len(r.Context())
+	if err != nil {
+		return err
+	}
+	if max(n, s.limits.waitedChannels()) > manyChannels {
 		if err := s.limits.admitRead(r); err != nil {
 			return err
 		}
 	}
-	kept, waited := s.memory.Channels(), s.limits.channels()
+	kept, err := s.hub.Channels(r.Context())
+	if err != nil {
+		return err
+	}
+	waited := s.limits.channels()
 	giveBack, ok := s.limits.holdAnswer(r, nameBytes*(len(kept)+len(waited)))
 	if !ok {
 		return errUnread

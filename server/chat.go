@@ -44,7 +44,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 // follow waits for a conversation to have another length, and answers with it.
 func (s *Server) follow(ctx context.Context, w http.ResponseWriter, r *http.Request, channel string, length int, timeout time.Duration) error {
 	for begin := func() error { return s.limits.admitRead(r) }; ; begin = func() error { return nil } {
-		said, err := s.transcripts.now(channel, begin)
+		said, err := s.transcripts.now(r.Context(), channel, begin)
 		if err != nil {
 			return err
 		}
@@ -55,16 +55,26 @@ func (s *Server) follow(ctx context.Context, w http.ResponseWriter, r *http.Requ
 			return s.notModified(w)
 		}
 		since := history.After(said.cursor) // what waits holds no text
-		next := &hub.Query{Channel: channel, Since: since, Limit: 1, Timeout: timeout}
-		page, err := s.hub.Follow(ctx, next)
+		page, err := s.next(ctx, hub.Place{Channel: channel, Since: since}, timeout)
 		switch {
 		case endedInTime(err):
 			return s.notModified(w)
 		case err != nil:
 			return err
 		}
-		s.metrics.handedOver(page, next.Waited)
+		s.metrics.handedOver(page)
 	}
+}
+
+// next waits for the next message.
+func (s *Server) next(ctx context.Context, place hub.Place, timeout time.Duration) (*hub.Page, error) {
+	next, err := s.hub.Follow([]hub.Place{place}, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer next.Close()
+	next.SetTimeout(timeout)
+	return next.Next(ctx)
 }
 
 func (s *Server) writeChat(w http.ResponseWriter, r *http.Request, said said) error {

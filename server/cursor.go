@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"pubsub/server/history"
+	"pubsub/server/hub"
 )
 
 // readSince asks for everything after since, at once if there is anything, else
@@ -14,23 +15,23 @@ func readSince(query fields, asked *ask) (err error) {
 	if asked.plain = !query.has("since"); asked.plain {
 		return nil
 	}
-	asked.Since, err = history.ParseSince(query.first("since"))
-	asked.Limit, asked.answer = maxPage, answerPage
+	asked.places[0].Since, err = history.ParseSince(query.first("since"))
+	asked.limit, asked.answer = maxPage, answerPage
 	return err
 }
 
-func answerPage(w http.ResponseWriter, _ *ask, page *history.Page) error {
+func answerPage(w http.ResponseWriter, _ *ask, page *hub.Page) error {
 	return writeBody(w, http.StatusOK, encodePage(page))
 }
 
 // encodePage is {"messages": […], "cursor": "…", "more": false, "gap": {…}}.
-func encodePage(page *history.Page) []byte {
+func encodePage(page *hub.Page) []byte {
 	const around = 128 // bytes for all but the messages
 	b := make([]byte, 0, around+sizeOf(page.Messages))
 	b = append(b, `{"messages":`...)
 	b = appendMessages(b, page.Messages)
 	b = append(b, `,"cursor":"`...)
-	b = page.Cursor.Append(b)
+	b = page.AppendCursor(b)
 	b = append(b, `","more":`...)
 	b = strconv.AppendBool(b, page.More)
 	if page.Gap != nil {

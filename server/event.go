@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"pubsub/server/history"
+	"pubsub/server/hub"
 )
 
 // publishEvent publishes a JSON object that has a message.
@@ -32,15 +33,15 @@ func (s *Server) readEvent(w http.ResponseWriter, r *http.Request) ([]byte, erro
 // the next new one.
 func readLastEvent(query fields, asked *ask) (err error) {
 	if query.has("last_event_id") {
-		asked.Since, err = parseID("last_event_id", query.first("last_event_id"))
+		asked.places[0].Since, err = parseID("last_event_id", query.first("last_event_id"))
 	}
-	asked.Limit, asked.answer = 1, answerEvent
+	asked.limit, asked.answer = 1, answerEvent
 	return err
 }
 
-func answerEvent(w http.ResponseWriter, asked *ask, page *history.Page) error {
+func answerEvent(w http.ResponseWriter, asked *ask, page *hub.Page) error {
 	if len(page.Messages) == 0 {
-		return writeJSON(w, http.StatusOK, map[string]string{"status": "timeout", "channel": asked.Channel})
+		return writeJSON(w, http.StatusOK, map[string]string{"status": "timeout", "channel": asked.places[0].Channel})
 	}
 	return writeBody(w, http.StatusOK, page.Messages[0].JSON)
 }

@@ -31,7 +31,7 @@ func LoadConfig(args, environ []string) (Config, error) {
 		c.RequestRate = 5 * float64(c.MaxPollsPerAddress)
 	}
 	if env["GOMEMLIMIT"] == "" {
-		_, cgroup := memory()
+		_, cgroup := machineMemory()
 		c.MemoryLimit = cgroup / 10 * 9
 	}
 	c.warnOfNames(settings, env)

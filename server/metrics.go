@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"pubsub/server/bus"
 	"pubsub/server/history"
+	"pubsub/server/history/memory"
 	"pubsub/server/hub"
 	"pubsub/server/logs"
 )
@@ -30,7 +32,7 @@ type metrics struct {
 	deliveries atomic.Int64 // messages in answers
 }
 
-func newMetrics(h *hub.Hub, log *history.Memory, b *bus.Bus) *metrics {
+func newMetrics(h *hub.Hub, log *memory.Log, b *bus.Bus) *metrics {
 	registry := prometheus.NewRegistry()
 	m := &metrics{
 		registry: registry,
@@ -67,7 +69,7 @@ func newMetrics(h *hub.Hub, log *history.Memory, b *bus.Bus) *metrics {
 		}, func() float64 { return float64(h.Waiting()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "pubsub_channels", Help: "Channels with messages.",
-		}, func() float64 { return float64(log.Len()) }),
+		}, func() float64 { n, _ := log.Len(context.Background()); return float64(n) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "pubsub_history_bytes", Help: "What the messages take that are kept.",
 		}, func() float64 { return float64(log.Bytes()) }),
@@ -97,8 +99,8 @@ func (m *metrics) write(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// handedOver counts what a poll is answered with, and whether it waited for it.
-func (m *metrics) handedOver(page *history.Page, waited bool) {
+// handedOver counts what a poll is answered with.
+func (m *metrics) handedOver(page *hub.Page) {
 	if page.Gap != nil {
 		m.gaps.WithLabelValues(page.Gap.Reason).Inc()
 	}
@@ -106,7 +108,7 @@ func (m *metrics) handedOver(page *history.Page, waited bool) {
 		return
 	}
 	m.deliveries.Add(int64(len(page.Messages)))
-	if waited {
+	if page.Waited {
 		m.delivery.Observe(time.Since(page.Messages[0].Time).Seconds())
 	}
 }

@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-
-	"pubsub/server/bus"
+	"pubsub/server/hub"
 )
 
 // index is the chat page.
@@ -25,24 +24,30 @@ func (s *Server) pub(w http.ResponseWriter, r *http.Request, channel string) err
 // sub waits for the next message and answers with it alone. It never times
 // out: while nothing is said the client is sent a newline now and then, which
 // JSON allows before a value and which finds out who is gone.
-func (s *Server) sub(w http.ResponseWriter, r *http.Request, next *ask) error {
-	ctx, leave, err := s.limits.admit(r, next.Channel)
+func (s *Server) sub(w http.ResponseWriter, r *http.Request, asked *ask) error {
+	ctx, leave, err := s.limits.admit(r, asked.places[0].Channel)
 	if err != nil {
 		return err
 	}
 	defer leave()
 
-	place, begun := s.places.of(r, next.Channel), false
-	next.Since, next.Limit, next.Timeout = place.since(), 1, s.config.Heartbeat
+	place, begun := s.places.of(r, asked.places[0].Channel), false
+	asked.places[0].Since = place.since()
+	next, err := s.hub.Follow(asked.places[:], 1)
+	if err != nil {
+		return err
+	}
+	defer next.Close()
 	for {
-		page, err := s.hub.Follow(ctx, &next.Query)
+		next.SetTimeout(s.config.Heartbeat)
+		page, err := next.Next(ctx)
 		switch {
 		case err == nil && len(page.Messages) > 0: // a message is available on the bus
-			place.set(page.Cursor)
-			s.metrics.handedOver(page, next.Waited)
+			place.set(page.Cursors[0])
+			s.metrics.handedOver(page)
 			closeIfDisplaced(w, r)
 			return writeLine(w, page.Messages[0].JSON)
-		case errors.Is(err, bus.ErrTimeout): // nobody has said anything for a while
+		case errors.Is(err, hub.ErrTimeout): // nobody has said anything for a while
 			if err := writeHeartbeat(w); err != nil {
 				return err
 			}
@@ -58,6 +63,10 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request, next *ask) error {
 }
 
 // debug lets us see how many polls are active.
-func (s *Server) debug(w http.ResponseWriter, _ *http.Request) error {
-	return write(w, http.StatusOK, textType, fmt.Appendf(nil, "polling = %d\nchannels = %d\n", s.hub.Waiting(), s.memory.Len()))
+func (s *Server) debug(w http.ResponseWriter, r *http.Request) error {
+	channels, err := s.hub.Len(r.Context())
+	if err != nil {
+		return err
+	}
+	return write(w, http.StatusOK, textType, fmt.Appendf(nil, "polling = %d\nchannels = %d\n", s.hub.Waiting(), channels))
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/julienschmidt/httprouter"
 
-	"pubsub/server/bus"
 	"pubsub/server/history"
 	"pubsub/server/hub"
 )
@@ -26,9 +25,11 @@ const (
 // ask is what a poll asks for, and how it is answered: with messages, or that
 // there are none yet.
 type ask struct {
-	hub.Query
-	plain  bool // waits as the Python original's, see sub
-	answer func(w http.ResponseWriter, asked *ask, page *history.Page) error
+	places  [1]hub.Place
+	limit   int // messages
+	timeout time.Duration
+	plain   bool // waits as the Python original's, see sub
+	answer  func(w http.ResponseWriter, asked *ask, page *hub.Page) error
 
 	goesOn bool      // from the client's place, see places
 	place  place     // where it goes on
@@ -49,15 +50,15 @@ func (s *Server) askOf(r *http.Request, name string, read askReader) (*ask, erro
 	if err != nil {
 		return nil, err
 	}
-	asked := &ask{Query: hub.Query{Channel: channel}, asked: time.Now()}
+	asked := &ask{places: [1]hub.Place{{Channel: channel}}, asked: time.Now()}
 	if err := read(query, asked); err != nil || asked.plain {
 		return asked, err
 	}
 	if asked.goesOn {
 		asked.place = s.places.of(r, channel)
-		asked.Since = asked.place.since()
+		asked.places[0].Since = asked.place.since()
 	}
-	asked.Timeout, err = s.timeoutOf(query)
+	asked.timeout, err = s.timeoutOf(query)
 	return asked, err
 }
 
@@ -74,7 +75,7 @@ func queryOf(r *http.Request) (fields, error) {
 // poll returns a handler that waits for what read makes of a request, and answers.
 //
 // Thousands of requests wait in it at a time, so what they have on their stacks
-// counts: there is no call between it and the hub's Follow.
+// counts: there is no call between it and the follower's Next.
 func (s *Server) poll(read askReader) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		asked, err := s.askOf(r, params.ByName("channel"), read)
@@ -82,16 +83,23 @@ func (s *Server) poll(read askReader) httprouter.Handle {
 		case err != nil:
 		case asked.plain:
 			err = s.sub(w, r, asked)
-		case asked.Timeout == 0:
-			page, readErr := s.hub.Read(&asked.Query)
+		case asked.timeout == 0:
+			page, readErr := s.hub.Read(r.Context(), asked.places[:], asked.limit)
 			err = s.answerPoll(w, r, asked, page, readErr)
 		default:
-			ctx, leave, refused := s.limits.admit(r, asked.Channel)
-			if err = refused; err == nil {
-				defer leave()
-				page, ended := s.hub.Follow(ctx, &asked.Query)
-				err = s.answerPoll(w, r, asked, page, ended)
+			ctx, leave, refused := s.limits.admit(r, asked.places[0].Channel)
+			if err = refused; err != nil {
+				break
 			}
+			defer leave()
+			next, closed := s.hub.Follow(asked.places[:], asked.limit)
+			if err = closed; err != nil {
+				break
+			}
+			defer next.Close()
+			next.SetTimeout(asked.timeout)
+			page, ended := next.Next(ctx)
+			err = s.answerPoll(w, r, asked, page, ended)
 		}
 		if err != nil {
 			s.answerError(w, r, err)
@@ -100,23 +108,24 @@ func (s *Server) poll(read askReader) httprouter.Handle {
 }
 
 // answerPoll answers with the page of a poll that ended with err.
-func (s *Server) answerPoll(w http.ResponseWriter, r *http.Request, asked *ask, page *history.Page, err error) error {
+func (s *Server) answerPoll(w http.ResponseWriter, r *http.Request, asked *ask, page *hub.Page, err error) error {
 	if err != nil && !endedInTime(err) {
 		return err
 	}
 	if page.Gap != nil && page.Gap.Reason == history.Restarted {
 		s.slowDown(r)
 	}
-	giveBack, ok := s.limits.holdAnswer(r, cut(page, maxBytes))
+	page.Cut(maxBytes)
+	giveBack, ok := s.limits.holdAnswer(r, page.Size())
 	if !ok { // it asks for the rest when it has read this
-		cut(page, smallAnswer)
+		page.Cut(smallAnswer)
 	}
 	defer giveBack()
 	s.closing(w.Header())
 	closeIfDisplaced(w, r)
-	s.metrics.handedOver(page, asked.Waited)
+	s.metrics.handedOver(page)
 	if asked.goesOn {
-		asked.place.set(page.Cursor)
+		asked.place.set(page.Cursors[0])
 	}
 	return asked.answer(w, asked, page)
 }
@@ -132,22 +141,7 @@ func closeIfDisplaced(w http.ResponseWriter, r *http.Request) {
 // endedInTime tells whether a poll ended without a message in a way that lets
 // its client ask again with the same cursor.
 func endedInTime(err error) bool {
-	return errors.Is(err, bus.ErrTimeout) || errors.Is(err, errDraining)
-}
-
-// cut cuts a page to what one answer may hold, but for a larger message alone, and
-// returns its size. A thousand clients that never read theirs hold a thousand of
-// them in memory.
-func cut(page *history.Page, limit int) (size int) {
-	for i, m := range page.Messages {
-		if i > 0 && size+len(m.JSON) > limit {
-			page.Messages, page.More = page.Messages[:i], true
-			page.Cursor.ID = page.Messages[i-1].ID
-			break
-		}
-		size += len(m.JSON)
-	}
-	return size
+	return errors.Is(err, hub.ErrTimeout) || errors.Is(err, errDraining)
 }
 
 // slowDown holds an answer back that tells of a restart if that was told its address

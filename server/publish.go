@@ -1,10 +1,10 @@
 package server
 
 import (
+	"context"
 	"net/http"
 
 	"pubsub/server/history"
-	"pubsub/server/hub"
 )
 
 // maxKey is how many bytes an Idempotency-Key may have.
@@ -35,18 +35,10 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, channel string,
 		return posted{}, err
 	}
 	defer s.posts.leave()
-	publish := func() (history.Cursor, error) {
-		cursor, err := s.hub.Publish(channel, object, s.limits.networkOf(r))
-		if err == nil {
-			s.metrics.published.Inc()
-		}
-		return cursor, err
+	// Its sender may have hung up behind it.
+	receipt, err := s.hub.Publish(context.WithoutCancel(r.Context()), history.Post{Channel: channel, Object: object, By: s.limits.networkOf(r), Key: key})
+	if err == nil && !receipt.Repeat {
+		s.metrics.published.Inc()
 	}
-	var cursor history.Cursor
-	if key == "" {
-		cursor, err = publish()
-	} else {
-		cursor, err = s.once.Do(hub.KeyOf(channel, key, object), publish)
-	}
-	return posted{"sent", cursor.ID, cursor.String()}, err
+	return posted{"sent", receipt.Cursor.ID, receipt.Cursor.String()}, err
 }

@@ -24,6 +24,7 @@ import (
 
 	"pubsub/server/bus"
 	"pubsub/server/history"
+	"pubsub/server/history/memory"
 	"pubsub/server/hub"
 	"pubsub/server/logs"
 )
@@ -33,9 +34,8 @@ type Server struct {
 	config Config
 	log    *slog.Logger
 	bus    *bus.Bus
-	memory *history.Memory
+	memory *memory.Log
 	hub    *hub.Hub
-	once   *hub.Once
 	assets *assets
 	places *places
 
@@ -71,12 +71,11 @@ func New(config Config, static, templates fs.FS, log *slog.Logger) (*Server, err
 		config: config,
 		log:    log,
 		bus:    b,
-		once:   hub.NewOnce(),
 		assets: assets,
 		places: newPlaces(addresses{config.TrustedHops}),
 	}
 	s.limits = newLimits(&s.config)
-	s.memory = history.NewMemory(s.historyOptions())
+	s.memory = memory.New(s.historyOptions())
 	s.hub = hub.New(b, s.memory)
 	s.transcripts = newTranscripts(s.hub)
 	s.origins = newOrigins(config.AllowedOrigins)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"strings"
@@ -34,7 +35,7 @@ func newTranscripts(h *hub.Hub) *transcripts {
 
 // now returns what has been said on a channel. To begin a transcript costs much, to
 // bring one up to date little: begin is asked before the former.
-func (t *transcripts) now(channel string, begin func() error) (said, error) {
+func (t *transcripts) now(ctx context.Context, channel string, begin func() error) (said, error) {
 	known, found := t.byChannel.Get(channel)
 	if !found {
 		if err := begin(); err != nil {
@@ -45,7 +46,7 @@ func (t *transcripts) now(channel string, begin func() error) (said, error) {
 			known = other
 		}
 	}
-	return known.now()
+	return known.now(ctx)
 }
 
 // transcript is one conversation as text.
@@ -87,15 +88,15 @@ type said struct {
 // a new line may be as long as those that it took the place of, so newlines at the
 // end bring the length to the last id, modulo 64, and away from what it was before
 // any had.
-func (t *transcript) now() (said, error) {
+func (t *transcript) now(ctx context.Context) (said, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	page, err := t.hub.Read(&hub.Query{Channel: t.channel, Since: history.All()})
+	page, err := t.hub.Read(ctx, []hub.Place{{Channel: t.channel, Since: history.All()}}, 0)
 	if err != nil {
 		return said{}, err
 	}
-	if at := (version{page.Cursor, page.LastTime}); t.at != at {
-		if err := t.update(page.Cursor); err != nil {
+	if at := (version{page.Cursors[0], page.LastTime}); t.at != at {
+		if err := t.update(ctx, page.Cursors[0]); err != nil {
 			return said{}, err
 		}
 		t.at = at
@@ -115,10 +116,10 @@ func (t *transcript) now() (said, error) {
 }
 
 // update adds the messages that came and drops those up to a place. mu is held.
-func (t *transcript) update(dropped history.Cursor) error {
+func (t *transcript) update(ctx context.Context, dropped history.Cursor) error {
 	var added strings.Builder
 	for more := true; more; {
-		page, err := t.hub.Read(&hub.Query{Channel: t.channel, Since: t.since, Limit: math.MaxInt})
+		page, err := t.hub.Read(ctx, []hub.Place{{Channel: t.channel, Since: t.since}}, math.MaxInt)
 		if err != nil {
 			return err
 		}
@@ -130,7 +131,7 @@ func (t *transcript) update(dropped history.Cursor) error {
 			t.lines = append(t.lines, line{m.ID, len(text), utf16Len(text)})
 			added.WriteString(text)
 		}
-		t.since, more = history.After(page.Cursor), page.More
+		t.since, more = history.After(page.Cursors[0]), page.More
 	}
 	t.text += added.String()
 	t.cut(dropped.ID)

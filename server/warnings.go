@@ -11,12 +11,12 @@ import (
 	"pubsub/server/machine"
 )
 
-// memory is what this machine has, and what a cgroup lets us have of it.
-var memory = sync.OnceValues(func() (all, cgroup int64) { return machine.Memory(os.DirFS("/")) })
+// machineMemory is what this machine has, and what a cgroup lets us have of it.
+var machineMemory = sync.OnceValues(func() (all, cgroup int64) { return machine.Memory(os.DirFS("/")) })
 
 // historyBytes is a quarter of the memory, within reason.
 func historyBytes() int {
-	all, _ := memory()
+	all, _ := machineMemory()
 	if all == 0 {
 		return 256 << 20
 	}

@@ -30,6 +30,8 @@ type gate struct {
 	// ready holds a token when a message may have come, the pipe was closed, or
 	// the timeout of a wait is over.
 	ready chan struct{}
+	// elsewhere is another pipe's ready that is rung instead, if it is not nil.
+	elsewhere chan struct{}
 }
 
 func newGate() gate {
@@ -49,10 +51,28 @@ func (g *gate) open(unread []byte) int {
 
 // ring leaves a token for the goroutine that waits, if there is none.
 func (g *gate) ring() {
+	ready := g.ready
+	if g.elsewhere != nil {
+		ready = g.elsewhere
+	}
 	select {
-	case g.ready <- struct{}{}:
+	case ready <- struct{}{}:
 	default:
 	}
+}
+
+// wake rings as a message would.
+func (p *pipe) wake() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gate.ring()
+}
+
+// ringAt rings there from now on, at its own place if that is nil.
+func (p *pipe) ringAt(ready chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gate.elsewhere = ready
 }
 
 // merges tells whether b is of a message that is dropped: whoever has one to see
@@ -132,6 +152,10 @@ func (p *pipe) look() (holds, closed bool) {
 func (p *pipe) discard() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	select {
+	case <-p.gate.ready: // told of what is dropped here, or that Look will see
+	default:
+	}
 	for p.gate.rest == 0 {
 		n := firstMessage(p.unread.Bytes())
 		if n == 0 {

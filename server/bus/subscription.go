@@ -108,6 +108,10 @@ func (b *Bus) openAll(s *shard) {
 // and some come for nothing: look before each wait.
 func (s *Subscription) Ready() <-chan struct{} { return s.in.gate.ready }
 
+// RingAt makes this subscription ring where another one does, until it is released:
+// then one wait is for both.
+func (s *Subscription) RingAt(other *Subscription) { s.in.ringAt(other.in.gate.ready) }
+
 // Look returns nil when a message can be received, as zmq_poll does for one
 // socket, else [ErrNothing], or [ErrTimeout] after the timeout, or [ErrClosed]
 // when nothing will come any more.
@@ -138,7 +142,7 @@ func (s *Subscription) ringInTime(now time.Time) {
 	}
 	s.ringsAt = s.deadline
 	if wait := s.deadline.Sub(now); s.timer == nil {
-		s.timer = time.AfterFunc(wait, s.in.gate.ring)
+		s.timer = time.AfterFunc(wait, s.in.wake)
 	} else {
 		s.timer.Reset(wait)
 	}
@@ -173,6 +177,7 @@ func (s *Subscription) Clear() { s.in.discard() }
 // Release gives the subscription back; the caller must not use it afterwards.
 // It stays connected for a while for the next poll of its channel.
 func (s *Subscription) Release() {
+	s.in.ringAt(nil)
 	if s.in.closed() {
 		s.bus.used.leave()
 		s.close()

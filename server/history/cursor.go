@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Cursor says "I have everything up to here": a place in one epoch of a
@@ -46,61 +45,4 @@ func isEpoch(s string) bool {
 		}
 	}
 	return 1 <= len(s) && len(s) <= 32
-}
-
-// Since is where a reader wants to begin. The zero value is Now.
-type Since struct {
-	kind  sinceKind
-	epoch string // of a cursor
-	n     uint64 // messages, an id, or microseconds since 1970, by the kind
-}
-
-type sinceKind int
-
-const (
-	sinceNow sinceKind = iota
-	sinceLast
-	sinceCursor
-	sinceID
-	sinceTime
-)
-
-// Now begins after the newest message: only what comes.
-func Now() Since { return Since{} }
-
-// All begins with the oldest message that is still there.
-func All() Since { return Last(1<<63 - 1) }
-
-// Last begins with the newest n messages, or as many as there are.
-func Last(n uint64) Since { return Since{kind: sinceLast, n: n} }
-
-// After begins after a cursor; what it missed is told as a [Gap].
-func After(c Cursor) Since { return Since{kind: sinceCursor, epoch: c.Epoch, n: c.ID} }
-
-// Cursor is that of [After].
-func (s Since) Cursor() Cursor { return Cursor{Epoch: s.epoch, ID: s.n} }
-
-// AfterID begins after an id of whatever epoch the log is in: for readers that
-// keep no epoch. An id ahead of the log begins with the oldest message.
-func AfterID(id uint64) Since { return Since{kind: sinceID, n: id} }
-
-// AfterTime begins after the last message that is not newer than at.
-func AfterTime(at time.Time) Since { return Since{kind: sinceTime, n: uint64(at.UnixMicro())} }
-
-// ParseSince reads the since of a request: now, all, -N, or a cursor.
-func ParseSince(text string) (Since, error) {
-	switch {
-	case text == "now":
-		return Now(), nil
-	case text == "all":
-		return All(), nil
-	case strings.HasPrefix(text, "-"):
-		n, err := strconv.ParseUint(text[1:], 10, 63)
-		if err != nil {
-			return Since{}, ErrCursor
-		}
-		return Last(n), nil
-	}
-	c, err := ParseCursor(text)
-	return After(c), err
 }

@@ -4,6 +4,7 @@
 package history
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"time"
@@ -22,30 +23,74 @@ var (
 // is shared out among owners.
 type Owner = netip.Addr
 
-// Log is what keeps the messages. Its methods are safe for concurrent use.
+// Options bound what a log keeps. 0 means no limit.
+type Options struct {
+	Messages int           // kept per channel
+	Age      time.Duration // how long a message is kept
+
+	Bytes         int // of all messages, with what it takes to keep them
+	BytesPerOwner int
+
+	Channels         int // with messages at a time
+	ChannelsPerOwner int
+
+	// Home is a channel that always has its place among them.
+	Home string
+
+	// Waited tells whether somebody waits on a channel; none such is taken from
+	// its owner to make room. nil: nobody does. It must not use the log.
+	Waited func(channel string) bool
+}
+
+// KeyFor is how long the key of a post is remembered.
+const KeyFor = 5 * time.Minute
+
+// Post is a message that is to be kept.
+type Post struct {
+	Channel string
+	Object  []byte // a compact JSON object without the [Reserved] fields; it is copied
+	By      Owner
+	Key     string // the same key with the same object is the same post; "" is none
+}
+
+// Receipt says that a post is kept.
+type Receipt struct {
+	Message Message // without its JSON if this is a repeat
+	Cursor  Cursor  // right after the message
+	Repeat  bool    // it was kept before, under the same key
+}
+
+// Log is what keeps the messages. Its methods are safe for concurrent use, and may
+// take as long as a disk or a network does: nobody should hold a lock over them.
 // The suite in historytest holds an implementation against this contract.
+//
+// When a context ends, a method may return early with an error. A post may be kept
+// even so: its sender repeats it with its key.
 type Log interface {
-	// Append adds object under the channel's next id. object is a compact JSON
-	// object without the [Reserved] fields; it is copied. The ids of a channel
-	// go up by 1 within an epoch, from 1 unless the channel may have been forgotten,
-	// and its timestamps rise strictly, also when the clock steps back. The cursor returned is right after the message.
+	// Append adds a post under its channel's next id. The ids of a channel go up
+	// by 1 within an epoch, from 1 unless the channel may have been forgotten, and
+	// its timestamps rise strictly, also when the clock steps back. When it returns
+	// without an error the message is kept, and from then on every reader sees it;
+	// no reader sees a message that may still be lost.
+	//
+	// A post with a key that was kept in the last 5 minutes is not kept again.
 	//
 	// Where there is no room, it is taken from the owner that has most: its
 	// oldest messages leave, and readers are told that they have expired.
-	Append(channel string, object []byte, by Owner) (Message, Cursor, error)
+	Append(ctx context.Context, post Post) (Receipt, error)
 
 	// Read returns what the channel has since the given place, oldest first, at
-	// most limit messages. It never waits, and leaves nothing behind: a channel
-	// that nobody has posted to has a cursor of the log, which is still good when
-	// somebody does.
-	Read(channel string, since Since, limit int) (*Page, error)
+	// most limit messages. It does not wait for messages, and leaves nothing
+	// behind: a channel that nobody has posted to has a cursor of the log, which
+	// is still good when somebody does.
+	Read(ctx context.Context, channel string, since Since, limit int) (*Page, error)
 
 	// Channels returns the names of the channels that have messages, sorted. It
 	// is shared: do not change it.
-	Channels() []string
+	Channels(ctx context.Context) ([]string, error)
 
 	// Len is how many channels have messages.
-	Len() int
+	Len(ctx context.Context) (int, error)
 }
 
 // Page is what a reader gets at once.
@@ -78,6 +123,7 @@ const (
 
 // Gap tells a reader that its cursor cannot be honoured in full.
 type Gap struct {
-	Reason string `json:"reason"`
-	Missed uint64 `json:"missed,omitempty"` // messages; 0 where it cannot be known
+	Channel string `json:"channel,omitempty"` // where several were asked for
+	Reason  string `json:"reason"`
+	Missed  uint64 `json:"missed,omitempty"` // messages; 0 where it cannot be known
 }

@@ -20,7 +20,11 @@ type Message struct {
 // to Append must not have them.
 var Reserved = [...]string{"id", "timestamp", "channel"}
 
-// encode makes the JSON of a message out of the posted object.
+// NewMessage makes a message out of the posted object.
+func NewMessage(id uint64, at time.Time, channel string, object []byte) Message {
+	return Message{ID: id, Time: at, JSON: encode(id, at, channel, object)}
+}
+
 func encode(id uint64, at time.Time, channel string, object []byte) []byte {
 	b := make([]byte, 0, len(object)+len(channel)+64)
 	b = append(b, `{"id":`...)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +17,7 @@ import (
 
 	"pubsub/server/bus"
 	"pubsub/server/history"
+	"pubsub/server/history/memory"
 	"pubsub/server/hub"
 )
 
@@ -36,8 +36,8 @@ type meddler struct {
 	afterRead func()
 }
 
-func (m *meddler) Read(name string, since history.Since, limit int) (*history.Page, error) {
-	page, err := m.Log.Read(name, since, limit)
+func (m *meddler) Read(ctx context.Context, name string, since history.Since, limit int) (*history.Page, error) {
+	page, err := m.Log.Read(ctx, name, since, limit)
 	if meddle := m.afterRead; name == channel && len(page.Messages) == 0 && meddle != nil {
 		m.afterRead = nil
 		meddle()
@@ -49,7 +49,7 @@ func (m *meddler) Read(name string, since history.Since, limit int) (*history.Pa
 type world struct {
 	options   history.Options
 	bus       *bus.Bus
-	memory    *history.Memory
+	memory    *memory.Log
 	log       *meddler
 	hub       *hub.Hub
 	published map[string][]published // by epoch: message i+1
@@ -71,10 +71,10 @@ func (w *world) start(t require.TestingT) {
 	var err error
 	w.bus, err = bus.New(bus.Options{Shards: 1})
 	require.NoError(t, err)
-	w.memory = history.NewMemory(w.options)
+	w.memory = memory.New(w.options)
 	w.log = &meddler{Log: w.memory}
 	w.hub = hub.New(w.bus, w.log)
-	page, err := w.memory.Read("unused", history.Now(), 1)
+	page, err := w.memory.Read(context.Background(), "unused", history.Now(), 1)
 	require.NoError(t, err)
 	w.logEpoch = page.Cursor.Epoch
 }
@@ -90,11 +90,28 @@ func (w *world) publish(t require.TestingT, n int) { w.publishBy(t, n, ann) }
 
 func (w *world) publishBy(t require.TestingT, n int, by history.Owner) {
 	for range n {
-		cursor, err := w.hub.Publish(channel, []byte(`{"message":"hi"}`), by)
+		receipt, err := w.hub.Publish(context.Background(), history.Post{Channel: channel, Object: []byte(`{"message":"hi"}`), By: by})
 		require.NoError(t, err)
+		cursor := receipt.Cursor
 		w.published[cursor.Epoch] = append(w.published[cursor.Epoch], published{time.Now(), by})
 		require.Equal(t, len(w.published[cursor.Epoch]), int(cursor.ID))
 	}
+}
+
+// now is the cursor of a reader who begins.
+func (w *world) now(t require.TestingT) history.Cursor {
+	page, err := w.hub.Read(context.Background(), []hub.Place{{Channel: channel}}, 1)
+	require.NoError(t, err)
+	return page.Cursors[0]
+}
+
+// follow waits once, as a poll does; a timeout of 0 is none.
+func (w *world) follow(t require.TestingT, ctx context.Context, since history.Since, limit int, timeout time.Duration) (*hub.Page, error) {
+	f, err := w.hub.Follow([]hub.Place{{Channel: channel, Since: since}}, limit)
+	require.NoError(t, err)
+	defer f.Close()
+	f.SetTimeout(timeout)
+	return f.Next(ctx)
 }
 
 // gone tells whether a message may have left the log.
@@ -114,13 +131,14 @@ func (w *world) gone(epoch string, id uint64) bool {
 }
 
 // check holds an answer against what a reader with this cursor has to get.
-func (w *world) check(t require.TestingT, had history.Cursor, page *history.Page, waited time.Duration) {
-	next, epoch := had.ID, page.Cursor.Epoch
+func (w *world) check(t require.TestingT, had history.Cursor, page *hub.Page, waited time.Duration) {
+	cursor := page.Cursors[0]
+	next, epoch := had.ID, cursor.Epoch
 	switch {
 	case had == history.Cursor{Epoch: w.logEpoch} && page.Gap == nil:
 	case had.Epoch != epoch && had.Epoch != w.logEpoch:
 		require.Equal(t, &history.Gap{Reason: history.Restarted}, page.Gap)
-		next = page.Cursor.ID - uint64(len(page.Messages))
+		next = cursor.ID - uint64(len(page.Messages))
 		for id := uint64(1); id <= next; id++ {
 			require.True(t, w.gone(epoch, id), "%d is still there and was not given", id)
 		}
@@ -136,7 +154,7 @@ func (w *world) check(t require.TestingT, had history.Cursor, page *history.Page
 		next++
 		require.Equal(t, next, m.ID, "once and in order")
 	}
-	require.Equal(t, next, page.Cursor.ID)
+	require.Equal(t, next, cursor.ID)
 	if len(page.Messages) > 0 || page.Gap != nil {
 		require.LessOrEqual(t, waited, hub.Gather, "what is published while a poll waits is answered at once")
 	} else {
@@ -159,9 +177,7 @@ func TestReadersWithACursorMissNothing(t *testing.T) {
 			defer func() { w.stop(t) }()
 			var readers [3]history.Cursor
 			for i := range readers {
-				page, err := w.hub.Read(&hub.Query{Channel: channel, Limit: 1})
-				require.NoError(r, err)
-				readers[i] = page.Cursor
+				readers[i] = w.now(r)
 			}
 			few := rapid.IntRange(0, 3)
 			r.Repeat(map[string]func(*rapid.T){
@@ -209,11 +225,11 @@ func (w *world) poll(t require.TestingT, reader *history.Cursor, c pollCase) {
 		}
 	}
 	began := time.Now()
-	var page *history.Page
+	var page *hub.Page
 	var err error
 	var done atomic.Bool
 	go func() {
-		page, err = w.hub.Follow(ctx, &hub.Query{Channel: channel, Since: history.After(*reader), Limit: c.limit, Timeout: timeout})
+		page, err = w.follow(t, ctx, history.After(*reader), c.limit, timeout)
 		done.Store(true)
 	}()
 	synctest.Wait()
@@ -238,13 +254,13 @@ func (w *world) poll(t require.TestingT, reader *history.Cursor, c pollCase) {
 		if cause := context.Cause(ctx); cause != nil {
 			require.ErrorIs(t, err, cause)
 		} else {
-			require.ErrorIs(t, err, bus.ErrTimeout)
+			require.ErrorIs(t, err, hub.ErrTimeout)
 		}
 		require.Empty(t, page.Messages)
 	}
 	w.check(t, *reader, page, elapsed(began, err))
 	if !c.answerLost {
-		*reader = page.Cursor
+		*reader = page.Cursors[0]
 	}
 }
 
@@ -262,10 +278,7 @@ func TestNoMessageFallsBetweenLogAndWait(t *testing.T) {
 		w := newWorld(t, history.Options{})
 		defer w.stop(t)
 		for range 50 {
-			cursor := history.Cursor{}
-			if page, err := w.hub.Read(&hub.Query{Channel: channel, Limit: 1}); err == nil {
-				cursor = page.Cursor
-			}
+			cursor := w.now(t)
 			w.poll(t, &cursor, pollCase{between: 1, limit: 9})
 		}
 	})
@@ -285,13 +298,13 @@ func TestFollowerInAFlood(t *testing.T) {
 			time.Sleep(timeout / 2)
 		}
 		began := time.Now()
-		_, err := w.hub.Follow(t.Context(), &hub.Query{Channel: channel, Limit: 1, Timeout: timeout})
-		require.ErrorIs(t, err, bus.ErrTimeout)
+		_, err := w.follow(t, t.Context(), history.Now(), 1, timeout)
+		require.ErrorIs(t, err, hub.ErrTimeout)
 		require.Equal(t, timeout, time.Since(began))
 
 		w.log.afterRead = func() { require.NoError(t, w.bus.Close()) }
-		_, err = w.hub.Follow(t.Context(), &hub.Query{Channel: channel, Limit: 1, Timeout: timeout})
-		require.ErrorIs(t, err, bus.ErrClosed)
+		_, err = w.follow(t, t.Context(), history.Now(), 1, timeout)
+		require.ErrorIs(t, err, hub.ErrClosed)
 	})
 }
 
@@ -303,7 +316,7 @@ func TestTimeoutIsSeenBesideALateRing(t *testing.T) {
 		ctx, hangUp := context.WithTimeoutCause(t.Context(), time.Hour, errHungUp)
 		defer hangUp()
 		follow := func() error {
-			_, err := w.hub.Follow(ctx, &hub.Query{Channel: channel, Since: history.Now(), Limit: 1, Timeout: timeout})
+			_, err := w.follow(t, ctx, history.Now(), 1, timeout)
 			return err
 		}
 		ringAndSleep := func(d time.Duration) func() {
@@ -313,7 +326,7 @@ func TestTimeoutIsSeenBesideALateRing(t *testing.T) {
 			}
 		}
 		w.log.afterRead = ringAndSleep(timeout + time.Second)
-		require.ErrorIs(t, follow(), bus.ErrTimeout)
+		require.ErrorIs(t, follow(), hub.ErrTimeout)
 
 		w.log.afterRead = func() { // leaves the SUB a timer that is to ring in a second
 			time.Sleep(timeout - time.Second)
@@ -321,35 +334,34 @@ func TestTimeoutIsSeenBesideALateRing(t *testing.T) {
 		}
 		require.NoError(t, follow())
 		w.log.afterRead = ringAndSleep(2 * time.Second)
-		require.ErrorIs(t, follow(), bus.ErrTimeout)
+		require.ErrorIs(t, follow(), hub.ErrTimeout)
 	})
 }
 
 func TestPublishersOfAChannelAreInOneOrder(t *testing.T) {
 	w := newWorld(t, history.Options{})
 	defer w.stop(t)
-	start, err := w.hub.Read(&hub.Query{Channel: channel, Limit: 1})
-	require.NoError(t, err)
+	start := w.now(t)
 	const publishers, each, followers = 8, 250, 8
 	var all sync.WaitGroup
 	for range publishers {
 		all.Go(func() {
 			for range each {
-				_, err := w.hub.Publish(channel, []byte(`{}`), history.Owner{})
+				_, err := w.hub.Publish(t.Context(), history.Post{Channel: channel, Object: []byte(`{}`)})
 				require.NoError(t, err)
 			}
 		})
 	}
 	for range followers {
 		all.Go(func() {
-			cursor := start.Cursor
+			cursor := start
 			for cursor.ID < publishers*each {
-				page, err := w.hub.Follow(t.Context(), &hub.Query{Channel: channel, Since: history.After(cursor), Limit: 3})
+				page, err := w.follow(t, t.Context(), history.After(cursor), 3, 0)
 				require.NoError(t, err)
 				for i, m := range page.Messages {
 					require.Equal(t, cursor.ID+uint64(i)+1, m.ID)
 				}
-				cursor = page.Cursor
+				cursor = page.Cursors[0]
 			}
 		})
 	}
@@ -362,11 +374,10 @@ func TestFollowerGathersUnderFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, history.Options{})
 		defer w.stop(t)
-		start, err := w.hub.Read(&hub.Query{Channel: channel, Limit: 1})
-		require.NoError(t, err)
+		start := w.now(t)
 		follow := func(since history.Cursor, limit int) (messages int, waited time.Duration) {
 			began := time.Now()
-			page, err := w.hub.Follow(t.Context(), &hub.Query{Channel: channel, Since: history.After(since), Limit: limit})
+			page, err := w.follow(t, t.Context(), history.After(since), limit, 0)
 			require.NoError(t, err)
 			return len(page.Messages), time.Since(began)
 		}
@@ -376,23 +387,22 @@ func TestFollowerGathersUnderFlood(t *testing.T) {
 				w.publish(t, 1)
 			}
 		}()
-		messages, waited := follow(start.Cursor, 99)
+		messages, waited := follow(start, 99)
 		require.Equal(t, 1, messages)
 		require.Equal(t, time.Millisecond, waited, "the first comes to one who waited")
 		time.Sleep(time.Millisecond + time.Microsecond) // the way back
-		messages, waited = follow(start.Cursor, 99)
+		messages, waited = follow(start, 99)
 		require.Greater(t, messages, 3)
 		require.Less(t, waited, hub.Gather)
-		_, waited = follow(start.Cursor, 1)
+		_, waited = follow(start, 1)
 		require.Zero(t, waited, "more than one is not wanted")
 		time.Sleep(10*time.Millisecond + time.Microsecond)
-		now, err := w.hub.Read(&hub.Query{Channel: channel, Limit: 1})
-		require.NoError(t, err)
-		messages, waited = follow(now.Cursor, 99)
+		now := w.now(t)
+		messages, waited = follow(now, 99)
 		require.Greater(t, messages, 3, "also who has waited is given more")
 		require.LessOrEqual(t, waited, hub.Gather+time.Millisecond)
 		time.Sleep(time.Second)
-		messages, waited = follow(start.Cursor, 999)
+		messages, waited = follow(start, 999)
 		require.Equal(t, 100, messages)
 		require.Zero(t, waited, "the flood is over")
 	})
@@ -403,81 +413,15 @@ func TestFollowersOfACalmChannelNeverWaitLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, history.Options{})
 		defer w.stop(t)
-		at, err := w.hub.Read(&hub.Query{Channel: channel, Limit: 1})
-		require.NoError(t, err)
-		cursor := at.Cursor
+		at := w.now(t)
+		cursor := at
 		for _, after := range []time.Duration{time.Second, time.Millisecond, time.Millisecond, 100 * time.Millisecond, 30 * time.Millisecond, 30 * time.Millisecond} {
 			began := time.Now()
 			time.AfterFunc(after, func() { w.publish(t, 1) })
-			page, err := w.hub.Follow(t.Context(), &hub.Query{Channel: channel, Since: history.After(cursor), Limit: 99})
+			page, err := w.follow(t, t.Context(), history.After(cursor), 99, 0)
 			require.NoError(t, err)
 			require.Equal(t, after, time.Since(began))
-			cursor = page.Cursor
+			cursor = page.Cursors[0]
 		}
 	})
-}
-
-func TestOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		once := hub.NewOnce()
-		var calls uint64
-		publish := func() (history.Cursor, error) {
-			calls++
-			return history.Cursor{ID: calls}, nil
-		}
-		do := func(name, object string) uint64 {
-			cursor, err := once.Do(hub.KeyOf(channel, name, []byte(object)), publish)
-			require.NoError(t, err)
-			return cursor.ID
-		}
-		var all sync.WaitGroup
-		for range 50 {
-			all.Go(func() { require.EqualValues(t, 1, do("k", "hi")) })
-		}
-		all.Wait()
-		require.EqualValues(t, 2, do("k", "something else"), "who chose the same name is somebody else")
-		time.Sleep(4 * time.Minute)
-		require.EqualValues(t, 1, do("k", "hi"), "the same post within five minutes")
-		time.Sleep(time.Minute)
-		require.EqualValues(t, 3, do("k", "hi"), "after five minutes")
-
-		_, err := once.Do(hub.KeyOf(channel, "failed", nil), func() (history.Cursor, error) { return history.Cursor{}, errHungUp })
-		require.ErrorIs(t, err, errHungUp)
-		require.EqualValues(t, 4, do("failed", ""), "an error is not remembered")
-	})
-}
-
-// Keys are bounded in bytes, and those in use stay.
-func TestOnceIsBounded(t *testing.T) {
-	once := hub.NewOnce()
-	cursor := history.Cursor{Epoch: "epoch"}
-	do := func(name string) (again bool) {
-		again = true
-		_, err := once.Do(hub.KeyOf(channel, name, nil), func() (history.Cursor, error) {
-			again = false
-			return cursor, nil
-		})
-		require.NoError(t, err)
-		return again
-	}
-	before := heap()
-	do("used")
-	for i := range 100_000 {
-		do(fmt.Sprint(i))
-		if i%10_000 == 0 {
-			require.True(t, do("used"))
-		}
-	}
-	require.Less(t, heap()-before, int64(20<<20))
-	require.True(t, do("used"))
-	require.False(t, do("0"), "who was used longest ago leaves first")
-	runtime.KeepAlive(once)
-}
-
-// heap is what is in use after a collection, in bytes.
-func heap() int64 {
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc)
 }

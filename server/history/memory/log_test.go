@@ -1,7 +1,6 @@
-package history_test
+package memory_test
 
 import (
-	"encoding/json"
 	"runtime"
 	"strconv"
 	"strings"
@@ -14,34 +13,37 @@ import (
 
 	"pubsub/server/history"
 	"pubsub/server/history/historytest"
+	"pubsub/server/history/memory"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestMemory(t *testing.T) {
-	historytest.Run(t, func(t testing.TB, options history.Options) history.Log {
-		m := history.NewMemory(options)
-		t.Cleanup(func() { require.NoError(t, m.Close()) })
-		return m
-	})
+func TestContract(t *testing.T) { historytest.Contract(t, open) }
+
+func TestClock(t *testing.T) { historytest.Clock(t, open) }
+
+func open(t testing.TB, options history.Options) history.Log {
+	log := memory.New(options)
+	t.Cleanup(func() { require.NoError(t, log.Close()) })
+	return log
 }
 
 // A channel that was busy gives its memory back, also when hardly anything is
 // said on it from then on.
 func TestMemoryOfWhatExpiredIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := history.NewMemory(history.Options{Messages: 1000, Age: 5 * time.Minute})
+		m := memory.New(history.Options{Messages: 1000, Age: 5 * time.Minute})
 		defer m.Close()
 		object := []byte(`{"message":"` + strings.Repeat("x", 16_000) + `"}`)
 		before := inUse()
 		for range 600 {
-			_, _, err := m.Append("chat", object, history.Owner{})
+			_, err := m.Append(t.Context(), history.Post{Channel: "chat", Object: object})
 			require.NoError(t, err)
 		}
 		require.Greater(t, inUse()-before, int64(9_000_000))
 		for range 3 {
 			time.Sleep(4 * time.Minute)
-			_, _, err := m.Append("chat", []byte(`{"message":"hi"}`), history.Owner{})
+			_, err := m.Append(t.Context(), history.Post{Channel: "chat", Object: []byte(`{"message":"hi"}`)})
 			require.NoError(t, err)
 		}
 		require.Less(t, inUse()-before, int64(100_000))
@@ -60,15 +62,15 @@ func inUse() int64 {
 // its first message is told that there may have been others.
 func TestForgottenBeforeItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := history.NewMemory(history.Options{Age: time.Minute})
+		m := memory.New(history.Options{Age: time.Minute})
 		defer m.Close()
 		say := func(channel string) history.Cursor {
-			_, cursor, err := m.Append(channel, []byte(`{}`), history.Owner{})
+			receipt, err := m.Append(t.Context(), history.Post{Channel: channel, Object: []byte(`{}`)})
 			require.NoError(t, err)
-			return cursor
+			return receipt.Cursor
 		}
 		readOf := func(channel string, since history.Since) *history.Page {
-			page, err := m.Read(channel, since, 9)
+			page, err := m.Read(t.Context(), channel, since, 9)
 			require.NoError(t, err)
 			return page
 		}
@@ -83,7 +85,9 @@ func TestForgottenBeforeItsTime(t *testing.T) {
 			say(long + strconv.Itoa(i))
 		}
 		time.Sleep(10 * time.Minute)
-		require.Empty(t, m.Channels())
+		n, err := m.Len(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, n)
 
 		unknown := read(history.Now()).Cursor
 		require.Equal(t, uint64(3), unknown.ID, "it may be any that was forgotten")
@@ -95,29 +99,24 @@ func TestForgottenBeforeItsTime(t *testing.T) {
 	})
 }
 
-func TestAppendTimestamp(t *testing.T) {
-	for want, at := range map[string]time.Time{
-		"1763682109.123456": time.UnixMicro(1763682109_123456),
-		"1763682109.000001": time.UnixMicro(1763682109_000001),
-		"1763682109.000000": time.Unix(1763682109, 0),
-	} {
-		got := history.AppendTimestamp(nil, at)
-		require.Equal(t, want, string(got))
-		require.True(t, json.Valid(got))
+// Keys are bounded in bytes, and those in use stay.
+func TestKeysAreBounded(t *testing.T) {
+	log := memory.New(history.Options{Messages: 1})
+	defer log.Close()
+	repeat := func(key string) bool {
+		receipt, err := log.Append(t.Context(), history.Post{Channel: "chat", Object: []byte(`{}`), Key: key})
+		require.NoError(t, err)
+		return receipt.Repeat
 	}
-}
-
-func FuzzParseSince(f *testing.F) {
-	for _, s := range []string{"", "now", "all", "-5", "--5", "-", "abc-1", "abc-01", "abc--1", "ABC-1", "a-18446744073709551616"} {
-		f.Add(s)
+	before := inUse()
+	repeat("used")
+	for i := range 100_000 {
+		repeat(strconv.Itoa(i))
+		if i%10_000 == 0 {
+			require.True(t, repeat("used"))
+		}
 	}
-	f.Fuzz(func(t *testing.T, text string) {
-		if _, err := history.ParseSince(text); err != nil {
-			require.ErrorIs(t, err, history.ErrCursor)
-		}
-		cursor, err := history.ParseCursor(text)
-		if err == nil {
-			require.Equal(t, text, cursor.String(), "a cursor has one text")
-		}
-	})
+	require.Less(t, inUse()-before, int64(20<<20))
+	require.True(t, repeat("used"))
+	require.False(t, repeat("0"), "the one used longest ago leaves first")
 }

@@ -1,4 +1,4 @@
-package history
+package memory
 
 import (
 	"cmp"
@@ -6,13 +6,14 @@ import (
 	"sync"
 	"time"
 
+	"pubsub/server/history"
 	"pubsub/server/shares"
 )
 
 // channel is the log of one channel. One that is gone is never used again.
 type channel struct {
 	name  string
-	begun *shares.Holding[Owner, *channel] // whose it is, nil for the one that has its place for sure
+	begun *shares.Holding[history.Owner, *channel] // whose it is, nil for the one that has its place for sure
 
 	mu sync.Mutex // guards all below
 	state
@@ -31,10 +32,10 @@ type state struct {
 // entry is a message in the log. One that had to leave before those older than it
 // has no JSON any more.
 type entry struct {
-	Message
+	history.Message
 	channel *channel
 	at      time.Time // with the monotonic clock
-	held    *shares.Holding[Owner, *entry]
+	held    *shares.Holding[history.Owner, *entry]
 }
 
 func (e *entry) left() bool { return e.JSON == nil }
@@ -49,7 +50,7 @@ func (c *channel) add(object []byte, now time.Time) *entry {
 		at = c.lastTime.Add(time.Microsecond)
 	}
 	c.last, c.lastTime = c.last+1, at
-	e := &entry{Message: Message{ID: c.last, Time: at, JSON: encode(c.last, at, c.name, object)}, channel: c, at: now}
+	e := &entry{Message: history.NewMessage(c.last, at, c.name, object), channel: c, at: now}
 	c.entries = append(c.entries, e)
 	return e
 }
@@ -57,7 +58,7 @@ func (c *channel) add(object []byte, now time.Time) *entry {
 // tooMany tells how many entries, from the oldest on, are over the bounds at now.
 // The clock that ages messages is the monotonic one: stepping the wall clock drops
 // nothing. mu is held.
-func (c *channel) tooMany(options *Options, now time.Time) (n int) {
+func (c *channel) tooMany(options *history.Options, now time.Time) (n int) {
 	if options.Messages > 0 {
 		n = max(0, len(c.entries)-options.Messages)
 	}
@@ -83,31 +84,31 @@ func (c *channel) cut(n int) []*entry {
 
 // page reads at most limit messages since a place. A cursor of the log is from
 // before the channel's first message. mu is held.
-func (c *channel) page(since Since, limit int, ofLog func(epoch string) bool, now time.Time) *Page {
+func (c *channel) page(since history.Since, limit int, ofLog func(epoch string) bool, now time.Time) *history.Page {
 	after, gap := c.find(since, ofLog)
 	rest := c.entries[after-c.dropped():]
 	left := 0
 	for left < len(rest) && rest[left].left() {
 		left++
 	}
-	if left > 0 && since.kind == sinceCursor && (gap == nil || gap.Reason == Expired) {
+	if left > 0 && since.Kind == history.SinceCursor && (gap == nil || gap.Reason == history.Expired) {
 		missed := uint64(left)
 		if gap != nil {
 			missed += gap.Missed
 		}
-		gap = &Gap{Reason: Expired, Missed: missed}
+		gap = &history.Gap{Reason: history.Expired, Missed: missed}
 	}
 	after, rest = after+uint64(left), rest[left:]
 	n := 0
 	for n < min(len(rest), limit) && !rest[n].left() {
 		n++
 	}
-	page := &Page{
-		Cursor: Cursor{c.epoch, after + uint64(n)}, More: n < len(rest), Gap: gap,
+	page := &history.Page{
+		Cursor: history.Cursor{Epoch: c.epoch, ID: after + uint64(n)}, More: n < len(rest), Gap: gap,
 		Flood: c.flooded(now), LastTime: c.lastTime,
 	}
 	if n > 0 {
-		page.Messages = make([]Message, n)
+		page.Messages = make([]history.Message, n)
 		for i, e := range rest[:n] {
 			page.Messages[i] = e.Message
 		}
@@ -117,29 +118,29 @@ func (c *channel) page(since Since, limit int, ofLog func(epoch string) bool, no
 
 // find returns the id after which since begins, at least dropped, and what
 // cannot be had. mu is held.
-func (c *channel) find(since Since, ofLog func(epoch string) bool) (after uint64, gap *Gap) {
-	switch dropped := c.dropped(); since.kind {
-	case sinceLast:
-		return c.last - min(since.n, uint64(len(c.entries))), nil
-	case sinceID:
-		if since.n > c.last {
+func (c *channel) find(since history.Since, ofLog func(epoch string) bool) (after uint64, gap *history.Gap) {
+	switch dropped := c.dropped(); since.Kind {
+	case history.SinceLast:
+		return c.last - min(since.N, uint64(len(c.entries))), nil
+	case history.SinceID:
+		if since.N > c.last {
 			return dropped, nil
 		}
-		return max(since.n, dropped), nil
-	case sinceTime:
-		at := time.UnixMicro(int64(since.n))
+		return max(since.N, dropped), nil
+	case history.SinceTime:
+		at := time.UnixMicro(int64(since.N))
 		n, _ := slices.BinarySearchFunc(c.entries, at, func(e *entry, at time.Time) int {
 			return cmp.Or(e.Time.Compare(at), -1) // behind one of the same time
 		})
 		return dropped + uint64(n), nil
-	case sinceCursor:
-		switch id := since.n; {
-		case since.epoch != c.epoch && !ofLog(since.epoch), id != c.before && ofLog(since.epoch):
-			return dropped, &Gap{Reason: Restarted}
+	case history.SinceCursor:
+		switch id := since.N; {
+		case since.Epoch != c.epoch && !ofLog(since.Epoch), id != c.before && ofLog(since.Epoch):
+			return dropped, &history.Gap{Reason: history.Restarted}
 		case id > c.last:
-			return dropped, &Gap{Reason: Ahead}
+			return dropped, &history.Gap{Reason: history.Ahead}
 		case id < dropped:
-			return dropped, &Gap{Reason: Expired, Missed: dropped - id}
+			return dropped, &history.Gap{Reason: history.Expired, Missed: dropped - id}
 		default:
 			return id, nil
 		}
@@ -147,9 +148,9 @@ func (c *channel) find(since Since, ofLog func(epoch string) bool) (after uint64
 	return c.last, nil
 }
 
-// flooded tells whether the newest messages came at FloodRate or faster.
+// flooded tells whether the newest messages came at history.FloodRate or faster.
 func (c *channel) flooded(now time.Time) bool {
 	const few = 5
 	n := len(c.entries)
-	return n >= few && now.Sub(c.entries[n-few].at) <= few*time.Second/FloodRate
+	return n >= few && now.Sub(c.entries[n-few].at) <= few*time.Second/history.FloodRate
 }

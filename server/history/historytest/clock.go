@@ -1,0 +1,131 @@
+package historytest
+
+import (
+	"pubsub/server/history"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Clock runs what depends on time, in a bubble whose clock is the test's: a day
+// takes none. So the log must not wait on a socket.
+func Clock(t *testing.T, open Open) {
+	for name, test := range map[string]func(*testing.T, Open){
+		"Age":            testAge,
+		"Flood":          testFlood,
+		"Channels":       testChannels,
+		"Past":           testPast,
+		"BeforeTheFirst": testBeforeTheFirst,
+		"Keys":           testKeysAreForgotten,
+		"Model":          testModel,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, open) })
+		})
+	}
+}
+
+func testAge(t *testing.T, open Open) {
+	log := open(t, history.Options{Age: time.Minute})
+	old := add(t, log, "chat", 3)
+	time.Sleep(30 * time.Second)
+	add(t, log, "chat", 2)
+	time.Sleep(30 * time.Second)
+	require.Equal(t, "4 5", ids(read(t, log, "chat", history.All(), everything)))
+	time.Sleep(30 * time.Second)
+	page := read(t, log, "chat", history.After(old), everything)
+	require.Empty(t, page.Messages)
+	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 2}, page.Gap)
+	require.Equal(t, history.Cursor{Epoch: old.Epoch, ID: 5}, page.Cursor)
+	require.Equal(t, uint64(6), add(t, log, "chat", 1).ID, "ids go on when all have expired")
+}
+
+// testFlood: a flood is told while it lasts.
+func testFlood(t *testing.T, open Open) {
+	log := open(t, history.Options{})
+	const apart = time.Second / history.FloodRate
+	flood := func() bool { return read(t, log, "chat", history.Now(), everything).Flood }
+	for range 20 {
+		add(t, log, "chat", 1)
+		require.False(t, flood(), "slow enough")
+		time.Sleep(2 * apart)
+	}
+	for range 20 {
+		time.Sleep(apart / 2)
+		add(t, log, "chat", 1)
+	}
+	require.True(t, flood())
+	require.False(t, read(t, log, "another", history.All(), everything).Flood)
+	time.Sleep(time.Second)
+	require.False(t, flood(), "it is over")
+}
+
+func testChannels(t *testing.T, open Open) {
+	log := open(t, history.Options{Age: time.Minute, Channels: 3})
+	require.NotNil(t, channels(t, log))
+	require.Empty(t, channels(t, log))
+	b := add(t, log, "b", 1)
+	a := add(t, log, "a", 1)
+	require.Equal(t, []string{"a", "b"}, channels(t, log))
+	require.NotEqual(t, a.Epoch, b.Epoch)
+	add(t, log, "c", 1)
+	require.ErrorIs(t, begin(log, "d", ann), history.ErrTooManyChannels, "nobody has more than ann")
+	add(t, log, "c", 1) // those that are there are as good as before
+	time.Sleep(time.Minute)
+	add(t, log, "d", 1)
+	require.Equal(t, []string{"d"}, channels(t, log), "what has no message makes room")
+}
+
+// testPast: when its messages are gone, a channel is remembered for a day.
+func testPast(t *testing.T, open Open) {
+	log := open(t, history.Options{Age: time.Minute})
+	before := read(t, log, "chat", history.Now(), everything).Cursor
+	cursor := add(t, log, "chat", 3)
+	time.Sleep(10 * time.Hour)
+	require.Empty(t, channels(t, log))
+	page := read(t, log, "chat", history.After(history.Cursor{Epoch: cursor.Epoch, ID: 1}), everything)
+	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 2}, page.Gap)
+	require.Equal(t, cursor, page.Cursor)
+	require.False(t, page.LastTime.IsZero())
+	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 3}, read(t, log, "chat", history.After(before), everything).Gap)
+	require.Equal(t, history.Cursor{Epoch: cursor.Epoch, ID: 4}, add(t, log, "chat", 1), "it goes on")
+	require.Equal(t, "4", ids(read(t, log, "chat", history.AfterID(3), everything)))
+
+	time.Sleep(25 * time.Hour)
+	require.Equal(t, uint64(0), read(t, log, "chat", history.Now(), everything).Cursor.ID)
+	require.Equal(t, &history.Gap{Reason: history.Restarted}, read(t, log, "chat", history.After(cursor), everything).Gap)
+	require.Equal(t, &history.Gap{Reason: history.Restarted}, read(t, log, "chat", history.After(before), everything).Gap,
+		"what it missed cannot be known any more")
+	require.Equal(t, uint64(1), add(t, log, "chat", 1).ID)
+}
+
+// testBeforeTheFirst: who waits for the first message for days, asking now and
+// then, is not told of a gap.
+func testBeforeTheFirst(t *testing.T, open Open) {
+	log := open(t, history.Options{Age: time.Minute})
+	cursor := read(t, log, "chat", history.Now(), everything).Cursor
+	for range 20 {
+		time.Sleep(5 * time.Hour)
+		page := read(t, log, "chat", history.After(cursor), everything)
+		require.Nil(t, page.Gap)
+		cursor = page.Cursor
+	}
+	add(t, log, "chat", 1)
+	page := read(t, log, "chat", history.After(cursor), everything)
+	require.Nil(t, page.Gap)
+	require.Equal(t, "1", ids(page))
+}
+
+func testKeysAreForgotten(t *testing.T, open Open) {
+	log := open(t, history.Options{})
+	send := func() uint64 {
+		return post(t, log, history.Post{Channel: "chat", Object: hi, By: ann, Key: "k"}).Cursor.ID
+	}
+	require.EqualValues(t, 1, send())
+	time.Sleep(history.KeyFor - time.Second)
+	require.EqualValues(t, 1, send())
+	time.Sleep(time.Second)
+	require.EqualValues(t, 2, send(), "counted from the first")
+}

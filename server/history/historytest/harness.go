@@ -1,0 +1,73 @@
+// Package historytest holds an implementation of [history.Log] against its
+// contract: [Contract] on any clock and over any socket, [Clock] where time can be
+// made to pass.
+package historytest
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pubsub/server/history"
+)
+
+// Open makes an empty log for one test and cleans it up afterwards.
+type Open func(t testing.TB, options history.Options) history.Log
+
+// Two whose messages are kept.
+var (
+	ann = netip.MustParseAddr("192.0.2.1")
+	bob = netip.MustParseAddr("192.0.2.2")
+)
+
+var hi = []byte(`{"message":"hi"}`)
+
+const everything = 1 << 30 // a limit that cuts nothing short
+
+// add posts n times and returns the cursor behind.
+func add(t require.TestingT, log history.Log, channel string, n int) (last history.Cursor) {
+	for range n {
+		last = post(t, log, history.Post{Channel: channel, Object: hi, By: ann}).Cursor
+	}
+	return last
+}
+
+func post(t require.TestingT, log history.Log, post history.Post) history.Receipt {
+	receipt, err := log.Append(context.Background(), post)
+	require.NoError(t, err)
+	return receipt
+}
+
+// begin posts to a channel, which may have to be refused.
+func begin(log history.Log, channel string, by history.Owner) error {
+	_, err := log.Append(context.Background(), history.Post{Channel: channel, Object: []byte(`{}`), By: by})
+	return err
+}
+
+func read(t require.TestingT, log history.Log, channel string, since history.Since, limit int) *history.Page {
+	page, err := log.Read(context.Background(), channel, since, limit)
+	require.NoError(t, err)
+	return page
+}
+
+func channels(t require.TestingT, log history.Log) []string {
+	names, err := log.Channels(context.Background())
+	require.NoError(t, err)
+	n, err := log.Len(context.Background())
+	require.NoError(t, err)
+	require.Len(t, names, n)
+	return names
+}
+
+// ids returns the ids of a page as text: "3 4 5".
+func ids(page *history.Page) string {
+	var all []string
+	for _, m := range page.Messages {
+		all = append(all, fmt.Sprint(m.ID))
+	}
+	return strings.Join(all, " ")
+}
