@@ -20,6 +20,7 @@ import (
 
 	"pubsub/server"
 	"pubsub/server/logs"
+	"pubsub/server/settings"
 )
 
 //go:embed static templates
@@ -51,10 +52,10 @@ func main() {
 // run serves until ctx ends and every request is answered. It prints one line
 // with the address to stdout when it listens, and logs to stderr.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
-	config, err := server.LoadConfig(args, environ)
+	config, err := settings.Load(args, environ)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		server.WriteHelp(stdout)
+		settings.WriteHelp(stdout)
 		return nil
 	case err != nil:
 		return fmt.Errorf("wrong settings:\n%w", err)

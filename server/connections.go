@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pubsub/server/machine"
+	"pubsub/server/settings"
 	"pubsub/server/shares"
 )
 
@@ -27,13 +28,13 @@ type connections struct {
 
 type heldConn = shares.Holding[netip.Addr, *conn]
 
-func newConnections(config *Config) *connections {
+func newConnections(config *settings.Settings) *connections {
 	o := new(connections)
 	if config.TrustedHops == 0 {
 		o.perAddress = config.MaxConnectionsPerAddress
 	}
 	if n := machine.Descriptors(); n > 0 {
-		o.total = max(n-spareDescriptors, 1)
+		o.total = max(n-settings.SpareDescriptors, 1)
 	}
 	return o
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pubsub/server"
+	"pubsub/server/settings"
 )
 
 // dialFrom opens a connection from an address of this machine, and asks for path
@@ -133,7 +134,7 @@ func TestConnectionsOfAProxyAreNotBounded(t *testing.T) {
 		return func() (net.Conn, error) { return net.Dial(l.Addr().Network(), l.Addr().String()) }
 	}
 	for name, each := range map[string]struct {
-		config   server.Config
+		config   settings.Settings
 		listener net.Listener
 		dial     func() (net.Conn, error)
 	}{

@@ -2,7 +2,6 @@ package server
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 
 	"pubsub/server/logs"
@@ -13,7 +12,7 @@ import (
 // is of the same origin then, but cannot hide that name.
 type hosts map[string]struct{}
 
-// newHosts takes hosts that [Config] has checked.
+// newHosts takes hosts that [settings.Settings] has checked.
 func newHosts(allowed []string) hosts {
 	if len(allowed) == 0 {
 		return nil
@@ -50,10 +49,4 @@ func withoutPort(host string) string {
 		return host[:colon]
 	}
 	return host
-}
-
-// isHost tells whether a setting is host or host:port.
-func isHost(text string) bool {
-	u, err := url.Parse("//" + text)
-	return err == nil && u.Host == text && u.Hostname() != "" && !strings.Contains(text, "*")
 }

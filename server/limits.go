@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"pubsub/server/settings"
 )
 
 // limits holds what strangers may take at a time. 0 in the settings is no limit.
@@ -16,7 +17,7 @@ type limits struct {
 	restarts *rates // answers that tell of a restart
 	unread   unread
 
-	config *Config
+	config *settings.Settings
 }
 
 // requestBurst is for how many seconds an address may save up requests: half as many as
@@ -34,7 +35,7 @@ const (
 	restartRate  = 1
 )
 
-func newLimits(config *Config) *limits {
+func newLimits(config *settings.Settings) *limits {
 	burst := max(1, config.PublishBurst)
 	if config.PublishBurst == 0 {
 		burst = math.MaxInt

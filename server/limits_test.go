@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pubsub/server"
+	"pubsub/server/settings"
 )
 
 // do sends a request with headers, "Name: value" each.
@@ -53,15 +54,15 @@ func requireRefused(t require.TestingT, resp *http.Response, body string, status
 func TestPollLimits(t *testing.T) {
 	for _, c := range []struct {
 		name     string
-		set      func(*server.Config)
+		set      func(*settings.Settings)
 		over     string // the path of the poll that is one too many
 		fine     string // one that is not, if any
 		status   int
 		sentence string
 	}{
-		{"in all", func(c *server.Config) { c.MaxPolls = 2 }, "/sub/other", "", 503, "The server holds 2 polls"},
-		{"per channel", func(c *server.Config) { c.MaxPollsPerChannel = 2 }, "/sub", "/sub/other", 503, "This channel has 2 pending polls"},
-		{"per address", func(c *server.Config) { c.MaxPollsPerAddress = 2 }, "/sub/other", "", 429, "2 polls are pending from your address"},
+		{"in all", func(c *settings.Settings) { c.MaxPolls = 2 }, "/sub/other", "", 503, "The server holds 2 polls"},
+		{"per channel", func(c *settings.Settings) { c.MaxPollsPerChannel = 2 }, "/sub", "/sub/other", 503, "This channel has 2 pending polls"},
+		{"per address", func(c *settings.Settings) { c.MaxPollsPerAddress = 2 }, "/sub/other", "", 429, "2 polls are pending from your address"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := open()

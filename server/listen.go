@@ -6,20 +6,15 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"strings"
+	"pubsub/server/settings"
 	"syscall"
 )
-
-// socketPath is the path of an address such as unix:/run/pubsub.sock.
-func socketPath(addr string) (path string, isSocket bool) {
-	return strings.CutPrefix(addr, "unix:")
-}
 
 // Listen listens on host:port, or on a Unix socket such as unix:/run/pubsub.sock.
 // The file of that goes when the listener is closed; one that a process left
 // behind when it was killed is replaced.
 func Listen(addr string) (net.Listener, error) {
-	path, isSocket := socketPath(addr)
+	path, isSocket := settings.SocketPath(addr)
 	if !isSocket {
 		return net.Listen("tcp", addr)
 	}

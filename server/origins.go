@@ -3,9 +3,7 @@ package server
 import (
 	"cmp"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 
 	"pubsub/server/logs"
 )
@@ -18,7 +16,7 @@ type origins struct {
 	protection *http.CrossOriginProtection
 }
 
-// newOrigins takes origins that [Config] has checked.
+// newOrigins takes origins that [settings.Settings] has checked.
 func newOrigins(allowed []string) *origins {
 	o := &origins{allowed: allowed, protection: http.NewCrossOriginProtection()}
 	for _, origin := range allowed {
@@ -29,16 +27,6 @@ func newOrigins(allowed []string) *origins {
 		}
 	}
 	return o
-}
-
-// isOrigin tells whether a setting is an origin, scheme://host[:port], or "*".
-func isOrigin(text string) bool {
-	if text == "*" {
-		return true
-	}
-	u, err := url.Parse(text)
-	return err == nil && u.Scheme != "" && u.Host != "" && !strings.Contains(u.Host, "*") && text == u.Scheme+"://"+u.Host &&
-		http.NewCrossOriginProtection().AddTrustedOrigin(text) == nil
 }
 
 // refuseOrigin names both sides of what does not match: behind a proxy that does

@@ -14,12 +14,12 @@ import (
 
 	"pubsub/server/history"
 	"pubsub/server/hub"
+	"pubsub/server/settings"
 )
 
 const (
-	maxTimeout = 60 * time.Second // of a poll that names one
-	maxPage    = 256              // messages in an answer
-	maxBytes   = 256 << 10        // of messages in an answer, but for a larger one alone
+	maxPage  = 256       // messages in an answer
+	maxBytes = 256 << 10 // of messages in an answer, but for a larger one alone
 )
 
 // ask is what a poll asks for, and how it is answered: with messages, or that
@@ -173,7 +173,7 @@ func (o *occasion) due() bool {
 func (s *Server) timeoutOf(query fields) (time.Duration, error) {
 	text := query.first("timeout")
 	if text == "" && s.config.PollTimeout == 0 {
-		return maxTimeout, nil
+		return settings.MaxTimeout, nil
 	}
 	if text == "" {
 		return time.Duration(float64(s.config.PollTimeout) * (0.9 + 0.2*rand.Float64())), nil
@@ -182,7 +182,7 @@ func (s *Server) timeoutOf(query fields) (time.Duration, error) {
 	if err != nil || math.IsNaN(seconds) || seconds < 0 {
 		return 0, refuse(http.StatusBadRequest, "timeout must be a number of seconds from 0 to 60.")
 	}
-	return time.Duration(min(seconds, maxTimeout.Seconds()) * float64(time.Second)), nil
+	return time.Duration(min(seconds, settings.MaxTimeout.Seconds()) * float64(time.Second)), nil
 }
 
 // writeHeartbeat begins the answer, if it has not begun, and adds a newline. A

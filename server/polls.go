@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"pubsub/server/settings"
 	"pubsub/server/shares"
 )
 
@@ -22,7 +23,7 @@ var (
 // polls bounds how many polls are pending. Where that is too many, who has most
 // makes room: an address with few is not refused because others have many.
 type polls struct {
-	config    *Config
+	config    *settings.Settings
 	addresses addresses
 
 	mu        sync.Mutex // guards all below
@@ -48,7 +49,7 @@ type clientID struct {
 	name    string
 }
 
-func newPolls(config *Config) *polls {
+func newPolls(config *settings.Settings) *polls {
 	return &polls{
 		config:    config,
 		addresses: addresses{config.TrustedHops},

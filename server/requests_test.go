@@ -6,13 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"pubsub/server/settings"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"pubsub/server"
 )
 
 // said is what a server logs.
@@ -34,7 +33,7 @@ func (s *said) String() string {
 }
 
 // startLogging starts a server whose log can be read.
-func startLogging(t *testing.T, config server.Config) (*running, *said) {
+func startLogging(t *testing.T, config settings.Settings) (*running, *said) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

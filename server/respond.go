@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"pubsub/server/bus"
@@ -204,3 +205,5 @@ func fresh(h http.Header) http.Header {
 
 // begun tells whether an answer has begun: every one says that first.
 func begun(h http.Header) bool { return len(h["Cache-Control"]) > 0 }
+
+func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -27,11 +27,12 @@ import (
 	"pubsub/server/history/memory"
 	"pubsub/server/hub"
 	"pubsub/server/logs"
+	"pubsub/server/settings"
 )
 
 // Server answers every route. Close it after the last request.
 type Server struct {
-	config Config
+	config settings.Settings
 	log    *slog.Logger
 	bus    *bus.Bus
 	memory *memory.Log
@@ -58,7 +59,7 @@ type Server struct {
 // New makes a server that serves the files of static, and the template
 // index.html of templates as its page. If log has a [logs.Handler], the lines
 // that it drops are among the metrics.
-func New(config Config, static, templates fs.FS, log *slog.Logger) (*Server, error) {
+func New(config settings.Settings, static, templates fs.FS, log *slog.Logger) (*Server, error) {
 	assets, err := loadAssets(static, templates)
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"pubsub/server"
+	"pubsub/server/settings"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,26 +40,26 @@ type running struct {
 
 // open is the default settings without the limits of one address, from which a
 // test comes with all its clients.
-func open() server.Config {
-	config := server.DefaultConfig()
+func open() settings.Settings {
+	config := settings.Default()
 	config.RequestRate = 0
 	config.MaxPollsPerAddress, config.MaxConnectionsPerAddress, config.PublishRate = 0, 0, 0
 	return config
 }
 
-func start(t *testing.T, config server.Config) *running {
+func start(t *testing.T, config settings.Settings) *running {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	return startOn(t, config, l)
 }
 
-func startOn(t *testing.T, config server.Config, l net.Listener) *running {
+func startOn(t *testing.T, config settings.Settings, l net.Listener) *running {
 	t.Helper()
 	return startWith(t, config, l, slog.New(slog.DiscardHandler))
 }
 
-func startWith(t *testing.T, config server.Config, l net.Listener, log *slog.Logger) *running {
+func startWith(t *testing.T, config settings.Settings, l net.Listener, log *slog.Logger) *running {
 	t.Helper()
 	s, err := server.New(config, static, page, log)
 	require.NoError(t, err)

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pubsub/server"
+	"pubsub/server/settings"
 )
 
 // pipes is a listener in memory: its connections can be used in a bubble, where
@@ -53,11 +54,11 @@ func (p *pipes) dial() net.Conn {
 }
 
 // bubble runs a test with a server in a bubble.
-func bubble(t *testing.T, config server.Config, test func(t *testing.T, p *pipes, stop func())) {
+func bubble(t *testing.T, config settings.Settings, test func(t *testing.T, p *pipes, stop func())) {
 	bubbleLogging(t, config, slog.New(slog.DiscardHandler), test)
 }
 
-func bubbleLogging(t *testing.T, config server.Config, log *slog.Logger, test func(t *testing.T, p *pipes, stop func())) {
+func bubbleLogging(t *testing.T, config settings.Settings, log *slog.Logger, test func(t *testing.T, p *pipes, stop func())) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := server.New(config, static, page, log)
 		require.NoError(t, err)

@@ -1,4 +1,4 @@
-package server_test
+package settings_test
 
 import (
 	"strings"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pubsub/server"
+	"pubsub/server/settings"
 )
 
 func TestSettingsBeyondTheirBoundsAreRefused(t *testing.T) {
@@ -33,14 +33,14 @@ func TestSettingsBeyondTheirBoundsAreRefused(t *testing.T) {
 		"ADDR=unix:":                               "unix:/run/pubsub.sock",
 		"ADMIN_ADDR=unix:/run/pubsub-metrics.sock": "must be host:port",
 	} {
-		_, err := server.LoadConfig(nil, []string{"PUBSUB_" + setting})
+		_, err := settings.Load(nil, []string{"PUBSUB_" + setting})
 		require.ErrorContains(t, err, sentence, setting)
 		require.NotContains(t, err.Error(), "\n", "one sentence is enough")
 	}
 }
 
 func TestNoLimitIsZero(t *testing.T) {
-	c, err := server.LoadConfig([]string{"-max-polls=0", "-history-bytes=0", "-publish-rate=0", "-poll-timeout=0", "-max-message-bytes", "0"}, nil)
+	c, err := settings.Load([]string{"-max-polls=0", "-history-bytes=0", "-publish-rate=0", "-poll-timeout=0", "-max-message-bytes", "0"}, nil)
 	require.NoError(t, err)
 	require.Zero(t, c.MaxPolls+c.HistoryBytes+c.MaxMessageBytes+int(c.PublishRate)+int(c.PollTimeout))
 }
@@ -58,28 +58,28 @@ func TestPaaSSetsDefaults(t *testing.T) {
 		{[]string{"-trusted-hops=0", "-paas"}, []string{"PUBSUB_TRUSTED_HOPS=2"}, 0},
 		{[]string{"-paas=false"}, []string{"PUBSUB_PAAS=true"}, 0},
 	} {
-		c, err := server.LoadConfig(each.args, each.env)
+		c, err := settings.Load(each.args, each.env)
 		require.NoError(t, err)
 		require.Equal(t, each.hops, c.TrustedHops, "%v", each)
 	}
 }
 
 func TestNewSettings(t *testing.T) {
-	c, err := server.LoadConfig([]string{"-list-channels=false", "-allowed-hosts", "chat.example.org, [::1]:8080"}, nil)
+	c, err := settings.Load([]string{"-list-channels=false", "-allowed-hosts", "chat.example.org, [::1]:8080"}, nil)
 	require.NoError(t, err)
 	require.False(t, c.ListChannels)
 	require.Equal(t, []string{"chat.example.org", "[::1]:8080"}, c.AllowedHosts)
 	require.GreaterOrEqual(t, c.HistoryBytes, 32<<20)
 	require.LessOrEqual(t, c.HistoryBytes, 1<<30)
 
-	c, err = server.LoadConfig(nil, []string{"GOMEMLIMIT=1GiB"})
+	c, err = settings.Load(nil, []string{"GOMEMLIMIT=1GiB"})
 	require.NoError(t, err)
 	require.Zero(t, c.MemoryLimit, "Go's own word counts")
 }
 
 // warnings are those of a configuration, but for what this machine is short of.
 func warnings(t *testing.T, env ...string) string {
-	c, err := server.LoadConfig(nil, env)
+	c, err := settings.Load(nil, env)
 	require.NoError(t, err)
 	return strings.Join(c.Warnings, "\n")
 }
@@ -102,12 +102,12 @@ func TestSocketWithoutTrustedHopsIsWarnedOf(t *testing.T) {
 
 func TestHelpTellsEverySetting(t *testing.T) {
 	var help strings.Builder
-	server.WriteHelp(&help)
+	settings.WriteHelp(&help)
 	for _, name := range []string{"allowed-hosts", "list-channels", "paas", "history-bytes", "read-rate"} {
 		require.Contains(t, help.String(), "  -"+name+"\n")
 	}
 	for line := range strings.Lines(help.String()) {
 		require.LessOrEqual(t, len(strings.TrimSuffix(line, "\n")), 80, line)
 	}
-	require.Equal(t, 22*time.Second, server.DefaultConfig().PollTimeout)
+	require.Equal(t, 22*time.Second, settings.Default().PollTimeout)
 }

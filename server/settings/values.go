@@ -1,4 +1,4 @@
-package server
+package settings
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// value reads and writes a field of [Config]. The error of set says what a
+// value reads and writes a field of [Settings]. The error of set says what a
 // value looks like.
 type value struct {
 	get    func() string

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server_test
+package settings_test
 
 import (
 	"syscall"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pubsub/server"
+	"pubsub/server/settings"
 )
 
 // mayOpen lets the process open so many files until restore is called.
@@ -25,13 +25,13 @@ func mayOpen(t *testing.T, files uint64) (restore func()) {
 // made to fit.
 func TestLimitsFitTheDescriptors(t *testing.T) {
 	defer mayOpen(t, 1000)()
-	c, err := server.LoadConfig(nil, nil)
+	c, err := settings.Load(nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, 936, c.MaxPolls)
 	require.Equal(t, 500, c.MaxConnectionsPerAddress)
 	require.Equal(t, []string{"this process may open 1000 files, and needs one for each client: raise that, such as with ulimit -n 65536"}, c.Warnings)
 
-	c, err = server.LoadConfig([]string{"-max-polls=5000"}, []string{"PUBSUB_MAX_CONNECTIONS_PER_ADDRESS=0"})
+	c, err = settings.Load([]string{"-max-polls=5000"}, []string{"PUBSUB_MAX_CONNECTIONS_PER_ADDRESS=0"})
 	require.NoError(t, err)
 	require.Equal(t, 5000, c.MaxPolls)
 	require.Zero(t, c.MaxConnectionsPerAddress)
