@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"pubsub/server/address"
 	"pubsub/server/machine"
 	"pubsub/server/settings"
 	"pubsub/server/shares"
@@ -41,10 +42,10 @@ func newConnections(config *settings.Settings) *connections {
 
 // limitsOf tells whose connection it is, and how many may be open with it. Those on
 // a Unix socket are nobody's; those in memory take no descriptor.
-func (o *connections) limitsOf(c *conn) (address netip.Addr, perAddress, total int) {
+func (o *connections) limitsOf(c *conn) (who netip.Addr, perAddress, total int) {
 	switch peer := c.RemoteAddr().(type) {
 	case *net.TCPAddr:
-		return masked(peer.AddrPort().Addr(), 64), o.perAddress, o.total
+		return address.Host(peer.AddrPort().Addr()), o.perAddress, o.total
 	case *net.UnixAddr:
 		return netip.Addr{}, 0, o.total
 	}
@@ -54,26 +55,26 @@ func (o *connections) limitsOf(c *conn) (address netip.Addr, perAddress, total i
 // admit counts a connection until it leaves, or says which limit it is over. The
 // caller closes the one that is displaced, if any is.
 func (o *connections) admit(c *conn) (displaced *conn, err error) {
-	address, perAddress, total := o.limitsOf(c)
+	who, perAddress, total := o.limitsOf(c)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if reached(o.open.Weights.Of(address), perAddress) {
+	if reached(o.open.Weights.Of(who), perAddress) {
 		return nil, tooMany("connections-per-address", soon(), "%d connections are open from your address, as many as one may have. Close some.", perAddress)
 	}
 	if reached(o.open.Weights.Total(), total) {
-		if displaced = o.displace(address); displaced == nil {
+		if displaced = o.displace(who); displaced == nil {
 			return nil, full("connections", "The server has %d connections open, as many as it may. Come back in a moment.", total)
 		}
 	}
-	c.held = o.open.Add(address, c, 1)
+	c.held = o.open.Add(who, c, 1)
 	return displaced, nil
 }
 
 // displace takes a connection from who has most of them, nil if that is not more
-// than address has with one more. mu is held.
-func (o *connections) displace(address netip.Addr) *conn {
+// than who has with one more. mu is held.
+func (o *connections) displace(who netip.Addr) *conn {
 	victim, most := o.open.Weights.Largest()
-	if o.open.Weights.Of(address)+1 >= most {
+	if o.open.Weights.Of(who)+1 >= most {
 		return nil
 	}
 	c := o.oldest(victim)
@@ -87,9 +88,9 @@ const lookedAt = 100
 
 // oldest is an address's oldest connection that is without a request, if a short
 // look finds one, else the oldest of all. mu is held.
-func (o *connections) oldest(address netip.Addr) (found *conn) {
+func (o *connections) oldest(who netip.Addr) (found *conn) {
 	looked := 0
-	for held := range o.open.Of(address) {
+	for held := range o.open.Of(who) {
 		if !held.Thing.handled.Load() {
 			return held.Thing
 		}

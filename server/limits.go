@@ -4,12 +4,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"pubsub/server/address"
 	"pubsub/server/settings"
 )
 
 // limits holds what strangers may take at a time. 0 in the settings is no limit.
 type limits struct {
-	addresses
+	address.Source
 	*polls
 	requests *rates
 	posts    *rates
@@ -41,13 +42,13 @@ func newLimits(config *settings.Settings) *limits {
 		burst = math.MaxInt
 	}
 	return &limits{
-		addresses: addresses{config.TrustedHops},
-		polls:     newPolls(config),
-		requests:  newRates(config.RequestRate, int(math.Ceil(config.RequestRate*requestBurst))),
-		posts:     newRates(config.PublishRate, burst),
-		reads:     newRates(config.ReadRate, int(math.Ceil(readBurst*config.ReadRate))),
-		restarts:  newRates(restartRate, restartBurst),
-		config:    config,
+		Source:   address.Source{TrustedHops: config.TrustedHops},
+		polls:    newPolls(config),
+		requests: newRates(config.RequestRate, int(math.Ceil(config.RequestRate*requestBurst))),
+		posts:    newRates(config.PublishRate, burst),
+		reads:    newRates(config.ReadRate, int(math.Ceil(readBurst*config.ReadRate))),
+		restarts: newRates(restartRate, restartBurst),
+		config:   config,
 	}
 }
 
@@ -59,14 +60,14 @@ func (l *limits) pace(r *http.Request) {
 	if l.requests.limit == 0 {
 		return
 	}
-	if wait := l.requests.of(l.of(r)).Reserve().Delay(); wait > 0 {
+	if wait := l.requests.of(l.Of(r)).Reserve().Delay(); wait > 0 {
 		pause(r, wait)
 	}
 }
 
 // admitPost counts a post, or refuses it for now.
 func (l *limits) admitPost(r *http.Request) error {
-	if wait, ok := l.posts.take(l.of(r)); !ok {
+	if wait, ok := l.posts.take(l.Of(r)); !ok {
 		return tooMany("publish-rate", wait, "Your address has posted more than %g messages a second. Wait a moment between them.", l.config.PublishRate)
 	}
 	return nil
@@ -74,7 +75,7 @@ func (l *limits) admitPost(r *http.Request) error {
 
 // admitRead counts a read that costs much, or refuses it for now.
 func (l *limits) admitRead(r *http.Request) error {
-	if wait, ok := l.reads.take(l.of(r)); !ok {
+	if wait, ok := l.reads.take(l.Of(r)); !ok {
 		return tooMany("read-rate", wait, "Your address has asked more than %g times a second for what costs this server much. Wait a moment between them.", l.config.ReadRate)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"pubsub/server/address"
 	"pubsub/server/history"
 	"pubsub/server/shares"
 )
@@ -27,7 +28,7 @@ const (
 // clients, so what it says of them takes the connection's place. Two of whom it
 // says the same share one place.
 type places struct {
-	addresses addresses
+	source address.Source
 
 	mu      sync.Mutex // guards the next two
 	byProxy map[identity]*shares.Holding[netip.Addr, *proxied]
@@ -53,8 +54,8 @@ type last struct {
 	cursor  history.Cursor
 }
 
-func newPlaces(addresses addresses) *places {
-	return &places{addresses: addresses, byProxy: make(map[identity]*shares.Holding[netip.Addr, *proxied])}
+func newPlaces(source address.Source) *places {
+	return &places{source: source, byProxy: make(map[identity]*shares.Holding[netip.Addr, *proxied])}
 }
 
 // place is a client's place in one channel.
@@ -67,7 +68,7 @@ type place struct {
 }
 
 func (p *places) of(r *http.Request, channel string) place {
-	if p.addresses.hops == 0 || !isForwarded(r.Header) {
+	if p.source.TrustedHops == 0 || !address.IsForwarded(r.Header) {
 		return place{last: lastsOf(r), channel: channel}
 	}
 	who := identityOf(r.Header)
@@ -77,7 +78,7 @@ func (p *places) of(r *http.Request, channel string) place {
 	if known := p.byProxy[who]; known != nil {
 		client = known.Thing
 	}
-	return place{p, client, p.addresses.of(r), &client.last, channel}
+	return place{p, client, p.source.Of(r), &client.last, channel}
 }
 
 // lastsOf is what is remembered with the connection of r.
@@ -90,9 +91,6 @@ func lastsOf(r *http.Request) *lasts {
 
 // identity stands for all that a proxy tells of a client, however long.
 type identity [sha256.Size]byte
-
-// isForwarded tells whether a proxy tells of a client.
-func isForwarded(h http.Header) bool { return len(h["Forwarded"]) > 0 || len(h["X-Forwarded-For"]) > 0 }
 
 func identityOf(h http.Header) identity {
 	told := sha256.New()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pubsub/server/address"
 	"pubsub/server/history"
 )
 
@@ -44,7 +45,7 @@ func TestPlacesGoForwardOnly(t *testing.T) {
 
 // A client behind a proxy whose first polls are several at once has one memory.
 func TestFirstPollsAtOnceShareTheirPlaces(t *testing.T) {
-	p := newPlaces(addresses{1})
+	p := newPlaces(address.Source{TrustedHops: 1})
 	chat := func() place { return p.ofClient("203.0.113.1", "", "chat") }
 	slow, quick, other := chat(), chat(), p.ofClient("203.0.113.1", "", "other")
 	quick.set(at(1))
@@ -59,7 +60,7 @@ func TestFirstPollsAtOnceShareTheirPlaces(t *testing.T) {
 // An address may invent as many clients as it likes: what is remembered is bounded,
 // and the others' is not what is forgotten.
 func TestInventedClientsPushOutNobodyElse(t *testing.T) {
-	p := newPlaces(addresses{1})
+	p := newPlaces(address.Source{TrustedHops: 1})
 	bob := func() place { return p.ofClient("203.0.113.2", "bob", "chat") }
 	bob().set(at(9))
 	long := strings.Repeat("x", 1000)
@@ -82,7 +83,7 @@ func TestInventedClientsPushOutNobodyElse(t *testing.T) {
 
 func TestPlacesAreForgottenInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces(addresses{1})
+		p := newPlaces(address.Source{TrustedHops: 1})
 		ann, bob := p.ofClient("203.0.113.1", "", "chat"), p.ofClient("203.0.113.2", "", "chat")
 		ann.set(at(1))
 		bob.set(at(1))

@@ -148,7 +148,7 @@ func endedInTime(err error) bool {
 // often. A client is told once, unless two processes with a log of their own answer
 // it in turn: then it would ask without end.
 func (s *Server) slowDown(r *http.Request) {
-	wait, ok := s.limits.restarts.take(s.limits.of(r))
+	wait, ok := s.limits.restarts.take(s.limits.Of(r))
 	if ok {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"pubsub/server/address"
 	"pubsub/server/settings"
 	"pubsub/server/shares"
 )
@@ -23,8 +24,8 @@ var (
 // polls bounds how many polls are pending. Where that is too many, who has most
 // makes room: an address with few is not refused because others have many.
 type polls struct {
-	config    *settings.Settings
-	addresses addresses
+	config *settings.Settings
+	source address.Source
 
 	mu        sync.Mutex // guards all below
 	pending   shares.Holdings[netip.Addr, poll]
@@ -52,7 +53,7 @@ type clientID struct {
 func newPolls(config *settings.Settings) *polls {
 	return &polls{
 		config:    config,
-		addresses: addresses{config.TrustedHops},
+		source:    address.Source{TrustedHops: config.TrustedHops},
 		onChannel: make(map[string]*shares.Shares[netip.Addr]),
 		byClient:  make(map[clientID][]*pendingPoll),
 	}
@@ -66,7 +67,7 @@ func (p *polls) admit(r *http.Request, channel string) (ctx context.Context, lea
 		return nil, nil, refuse(http.StatusBadRequest, "An X-Client-ID has at most 128 bytes.")
 	}
 	ctx = r.Context()
-	poll := poll{channel: channel, client: clientID{p.addresses.of(r), name}, end: endOf(r)}
+	poll := poll{channel: channel, client: clientID{p.source.Of(r), name}, end: endOf(r)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	poll.here = p.onChannel[channel]

@@ -36,7 +36,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, channel string,
 	}
 	defer s.posts.leave()
 	// Its sender may have hung up behind it.
-	receipt, err := s.hub.Publish(context.WithoutCancel(r.Context()), history.Post{Channel: channel, Object: object, By: s.limits.networkOf(r), Key: key})
+	receipt, err := s.hub.Publish(context.WithoutCancel(r.Context()), history.Post{Channel: channel, Object: object, By: s.limits.NetworkOf(r), Key: key})
 	if err == nil && !receipt.Repeat {
 		s.metrics.published.Inc()
 	}

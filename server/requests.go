@@ -76,7 +76,7 @@ func (l *logged) Write(b []byte) (int, error) {
 func (l *logged) log() {
 	r := l.request
 	l.server.log.Debug("request", append([]any{"method", r.Method, "path", r.URL.Path, "status", l.status,
-		"duration", time.Since(l.began), "bytes", l.bytes, "address", l.server.limits.of(r)}, idOf(r)...)...)
+		"duration", time.Since(l.began), "bytes", l.bytes, "address", l.server.limits.Of(r)}, idOf(r)...)...)
 }
 
 var errPanic = errors.New("a handler panicked")
@@ -93,7 +93,7 @@ func (s *Server) recovered(w http.ResponseWriter, r *http.Request) {
 	}
 	s.metrics.panics.Inc()
 	s.log.Error("a handler panicked", append([]any{"panic", cause, "method", r.Method, "path", r.URL.Path,
-		"address", s.limits.of(r), logs.Stack, string(debug.Stack())}, idOf(r)...)...)
+		"address", s.limits.Of(r), logs.Stack, string(debug.Stack())}, idOf(r)...)...)
 	if begun(w.Header()) {
 		s.countRefusal(&problem{status: http.StatusInternalServerError}, slog.LevelError)
 		panic(http.ErrAbortHandler)

@@ -74,7 +74,7 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 	}
 	if s.countRefusal(&p, level) {
 		s.log.Log(r.Context(), level, "refused", append([]any{"status", p.status, "reason", p.reason,
-			"method", r.Method, "path", r.URL.Path, "address", s.limits.of(r), "error", err}, idOf(r)...)...)
+			"method", r.Method, "path", r.URL.Path, "address", s.limits.Of(r), "error", err}, idOf(r)...)...)
 	}
 	if p.status == http.StatusTooManyRequests {
 		pause(r, tooManyPause)

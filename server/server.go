@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"pubsub/server/address"
 	"pubsub/server/bus"
 	"pubsub/server/history"
 	"pubsub/server/history/memory"
@@ -73,7 +74,7 @@ func New(config settings.Settings, static, templates fs.FS, log *slog.Logger) (*
 		log:    log,
 		bus:    b,
 		assets: assets,
-		places: newPlaces(addresses{config.TrustedHops}),
+		places: newPlaces(address.Source{TrustedHops: config.TrustedHops}),
 	}
 	s.limits = newLimits(&s.config)
 	s.memory = memory.New(s.historyOptions())

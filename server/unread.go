@@ -29,7 +29,7 @@ func (l *limits) holdAnswer(r *http.Request, bytes int) (giveBack func(), ok boo
 	if bytes <= smallAnswer {
 		return func() {}, true
 	}
-	return l.unread.hold(l.of(r), bytes)
+	return l.unread.hold(l.Of(r), bytes)
 }
 
 // hold counts an answer of so many bytes until it is given back. It tells whether

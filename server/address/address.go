@@ -1,4 +1,5 @@
-package server
+// Package address tells whose request is whose.
+package address
 
 import (
 	"net/http"
@@ -6,31 +7,37 @@ import (
 	"strings"
 )
 
-// addresses tells whose request is whose.
-type addresses struct {
-	hops int // proxies in front that are believed
+// Source finds out where requests come from.
+type Source struct {
+	TrustedHops int // proxies in front whose X-Forwarded-For entries are believed
 }
 
-// of is whose request this is: the peer's address, or what the trusted proxies in
+// Of is whose request this is: the peer's address, or what the trusted proxies in
 // front say of it. An IPv6 host has a whole /64, and counts as one.
-func (a addresses) of(r *http.Request) netip.Addr {
+func (s Source) Of(r *http.Request) netip.Addr {
 	text := r.RemoteAddr
-	if a.hops > 0 {
+	if s.TrustedHops > 0 {
 		if headers := r.Header["X-Forwarded-For"]; len(headers) > 0 {
 			told := strings.Split(strings.Join(headers, ","), ",")
-			text = strings.TrimSpace(told[max(0, len(told)-a.hops)])
+			text = strings.TrimSpace(told[max(0, len(told)-s.TrustedHops)])
 		}
 	}
 	address, ok := parseAddress(text)
 	if !ok {
 		address, _ = parseAddress(r.RemoteAddr)
 	}
-	return masked(address, 64)
+	return Host(address)
 }
 
-// networkOf is whose share of the log a request's messages are. Who has one IPv6
+// Host is an address, or the /64 of an IPv6 one.
+func Host(address netip.Addr) netip.Addr { return masked(address, 64) }
+
+// IsForwarded tells whether a proxy tells of a client.
+func IsForwarded(h http.Header) bool { return len(h["Forwarded"]) > 0 || len(h["X-Forwarded-For"]) > 0 }
+
+// NetworkOf is whose share of the log a request's messages are. Who has one IPv6
 // network often has a /56 or /48 of them, so here these count as one.
-func (a addresses) networkOf(r *http.Request) netip.Addr { return masked(a.of(r), 48) }
+func (s Source) NetworkOf(r *http.Request) netip.Addr { return masked(s.Of(r), 48) }
 
 // masked is an address without what comes behind the first bits of an IPv6 one.
 func masked(address netip.Addr, bits int) netip.Addr {
