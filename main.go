@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"pubsub/server"
+	"pubsub/server/conns"
 	"pubsub/server/logs"
 	"pubsub/server/settings"
 )
@@ -76,7 +77,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return err
 	}
 	defer s.Close()
-	l, err := server.Listen(config.Addr)
+	l, err := conns.Listen(config.Addr)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", config.Addr, err)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pubsub/server"
+	"pubsub/server/conns"
 	"pubsub/server/settings"
 )
 
@@ -125,9 +125,9 @@ func TestConnectionsOfAProxyAreNotBounded(t *testing.T) {
 
 	trusting := config
 	trusting.TrustedHops = 1
-	onTCP, err := server.Listen("127.0.0.1:0")
+	onTCP, err := conns.Listen("127.0.0.1:0")
 	require.NoError(t, err)
-	onSocket, err := server.Listen("unix:" + filepath.Join(t.TempDir(), "a.sock"))
+	onSocket, err := conns.Listen("unix:" + filepath.Join(t.TempDir(), "a.sock"))
 	require.NoError(t, err)
 	inMemory := &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}
 	dial := func(l net.Listener) func() (net.Conn, error) {

@@ -6,10 +6,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"pubsub/server/settings"
 	"strings"
 	"sync"
 	"testing"
+
+	"pubsub/server/settings"
 
 	"github.com/stretchr/testify/require"
 )

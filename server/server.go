@@ -1,14 +1,10 @@
-// Package server is the HTTP side of pubsub.
+// Package server puts the parts of pubsub together.
 //
-// To read it: routes.go has every URL. original.go is the Python original and
-// shows a message's whole way; cursor.go, event.go, api.go and chat.go are
-// further ways to the same hub. What they share: input.go reads what was
-// posted, publish.go publishes it, poll.go waits, respond.go answers, places.go,
-// transcript.go and channels.go know who had what. Around
-// them stand listen.go, listener.go, connections.go, unhandled.go, requests.go,
-// hosts.go, origins.go, limits.go (polls, rates, unread), refusals.go, metrics.go,
-// drain.go and upkeep.go. What
-// can be set is in config.go; load.go reads it.
+// To read it: routes.go has every URL. A message's way goes from there through post,
+// which reads it, to hub, which has history keep it and bus ring for it; and back from
+// hub through poll, which waits for it. original.go in poll is the Python original.
+// Around them stand access, which is asked first, conns and web, which have the manners
+// of connections and of HTTP, and observe, which tells of it all.
 package server
 
 import (
@@ -16,52 +12,53 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
-	"pubsub/server/address"
+	"pubsub/server/access"
 	"pubsub/server/bus"
+	"pubsub/server/conns"
 	"pubsub/server/history"
 	"pubsub/server/history/memory"
 	"pubsub/server/hub"
 	"pubsub/server/logs"
+	"pubsub/server/observe"
+	"pubsub/server/poll"
+	"pubsub/server/post"
 	"pubsub/server/settings"
+	"pubsub/server/web"
 )
 
 // Server answers every route. Close it after the last request.
 type Server struct {
-	config settings.Settings
-	log    *slog.Logger
-	bus    *bus.Bus
-	memory *memory.Log
-	hub    *hub.Hub
-	assets *assets
-	places *places
+	settings settings.Settings
+	log      *slog.Logger
 
-	transcripts *transcripts
+	bus  *bus.Bus
+	past *memory.Log
+	hub  *hub.Hub
 
-	limits  *limits
-	origins *origins
-	hosts   hosts
-	metrics *metrics
-	posts   posts
-
-	connections *connections
-
-	refusals  refusals
-	forwarded sync.Once // warns
-	strangers occasion  // to warn of cursors of another process
+	metrics   *observe.Metrics
+	refusals  *observe.Refusals
+	responder *web.Responder
+	door      *web.Door
+	assets    *web.Assets
+	access    *access.Control
+	conns     *conns.Conns
+	posts     *post.Publisher
+	polls     *poll.Polls
 	router    router
 }
 
 // New makes a server that serves the files of static, and the template
 // index.html of templates as its page. If log has a [logs.Handler], the lines
 // that it drops are among the metrics.
-func New(config settings.Settings, static, templates fs.FS, log *slog.Logger) (*Server, error) {
-	assets, err := loadAssets(static, templates)
+func New(set settings.Settings, static, templates fs.FS, log *slog.Logger) (*Server, error) {
+	assets, err := web.LoadAssets(static, templates)
 	if err != nil {
 		return nil, err
 	}
@@ -69,28 +66,27 @@ func New(config settings.Settings, static, templates fs.FS, log *slog.Logger) (*
 	if err != nil {
 		return nil, fmt.Errorf("start the message bus: %w", err)
 	}
-	s := &Server{
-		config: config,
-		log:    log,
-		bus:    b,
-		assets: assets,
-		places: newPlaces(address.Source{TrustedHops: config.TrustedHops}),
-	}
-	s.limits = newLimits(&s.config)
-	s.memory = memory.New(s.historyOptions())
-	s.hub = hub.New(b, s.memory)
-	s.transcripts = newTranscripts(s.hub)
-	s.origins = newOrigins(config.AllowedOrigins)
-	s.hosts = newHosts(config.AllowedHosts)
-	s.refusals.log = log
-	s.metrics = newMetrics(s.hub, s.memory, b)
-	s.connections = newConnections(&s.config)
-	s.metrics.registry.MustRegister(s.connections.gauge())
-	if h, ok := log.Handler().(*logs.Handler); ok {
-		s.metrics.countDroppedLines(h)
-	}
+	s := &Server{settings: set, log: log, bus: b, assets: assets}
+	s.access = access.New(&s.settings)
+	s.past = memory.New(s.historyOptions())
+	s.hub = hub.New(b, s.past)
+	s.observe()
+	s.posts = post.NewPublisher(s.hub, s.access, s.metrics, set.MaxMessageBytes)
+	s.responder = &web.Responder{Log: log, Source: s.access.Source, Refusals: s.refusals, Draining: s.posts.Gate.Closed}
+	s.door = web.NewDoor(set.AllowedHosts, set.AllowedOrigins, s.responder)
+	s.polls = poll.New(&s.settings, s.hub, s.access, s.responder, s.metrics)
+	s.conns = conns.New(&s.settings, s.responder, s.metrics.AcceptErrors.Inc)
+	s.metrics.CountConnections(s.conns.Open)
 	s.router = s.routes()
 	return s, nil
+}
+
+func (s *Server) observe() {
+	s.metrics = observe.NewMetrics(s.hub, s.past, s.bus)
+	s.refusals = observe.NewRefusals(s.log, s.metrics)
+	if h, ok := s.log.Handler().(*logs.Handler); ok {
+		s.metrics.CountDroppedLines(h)
+	}
 }
 
 // maxBytesPerOwner is how much of the log one network may fill.
@@ -98,41 +94,38 @@ const maxBytesPerOwner = 16 << 20
 
 func (s *Server) historyOptions() history.Options {
 	return history.Options{
-		Messages:         s.config.HistoryMessages,
-		Age:              s.config.HistoryAge,
-		Bytes:            s.config.HistoryBytes,
-		BytesPerOwner:    min(s.config.HistoryBytes, maxBytesPerOwner),
-		Channels:         s.config.MaxChannels,
-		ChannelsPerOwner: s.config.MaxChannelsPerAddress,
-		Home:             defaultChannel,
-		Waited:           s.limits.waited,
+		Messages:         s.settings.HistoryMessages,
+		Age:              s.settings.HistoryAge,
+		Bytes:            s.settings.HistoryBytes,
+		BytesPerOwner:    min(s.settings.HistoryBytes, maxBytesPerOwner),
+		Channels:         s.settings.MaxChannels,
+		ChannelsPerOwner: s.settings.MaxChannelsPerAddress,
+		Home:             history.DefaultChannel,
+		Waited:           s.access.Waited,
 	}
 }
 
 // Close gives back what New took.
 func (s *Server) Close() error {
 	s.refusals.Close()
-	return errors.Join(s.bus.Close(), s.memory.Close())
+	return errors.Join(s.bus.Close(), s.past.Close())
 }
 
-const maxHeader = 16 << 10 // bytes; net/http takes 4,096 more
-
-// What a client may take for its part. A poll's wait is not among it.
+// What a client may take for its part. A poll's wait is not among it, nor what it takes
+// to send a body and to take an answer in: see post and conns.
 const (
 	headerTimeout = 10 * time.Second
-	bodyTimeout   = 10 * time.Second
-	writeTimeout  = 20 * time.Second // at least, to take a part of an answer in; see conn
-	idleTimeout   = 2 * time.Minute  // longer than a router keeps its end: Heroku's does for 90 s
+	idleTimeout   = 2 * time.Minute // longer than a router keeps its end: Heroku's does for 90 s
 )
 
 // ServeHTTP implements http.Handler. Thousands of requests wait in it at a time,
 // so what it has on its stack counts.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if _, is := w.(*logged); !is && s.log.Enabled(r.Context(), slog.LevelDebug) {
-		s.serveLogged(w, r)
+	if s.responder.Logs(w, r) {
+		s.responder.ServeLogged(s, w, r)
 		return
 	}
-	defer s.recovered(w, r)
+	defer s.responder.Recovered(w, r)
 	if answered := s.receive(w, r); answered {
 		return
 	}
@@ -146,88 +139,60 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // receive does what is the same for every request, and answers those that no
 // handler is to see.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool) {
-	if c := connOf(r); c != nil {
-		c.handled.Store(true)
-	}
-	s.limits.pace(r) // before the time for a body begins
+	conns.Handling(r)
+	s.access.Pace(r) // before the time for a body begins
 	if r.Body != http.NoBody {
 		// Also for a body that no handler reads: net/http reads it to its end.
 		// It takes the deadline back when that comes. A recorder has none.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(post.BodyTimeout))
 	}
-	if id := requestID(r); id != nil {
-		w.Header()["X-Request-Id"] = id
-	}
-	if r.URL.Path == "" { // of http://host
-		r.URL.Path = "/"
-	}
-	if s.config.TrustedHops == 0 && len(r.Header["X-Forwarded-For"]) > 0 {
-		s.forwarded.Do(s.warnOfForwarded)
-	}
-	answered, err := s.admit(w, r)
-	if err != nil {
-		s.answerError(w, r, err)
-		return true
-	}
-	return answered
+	return s.door.Receive(w, r)
 }
 
-// admit refuses what comes for another host, or from a page of another origin.
-func (s *Server) admit(w http.ResponseWriter, r *http.Request) (answered bool, err error) {
-	if err := s.hosts.check(r); err != nil {
-		return false, err
+// openMetrics are those that everybody may ask for.
+func (s *Server) openMetrics(w http.ResponseWriter, r *http.Request) error {
+	if err := s.access.AdmitRead(r); err != nil {
+		return err
 	}
-	return s.origins.check(w, r)
-}
-
-func (s *Server) warnOfForwarded() {
-	s.log.Warn("requests come through a proxy whose X-Forwarded-For is not believed, so all of its clients count as one address: " +
-		"if it is yours, set trusted-hops to the number of proxies in front, such as PUBSUB_TRUSTED_HOPS=1")
+	return s.metrics.Write(w, r)
 }
 
 // Serve answers on l, and on admin what is only for those who run the server if
 // that is not nil, until ctx ends. Then it drains: see drain.go.
 func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
-	hangups, err := watchHangups(l)
-	if err != nil {
-		s.log.Warn("hang-ups cannot be watched for with epoll, so each poll takes a goroutine more", "error", err)
-	}
-	defer hangups.Close()
-	if err := boundSendBuffers(l); err != nil {
-		s.log.Warn("send buffers keep the system's size, so the kernel may hold megabytes for each client that does not read", "error", err)
-	}
 	requests, endPolls := context.WithCancelCause(context.WithoutCancel(ctx))
-	var newcomers newcomers
-	web := &http.Server{
-		Handler:     s,
-		BaseContext: func(net.Listener) context.Context { return requests },
-		ConnContext: hangups.connContext,
-		ConnState: func(c net.Conn, state http.ConnState) {
-			c.(*conn).track(state)
-			newcomers.track(c, state)
-		},
+	front := &http.Server{
+		Handler:           s,
+		BaseContext:       func(net.Listener) context.Context { return requests },
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
+		MaxHeaderBytes:    conns.MaxHeader,
 	}
+	l = s.conns.Prepare(front, l)
+	defer s.conns.Close()
 	if admin != nil {
-		aside := &http.Server{Handler: s.adminRoutes(), ReadHeaderTimeout: headerTimeout, ErrorLog: web.ErrorLog}
-		ended := make(chan error, 1)
-		go func() { ended <- aside.Serve(admin) }()
-		defer func() { _ = aside.Close(); <-ended }()
+		defer s.serveAdmin(admin, front.ErrorLog)()
 	}
 	var upkeep sync.WaitGroup
 	upkeep.Go(func() { s.upkeep(requests) })
 	defer func() { endPolls(nil); upkeep.Wait() }()
 	served := make(chan error, 1)
-	go func() { served <- web.Serve(listener{l, s, new(time.Time)}) }()
+	go func() { served <- front.Serve(l) }()
 	select {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
 	}
-	s.drain(web, endPolls, &newcomers)
+	s.drain(front, endPolls)
 	<-served
 	return nil
+}
+
+// serveAdmin answers on admin until end is called.
+func (s *Server) serveAdmin(admin net.Listener, errorLog *log.Logger) (end func()) {
+	aside := &http.Server{Handler: s.adminRoutes(), ReadHeaderTimeout: headerTimeout, ErrorLog: errorLog}
+	ended := make(chan error, 1)
+	go func() { ended <- aside.Serve(admin) }()
+	return func() { _ = aside.Close(); <-ended }
 }

@@ -1,31 +1,39 @@
-package server
+package access
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
 
 	"pubsub/server/address"
+	"pubsub/server/conns"
 	"pubsub/server/settings"
 	"pubsub/server/shares"
+	"pubsub/server/web"
 )
 
+// Why a poll ends before its time.
 var (
-	// errSuperseded is why a poll ends whose client has opened too many newer ones.
-	errSuperseded = errors.New("a newer poll of this client took this one's place")
-	// errDisplaced is why a poll ends whose address has most of them, when the
-	// server or the channel is full.
-	errDisplaced = errors.New("a poll of an address with fewer took this one's place")
+	errSuperseded = &web.Problem{Status: http.StatusTooManyRequests, Reason: "polls-per-client", RetryAfter: web.Soon,
+		Text: "Newer polls of this client took this one's place. Keep fewer open."}
+	errDisplaced = &web.Problem{Status: http.StatusServiceUnavailable, Reason: "polls", RetryAfter: web.Soon, Close: true, // and with it all that its connection may ask
+		Text: "The server is full, and your address has most of the polls that are pending. Keep fewer open."}
 )
+
+// Displaced tells whether a request's poll lost its place to somebody with fewer. Then
+// nothing can wait on its connection any more.
+func Displaced(r *http.Request) bool {
+	ctx := r.Context()
+	return ctx.Err() != nil && context.Cause(ctx) == error(errDisplaced)
+}
 
 // polls bounds how many polls are pending. Where that is too many, who has most
 // makes room: an address with few is not refused because others have many.
 type polls struct {
-	config *settings.Settings
-	source address.Source
+	settings *settings.Settings
+	source   address.Source
 
 	mu        sync.Mutex // guards all below
 	pending   shares.Holdings[netip.Addr, poll]
@@ -50,31 +58,31 @@ type clientID struct {
 	name    string
 }
 
-func newPolls(config *settings.Settings) *polls {
-	return &polls{
-		config:    config,
-		source:    address.Source{TrustedHops: config.TrustedHops},
+func newPolls(s *settings.Settings, source address.Source) polls {
+	return polls{
+		settings:  s,
+		source:    source,
 		onChannel: make(map[string]*shares.Shares[netip.Addr]),
 		byClient:  make(map[clientID][]*pendingPoll),
 	}
 }
 
-// admit counts a poll until leave is called, or says which limit it is over. The
-// context ends with errSuperseded or errDisplaced when its place is needed.
-func (p *polls) admit(r *http.Request, channel string) (ctx context.Context, leave func(), err error) {
+// AdmitPoll counts a poll until leave is called, or says which limit it is over. The
+// context ends with a problem when its place is needed.
+func (p *polls) AdmitPoll(r *http.Request, channel string) (ctx context.Context, leave func(), err error) {
 	name := r.Header.Get("X-Client-Id")
 	if len(name) > 128 {
-		return nil, nil, refuse(http.StatusBadRequest, "An X-Client-ID has at most 128 bytes.")
+		return nil, nil, web.Refuse(http.StatusBadRequest, "An X-Client-ID has at most 128 bytes.")
 	}
 	ctx = r.Context()
-	poll := poll{channel: channel, client: clientID{p.source.Of(r), name}, end: endOf(r)}
+	poll := poll{channel: channel, client: clientID{p.source.Of(r), name}, end: conns.End(r)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	poll.here = p.onChannel[channel]
 	if err := p.makeRoom(&poll); err != nil {
 		return nil, nil, err
 	}
-	named := name != "" && p.config.MaxPollsPerClient > 0
+	named := name != "" && p.settings.MaxPollsPerClient > 0
 	if named {
 		ctx, poll.end = context.WithCancelCause(ctx)
 	}
@@ -95,25 +103,17 @@ func (p *polls) add(poll poll) *pendingPoll {
 	return p.pending.Add(poll.client.address, poll, 1)
 }
 
-// endOf ends whatever is under way on the connection of r.
-func endOf(r *http.Request) context.CancelCauseFunc {
-	if c := connOf(r); c != nil {
-		return c.end
-	}
-	return func(error) {} // not from our listener
-}
-
 // makeRoom sees to it that there is a place for poll. mu is held.
 func (p *polls) makeRoom(poll *poll) error {
 	address, all, here := poll.client.address, &p.pending.Weights, poll.here
-	if reached(all.Of(address), p.config.MaxPollsPerAddress) {
-		return tooMany("polls-per-address", soon(), "%d polls are pending from your address, as many as one may have. Let some end.", p.config.MaxPollsPerAddress)
+	if web.Reached(all.Of(address), p.settings.MaxPollsPerAddress) {
+		return web.TooMany("polls-per-address", web.Soon, "%d polls are pending from your address, as many as one may have. Let some end.", p.settings.MaxPollsPerAddress)
 	}
-	if here != nil && reached(here.Total(), p.config.MaxPollsPerChannel) && !p.displace(here, address, poll.channel) {
-		return full("polls-per-channel", "This channel has %d pending polls, as many as one may. Ask again in a moment.", p.config.MaxPollsPerChannel)
+	if here != nil && web.Reached(here.Total(), p.settings.MaxPollsPerChannel) && !p.displace(here, address, poll.channel) {
+		return web.Full("polls-per-channel", "This channel has %d pending polls, as many as one may. Ask again in a moment.", p.settings.MaxPollsPerChannel)
 	}
-	if reached(all.Total(), p.config.MaxPolls) && !p.displace(all, address, "") {
-		return full("polls", "The server holds %d polls, as many as it may. Ask again in a moment.", p.config.MaxPolls)
+	if web.Reached(all.Total(), p.settings.MaxPolls) && !p.displace(all, address, "") {
+		return web.Full("polls", "The server holds %d polls, as many as it may. Ask again in a moment.", p.settings.MaxPolls)
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func (p *polls) displace(among *shares.Shares[netip.Addr], address netip.Addr, c
 func (p *polls) supersede(poll *pendingPoll) {
 	client := poll.Thing.client
 	pending := p.byClient[client]
-	if len(pending) >= p.config.MaxPollsPerClient {
+	if len(pending) >= p.settings.MaxPollsPerClient {
 		pending[0].Thing.end(errSuperseded)
 		pending = pending[1:]
 	}
@@ -153,7 +153,7 @@ func (p *polls) leave(poll *pendingPoll) {
 	defer p.mu.Unlock()
 	p.remove(poll)
 	client := poll.Thing.client
-	if client.name == "" || p.config.MaxPollsPerClient == 0 {
+	if client.name == "" || p.settings.MaxPollsPerClient == 0 {
 		return
 	}
 	poll.Thing.end(nil)
@@ -174,22 +174,22 @@ func (p *polls) remove(pending *pendingPoll) {
 	}
 }
 
-// waited tells whether a poll is pending on a channel.
-func (p *polls) waited(channel string) bool {
+// Waited tells whether a poll is pending on a channel.
+func (p *polls) Waited(channel string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.onChannel[channel] != nil
 }
 
-// waitedChannels is on how many channels polls are pending.
-func (p *polls) waitedChannels() int {
+// WaitedChannels is on how many channels polls are pending.
+func (p *polls) WaitedChannels() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.onChannel)
 }
 
-// channels are those on which polls are pending, sorted.
-func (p *polls) channels() []string {
+// Channels are those on which polls are pending, sorted.
+func (p *polls) Channels() []string {
 	p.mu.Lock()
 	names := make([]string, 0, len(p.onChannel))
 	for name := range p.onChannel {

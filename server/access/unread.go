@@ -1,4 +1,4 @@
-package server
+package access
 
 import (
 	"net/http"
@@ -6,16 +6,18 @@ import (
 	"sync"
 
 	"pubsub/server/shares"
+	"pubsub/server/web"
 )
 
 // Bounds of what answers hold in memory that their clients have not taken in yet.
 const (
-	smallAnswer      = 16 << 10 // bytes; is always given, and bounded by the number of connections
+	SmallAnswer      = 16 << 10 // bytes; is always given, and bounded by the number of connections
 	unreadBytes      = 32 << 20 // of larger ones, together
 	unreadPerAddress = unreadBytes / 4
 )
 
-var errUnread = tooMany("unread-answers", 5, "Answers for your address wait to be taken in, as many bytes as may. Read them first.")
+// ErrUnread refuses an answer that cannot be a small one.
+var ErrUnread = web.TooMany("unread-answers", 5, "Answers for your address wait to be taken in, as many bytes as may. Read them first.")
 
 // unread counts the bytes of large answers that are being written. Its zero value
 // is none.
@@ -24,16 +26,15 @@ type unread struct {
 	bytes shares.Shares[netip.Addr]
 }
 
-// holdAnswer is hold for the answer to r.
-func (l *limits) holdAnswer(r *http.Request, bytes int) (giveBack func(), ok bool) {
-	if bytes <= smallAnswer {
+// HoldAnswer counts an answer of so many bytes to r until it is given back. It tells
+// whether there is room; if not, the answer must be a small one.
+func (c *Control) HoldAnswer(r *http.Request, bytes int) (giveBack func(), ok bool) {
+	if bytes <= SmallAnswer {
 		return func() {}, true
 	}
-	return l.unread.hold(l.Of(r), bytes)
+	return c.unread.hold(c.Source.Of(r), bytes)
 }
 
-// hold counts an answer of so many bytes until it is given back. It tells whether
-// there is room; if not, the answer must be a small one.
 func (u *unread) hold(address netip.Addr, bytes int) (giveBack func(), ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

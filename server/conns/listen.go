@@ -1,4 +1,4 @@
-package server
+package conns
 
 import (
 	"errors"
@@ -6,8 +6,9 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"pubsub/server/settings"
 	"syscall"
+
+	"pubsub/server/settings"
 )
 
 // Listen listens on host:port, or on a Unix socket such as unix:/run/pubsub.sock.

@@ -1,48 +1,17 @@
-package server
+package machine
 
 import (
-	"context"
 	"math"
 	"runtime"
 	"runtime/debug"
 	runtimemetrics "runtime/metrics"
-	"time"
 )
 
-// upkeep does until ctx ends what has to be done now and then.
-func (s *Server) upkeep(ctx context.Context) {
-	heap := newHeap(s.config.MemoryLimit)
-	defer heap.leave()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for n := 1; ; n++ {
-		heap.limit(s.hub.Waiting() + s.bus.Stats().Released)
-		if n%giveBackEvery == 0 {
-			heap.giveBack()
-		}
-		if n%forgetEvery == 0 {
-			s.limits.forget()
-			s.places.forget()
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// In seconds.
-const (
-	giveBackEvery = 5
-	forgetEvery   = 60
-)
-
-// heap keeps what the process takes near what it needs. GOGC lets the garbage be
+// Heap keeps what the process takes near what it needs. GOGC lets the garbage be
 // four times what is in use, which is good for the many small things of polls and
 // needs few collections, but not for large ones: what one stranger can make the
 // server hold would count five times.
-type heap struct {
+type Heap struct {
 	most   int64 // bytes that the process may take, as it was set
 	tuned  bool  // GOMEMLIMIT has no say
 	before int64 // the runtime's own limit
@@ -58,23 +27,23 @@ const (
 	worthwhile = 16 << 20  // bytes to win; for less a collection costs too much
 )
 
-// newHeap takes how many bytes the process may take, 0 for no bound.
-func newHeap(most int64) *heap {
+// NewHeap takes how many bytes the process may take, 0 for no bound.
+func NewHeap(most int64) *Heap {
 	if most == 0 {
 		most = math.MaxInt64
 	}
-	h := &heap{most: most, before: debug.SetMemoryLimit(-1)}
+	h := &Heap{most: most, before: debug.SetMemoryLimit(-1)}
 	h.tuned = h.before == math.MaxInt64
 	h.kept, h.cycles = read().system, read().cycles
 	return h
 }
 
-// leave gives the runtime its own limit back.
-func (h *heap) leave() { debug.SetMemoryLimit(h.before) }
+// Leave gives the runtime its own limit back.
+func (h *Heap) Leave() { debug.SetMemoryLimit(h.before) }
 
-// limit sets how far the garbage may grow: to half of what is in use, and for polls
+// Limit sets how far the garbage may grow: to half of what is in use, and for polls
 // as GOGC says. The runtime keeps to it from then on, by itself.
-func (h *heap) limit(polls int64) {
+func (h *Heap) Limit(polls int64) {
 	if !h.tuned {
 		return
 	}
@@ -85,10 +54,10 @@ func (h *heap) limit(polls int64) {
 	}
 }
 
-// giveBack returns memory to the system that was needed for a while. The runtime
+// GiveBack returns memory to the system that was needed for a while. The runtime
 // alone would keep it until the next collection, which is minutes away where few
 // allocate, and then what is below its limit.
-func (h *heap) giveBack() {
+func (h *Heap) GiveBack() {
 	now := read()
 	idle := now.cycles == h.cycles
 	h.cycles = now.cycles

@@ -1,16 +1,23 @@
-package server
+package observe
 
-import "net/http"
+import (
+	"net/http"
 
-// healthy answers as long as the process does.
-func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) error {
-	return writeJSON(w, http.StatusOK, map[string]string{"status": "healthy"})
+	"pubsub/server/web"
+)
+
+// Healthy answers as long as the process does.
+func Healthy(w http.ResponseWriter, _ *http.Request) error {
+	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "healthy"})
 }
 
-// ready tells whether new requests are welcome, which they are not in a drain.
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) error {
-	if s.posts.refused() {
-		return errDraining
+// Ready returns a handler that tells whether new requests are welcome, which they are
+// not in a drain.
+func Ready(draining func() bool) web.Handler {
+	return func(w http.ResponseWriter, _ *http.Request) error {
+		if draining() {
+			return web.ErrDraining
+		}
+		return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	}
-	return writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
 }

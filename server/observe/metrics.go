@@ -1,4 +1,6 @@
-package server
+// Package observe is what the server tells of itself: metrics, health, and how often it
+// refused what.
+package observe
 
 import (
 	"context"
@@ -15,29 +17,32 @@ import (
 	"pubsub/server/history/memory"
 	"pubsub/server/hub"
 	"pubsub/server/logs"
+	"pubsub/server/web"
 )
 
-// metrics is what the server counts, in Prometheus' format.
-type metrics struct {
-	registry  *prometheus.Registry
-	handler   http.Handler
-	published prometheus.Counter
-	refused   *prometheus.CounterVec
-	gaps      *prometheus.CounterVec
-	delivery  prometheus.Histogram
+// Metrics is what the server counts, in Prometheus' format.
+type Metrics struct {
+	Published    prometheus.Counter
+	AcceptErrors prometheus.Counter
 
-	panics       prometheus.Counter
-	acceptErrors prometheus.Counter
+	registry *prometheus.Registry
+	handler  http.Handler
+	refused  *prometheus.CounterVec
+	gaps     *prometheus.CounterVec
+	delivery prometheus.Histogram
+
+	panics prometheus.Counter
 
 	deliveries atomic.Int64 // messages in answers
 }
 
-func newMetrics(h *hub.Hub, log *memory.Log, b *bus.Bus) *metrics {
+// NewMetrics counts for a hub, its log and its bus.
+func NewMetrics(h *hub.Hub, log *memory.Log, b *bus.Bus) *Metrics {
 	registry := prometheus.NewRegistry()
-	m := &metrics{
+	m := &Metrics{
 		registry: registry,
 		handler:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
-		published: prometheus.NewCounter(prometheus.CounterOpts{
+		Published: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pubsub_messages_published_total", Help: "Messages that were posted and acknowledged.",
 		}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -46,7 +51,7 @@ func newMetrics(h *hub.Hub, log *memory.Log, b *bus.Bus) *metrics {
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pubsub_panics_total", Help: "Requests whose handler panicked; the log has the stacks.",
 		}),
-		acceptErrors: prometheus.NewCounter(prometheus.CounterOpts{
+		AcceptErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pubsub_accept_errors_total", Help: "Connections that could not be taken, such as for want of files.",
 		}),
 		gaps: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -58,7 +63,7 @@ func newMetrics(h *hub.Hub, log *memory.Log, b *bus.Bus) *metrics {
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 		}),
 	}
-	m.registry.MustRegister(m.published, m.refused, m.panics, m.acceptErrors, m.gaps, m.delivery,
+	m.registry.MustRegister(m.Published, m.refused, m.panics, m.AcceptErrors, m.gaps, m.delivery,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -86,21 +91,22 @@ func newMetrics(h *hub.Hub, log *memory.Log, b *bus.Bus) *metrics {
 	return m
 }
 
-func (m *metrics) countDroppedLines(h *logs.Handler) {
+// CountDroppedLines counts log lines that a handler drops.
+func (m *Metrics) CountDroppedLines(h *logs.Handler) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "pubsub_log_lines_dropped_total", Help: "Log lines that nobody took in.",
 	}, func() float64 { return float64(h.Dropped()) }))
 }
 
-// write answers with all of it, which costs about a millisecond.
-func (m *metrics) write(w http.ResponseWriter, r *http.Request) error {
-	fresh(w.Header())
+// Write answers with all of it, which costs about a millisecond.
+func (m *Metrics) Write(w http.ResponseWriter, r *http.Request) error {
+	web.Fresh(w.Header())
 	m.handler.ServeHTTP(w, r)
 	return nil
 }
 
-// handedOver counts what a poll is answered with.
-func (m *metrics) handedOver(page *hub.Page) {
+// Deliver counts what somebody is answered with.
+func (m *Metrics) Deliver(page *hub.Page) {
 	if page.Gap != nil {
 		m.gaps.WithLabelValues(page.Gap.Reason).Inc()
 	}
@@ -111,4 +117,14 @@ func (m *metrics) handedOver(page *hub.Page) {
 	if page.Waited {
 		m.delivery.Observe(time.Since(page.Messages[0].Time).Seconds())
 	}
+}
+
+// Delivered is how many messages were in answers.
+func (m *Metrics) Delivered() int64 { return m.deliveries.Load() }
+
+// CountConnections shows how many connections are open.
+func (m *Metrics) CountConnections(open func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "pubsub_connections", Help: "Connections that are open.",
+	}, func() float64 { return float64(open()) }))
 }

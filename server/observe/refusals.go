@@ -1,4 +1,4 @@
-package server
+package observe
 
 import (
 	"context"
@@ -12,15 +12,21 @@ const (
 	refusalsEvery = 10 * time.Second
 )
 
-// refusals keeps the log readable under attack: of the refused requests with one
-// reason the first are shown one by one, and the rest are summed up.
-type refusals struct {
-	log *slog.Logger
+// Refusals counts the refused requests, and keeps the log readable under attack: of
+// those with one reason the first are shown one by one, and the rest are summed up.
+type Refusals struct {
+	log     *slog.Logger
+	metrics *Metrics
 
 	mu     sync.Mutex // guards the rest
 	counts map[string]refused
 	sum    *time.Timer // nil while nothing is counted
 	closed bool
+}
+
+// NewRefusals counts in metrics, and sums up in log.
+func NewRefusals(log *slog.Logger, metrics *Metrics) *Refusals {
+	return &Refusals{log: log, metrics: metrics}
 }
 
 // refused is how often a reason was met, and how much it matters.
@@ -29,8 +35,12 @@ type refused struct {
 	level slog.Level
 }
 
-// show counts a refusal and tells whether it has a line of its own.
-func (f *refusals) show(reason string, level slog.Level) bool {
+// CountPanic counts a handler that panicked.
+func (f *Refusals) CountPanic() { f.metrics.panics.Inc() }
+
+// Count counts a refusal and tells whether it has a line in the log of its own.
+func (f *Refusals) Count(reason string, level slog.Level) bool {
+	f.metrics.refused.WithLabelValues(reason).Inc()
 	if !f.log.Enabled(context.Background(), level) {
 		return false
 	}
@@ -49,7 +59,7 @@ func (f *refusals) show(reason string, level slog.Level) bool {
 }
 
 // sumUp tells of the refusals that were not shown, and begins anew.
-func (f *refusals) sumUp() {
+func (f *Refusals) sumUp() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for reason, r := range f.counts {
@@ -61,7 +71,7 @@ func (f *refusals) sumUp() {
 }
 
 // Close sums up what is left. Nothing is counted after it.
-func (f *refusals) Close() {
+func (f *Refusals) Close() {
 	f.mu.Lock()
 	if f.sum != nil {
 		f.sum.Stop()

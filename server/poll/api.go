@@ -1,4 +1,4 @@
-package server
+package poll
 
 import (
 	"encoding/json"
@@ -10,59 +10,55 @@ import (
 
 	"pubsub/server/history"
 	"pubsub/server/hub"
+	"pubsub/server/post"
+	"pubsub/server/web"
 )
 
-// apiPublish publishes a JSON object of any shape.
-func (s *Server) apiPublish(w http.ResponseWriter, r *http.Request, channel string) error {
-	answer, err := s.publish(w, r, channel, func(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-		object, err := s.readObject(w, r)
-		if err != nil {
-			return nil, err
-		}
-		return s.compact(object)
-	})
+// PublishAPI publishes a JSON object of any shape.
+func PublishAPI(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel string) error {
+	receipt, err := posts.Publish(w, r, channel, func(body *post.Body) (any, error) { return body.Object() })
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{"status": "published", "message_id": answer.ID})
+	return web.WriteJSON(w, http.StatusOK, map[string]any{"status": "published", "message_id": receipt.Cursor.ID})
 }
 
-// readLastMessage asks for the first message after the time since, or for all
+// API asks for the first message after the time since, or for all
 // after last_message_id where that is given.
-func readLastMessage(query fields, asked *ask) (err error) {
-	if query.has("last_message_id") {
-		asked.places[0].Since, err = parseID("last_message_id", query.first("last_message_id"))
-		asked.limit, asked.answer = maxPage, answerAPIReliably
+func API(fields web.Fields, q *Query) (err error) {
+	if fields.Has("last_message_id") {
+		q.places[0].Since, err = parseID("last_message_id", fields.First("last_message_id"))
+		q.limit, q.answer = maxPage, answerAPIReliably
 	} else {
-		asked.places[0].Since, asked.goesOn, err = parseTime(query.first("since"))
-		asked.limit, asked.answer = 1, answerAPI
+		q.places[0].Since, q.goesOn, err = parseTime(fields.First("since"))
+		q.limit, q.answer = 1, answerAPI
 	}
 	return err
 }
 
 // answerAPI gives a time to go on from: that of the last message that the client
 // has. The clock after the last look would pass over what came in between.
-func answerAPI(w http.ResponseWriter, asked *ask, page *hub.Page) error {
+func answerAPI(w http.ResponseWriter, q *Query, page *hub.Page) error {
 	if len(page.Messages) == 0 {
 		at := page.LastTime
 		if at.IsZero() {
-			at = asked.asked
+			at = q.asked
 		}
-		return writeJSON(w, http.StatusOK, map[string]any{"status": "timeout", "timestamp": timestamp(at)})
+		return web.WriteJSON(w, http.StatusOK, map[string]any{"status": "timeout", "timestamp": timestamp(at)})
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{
+	return web.WriteJSON(w, http.StatusOK, map[string]any{
 		"status":    "message",
 		"data":      json.RawMessage(page.Messages[0].JSON),
 		"timestamp": timestamp(page.Messages[0].Time),
 	})
 }
 
-func answerAPIReliably(w http.ResponseWriter, _ *ask, page *hub.Page) error {
+func answerAPIReliably(w http.ResponseWriter, _ *Query, page *hub.Page) error {
 	status := "messages"
 	if len(page.Messages) == 0 {
 		status = "timeout"
 	}
-	return writeBody(w, http.StatusOK, fmt.Appendf(nil, `{"status":%q,"messages":%s,"count":%d}`+"\n",
+	return web.WriteBody(w, http.StatusOK, fmt.Appendf(nil, `{"status":%q,"messages":%s,"count":%d}`+"\n",
 		status, appendMessages(nil, page.Messages), len(page.Messages)))
 }
 
@@ -77,7 +73,7 @@ func parseTime(text string) (since history.Since, goesOn bool, err error) {
 	seconds, err := strconv.ParseFloat(text, 64)
 	switch {
 	case err != nil || math.IsNaN(seconds) || math.Abs(seconds) > 1e11:
-		return history.Since{}, false, refuse(http.StatusBadRequest, "since must be the timestamp of a message in Unix seconds, or 0.")
+		return history.Since{}, false, web.Refuse(http.StatusBadRequest, "since must be the timestamp of a message in Unix seconds, or 0.")
 	case seconds == 0:
 		return history.Now(), true, nil
 	}

@@ -1,4 +1,4 @@
-package server
+package poll
 
 import (
 	"crypto/sha256"
@@ -10,24 +10,25 @@ import (
 	"time"
 
 	"pubsub/server/address"
+	"pubsub/server/conns"
 	"pubsub/server/history"
 	"pubsub/server/shares"
 )
 
-// Bounds of what places remembers.
+// Bounds of what bookmarks remembers.
 const (
-	placesPerClient = 16 // channels
-	placesBytes     = 16 << 20
-	placesFor       = 10 * time.Minute // since the last message
-	placesEntry     = 512              // bytes of a client behind a proxy, without its places
+	bookmarksPerClient = 16 // channels
+	bookmarksBytes     = 16 << 20
+	bookmarksFor       = 10 * time.Minute // since the last message
+	bookmarksEntry     = 512              // bytes of a client behind a proxy, without its bookmarks
 )
 
-// places remembers which message each client of a plain /sub was given last,
+// bookmarks remembers which message each client of a plain /sub was given last,
 // so that nothing is lost between two of its polls. The client is the
 // connection: the memory goes with it. A trusted proxy's connection has many
 // clients, so what it says of them takes the connection's place. Two of whom it
 // says the same share one place.
-type places struct {
+type bookmarks struct {
 	source address.Source
 
 	mu      sync.Mutex // guards the next two
@@ -54,22 +55,22 @@ type last struct {
 	cursor  history.Cursor
 }
 
-func newPlaces(source address.Source) *places {
-	return &places{source: source, byProxy: make(map[identity]*shares.Holding[netip.Addr, *proxied])}
+func newBookmarks(source address.Source) *bookmarks {
+	return &bookmarks{source: source, byProxy: make(map[identity]*shares.Holding[netip.Addr, *proxied])}
 }
 
-// place is a client's place in one channel.
-type place struct {
-	places  *places
-	client  *proxied // nil for a connection's own client
-	address netip.Addr
-	last    *lasts
-	channel string
+// bookmark is a client's place in one channel.
+type bookmark struct {
+	bookmarks *bookmarks
+	client    *proxied // nil for a connection's own client
+	address   netip.Addr
+	last      *lasts
+	channel   string
 }
 
-func (p *places) of(r *http.Request, channel string) place {
+func (p *bookmarks) of(r *http.Request, channel string) bookmark {
 	if p.source.TrustedHops == 0 || !address.IsForwarded(r.Header) {
-		return place{last: lastsOf(r), channel: channel}
+		return bookmark{last: conns.Kept[lasts](r), channel: channel}
 	}
 	who := identityOf(r.Header)
 	p.mu.Lock()
@@ -78,15 +79,7 @@ func (p *places) of(r *http.Request, channel string) place {
 	if known := p.byProxy[who]; known != nil {
 		client = known.Thing
 	}
-	return place{p, client, p.source.Of(r), &client.last, channel}
-}
-
-// lastsOf is what is remembered with the connection of r.
-func lastsOf(r *http.Request) *lasts {
-	if c := connOf(r); c != nil {
-		return &c.last
-	}
-	return new(lasts) // not from our listener: nothing is remembered
+	return bookmark{p, client, p.source.Of(r), &client.last, channel}
 }
 
 // identity stands for all that a proxy tells of a client, however long.
@@ -103,7 +96,7 @@ func identityOf(h http.Header) identity {
 }
 
 // since is where the client's next poll begins: now, if it had no message yet.
-func (p place) since() history.Since {
+func (p bookmark) since() history.Since {
 	p.last.mu.Lock()
 	defer p.last.mu.Unlock()
 	for _, last := range p.last.all {
@@ -116,15 +109,15 @@ func (p place) since() history.Since {
 
 // set remembers that the client has everything up to cursor. A place goes forward
 // only: of two polls at once the slower one may come last.
-func (p place) set(cursor history.Cursor) {
+func (p bookmark) set(cursor history.Cursor) {
 	if p.client == nil {
 		p.last.set(p.channel, cursor)
 	} else { // only now, so that those who wait for a first message push nobody out
-		p.places.keep(p, cursor)
+		p.bookmarks.keep(p, cursor)
 	}
 }
 
-// set returns how many bytes the places take.
+// set returns how many bytes the bookmarks take.
 func (l *lasts) set(channel string, cursor history.Cursor) (bytes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -134,7 +127,7 @@ func (l *lasts) set(channel string, cursor history.Cursor) (bytes int) {
 			cursor = known
 		}
 		l.all = slices.Delete(l.all, at, at+1)
-	} else if len(l.all) == placesPerClient {
+	} else if len(l.all) == bookmarksPerClient {
 		l.all = slices.Delete(l.all, 0, 1)
 	}
 	l.all = append(l.all, last{channel, cursor})
@@ -146,8 +139,8 @@ func (l *lasts) set(channel string, cursor history.Cursor) (bytes int) {
 
 // keep remembers a client's place from now on, with those of its polls at the same
 // time. Where there is no room, who has most makes some.
-func (p *places) keep(place place, cursor history.Cursor) {
-	client, address := place.client, place.address
+func (p *bookmarks) keep(at bookmark, cursor history.Cursor) {
+	client, address := at.client, at.address
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if known := p.byProxy[client.who]; known != nil {
@@ -155,18 +148,18 @@ func (p *places) keep(place place, cursor history.Cursor) {
 		p.held.Remove(known)
 	}
 	client.at = time.Now()
-	bytes := client.last.set(place.channel, cursor)
-	p.byProxy[client.who] = p.held.Add(address, client, placesEntry+bytes)
-	for p.held.Weights.Total() > placesBytes {
+	bytes := client.last.set(at.channel, cursor)
+	p.byProxy[client.who] = p.held.Add(address, client, bookmarksEntry+bytes)
+	for p.held.Weights.Total() > bookmarksBytes {
 		largest, _ := p.held.Weights.Largest()
 		p.forgetOldest(largest, client.at)
 	}
-	p.forgetOldest(address, client.at.Add(-placesFor))
+	p.forgetOldest(address, client.at.Add(-bookmarksFor))
 }
 
 // forgetOldest forgets an address's client that was not used for longest, if not
 // since a time. mu is held.
-func (p *places) forgetOldest(address netip.Addr, since time.Time) (forgotten bool) {
+func (p *bookmarks) forgetOldest(address netip.Addr, since time.Time) (forgotten bool) {
 	for held := range p.held.Of(address) {
 		if held.Thing.at.After(since) {
 			return false
@@ -179,10 +172,10 @@ func (p *places) forgetOldest(address netip.Addr, since time.Time) (forgotten bo
 }
 
 // forget forgets the clients that have not been given a message for a while.
-func (p *places) forget() {
+func (p *bookmarks) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	since := time.Now().Add(-placesFor)
+	since := time.Now().Add(-bookmarksFor)
 	for _, held := range p.byProxy {
 		for address := held.Holder(); p.forgetOldest(address, since); {
 		}

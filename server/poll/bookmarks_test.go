@@ -1,4 +1,4 @@
-package server
+package poll
 
 import (
 	"fmt"
@@ -17,16 +17,16 @@ import (
 
 func at(id uint64) history.Cursor { return history.Cursor{Epoch: "epoch", ID: id} }
 
-func (p *places) ofClient(forwarded, agent, channel string) place {
+func (p *bookmarks) ofClient(forwarded, agent, channel string) bookmark {
 	r := httptest.NewRequest("GET", "/sub", nil)
 	r.Header.Set("X-Forwarded-For", forwarded)
 	r.Header.Set("User-Agent", agent)
 	return p.of(r, channel)
 }
 
-func TestPlacesGoForwardOnly(t *testing.T) {
+func TestBookmarksGoForwardOnly(t *testing.T) {
 	var l lasts
-	p := place{last: &l, channel: "chat"}
+	p := bookmark{last: &l, channel: "chat"}
 	p.set(at(5))
 	p.set(at(3))
 	require.Equal(t, history.After(at(5)), p.since())
@@ -35,18 +35,18 @@ func TestPlacesGoForwardOnly(t *testing.T) {
 	renewed := history.Cursor{Epoch: "another", ID: 1}
 	p.set(renewed)
 	require.Equal(t, history.After(renewed), p.since(), "the log began anew")
-	for i := range placesPerClient - 1 {
-		place{last: &l, channel: fmt.Sprint(i)}.set(at(1))
+	for i := range bookmarksPerClient - 1 {
+		bookmark{last: &l, channel: fmt.Sprint(i)}.set(at(1))
 	}
 	require.Equal(t, history.After(renewed), p.since())
-	place{last: &l, channel: "more"}.set(at(1))
+	bookmark{last: &l, channel: "more"}.set(at(1))
 	require.Equal(t, history.Now(), p.since(), "the channel not used for longest")
 }
 
 // A client behind a proxy whose first polls are several at once has one memory.
-func TestFirstPollsAtOnceShareTheirPlaces(t *testing.T) {
-	p := newPlaces(address.Source{TrustedHops: 1})
-	chat := func() place { return p.ofClient("203.0.113.1", "", "chat") }
+func TestFirstPollsAtOnceShareTheirBookmarks(t *testing.T) {
+	p := newBookmarks(address.Source{TrustedHops: 1})
+	chat := func() bookmark { return p.ofClient("203.0.113.1", "", "chat") }
 	slow, quick, other := chat(), chat(), p.ofClient("203.0.113.1", "", "other")
 	quick.set(at(1))
 	chat().set(at(2))
@@ -60,34 +60,34 @@ func TestFirstPollsAtOnceShareTheirPlaces(t *testing.T) {
 // An address may invent as many clients as it likes: what is remembered is bounded,
 // and the others' is not what is forgotten.
 func TestInventedClientsPushOutNobodyElse(t *testing.T) {
-	p := newPlaces(address.Source{TrustedHops: 1})
-	bob := func() place { return p.ofClient("203.0.113.2", "bob", "chat") }
+	p := newBookmarks(address.Source{TrustedHops: 1})
+	bob := func() bookmark { return p.ofClient("203.0.113.2", "bob", "chat") }
 	bob().set(at(9))
 	long := strings.Repeat("x", 1000)
-	for i := range 2 * placesBytes / placesEntry {
+	for i := range 2 * bookmarksBytes / bookmarksEntry {
 		if invented := fmt.Sprint(long, i); i%2 == 0 {
 			p.ofClient(invented+", 203.0.113.1", "", "chat").set(at(1))
 		} else {
 			p.ofClient("203.0.113.1", invented, "chat").set(at(1))
 		}
-		require.LessOrEqual(t, p.held.Weights.Total(), placesBytes)
-		require.LessOrEqual(t, len(p.byProxy), placesBytes/placesEntry)
+		require.LessOrEqual(t, p.held.Weights.Total(), bookmarksBytes)
+		require.LessOrEqual(t, len(p.byProxy), bookmarksBytes/bookmarksEntry)
 	}
-	require.Greater(t, p.held.Weights.Total(), placesBytes*9/10)
-	cid := func() place { return p.ofClient("203.0.113.3", "cid", "chat") }
+	require.Greater(t, p.held.Weights.Total(), bookmarksBytes*9/10)
+	cid := func() bookmark { return p.ofClient("203.0.113.3", "cid", "chat") }
 	cid().set(at(4))
 	require.Equal(t, history.After(at(4)), cid().since(), "a newcomer")
 	require.Equal(t, history.After(at(9)), bob().since())
 	require.Equal(t, history.Now(), p.ofClient(long+"0, 203.0.113.1", "", "chat").since())
 }
 
-func TestPlacesAreForgottenInTime(t *testing.T) {
+func TestBookmarksAreForgottenInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces(address.Source{TrustedHops: 1})
+		p := newBookmarks(address.Source{TrustedHops: 1})
 		ann, bob := p.ofClient("203.0.113.1", "", "chat"), p.ofClient("203.0.113.2", "", "chat")
 		ann.set(at(1))
 		bob.set(at(1))
-		time.Sleep(placesFor - time.Second)
+		time.Sleep(bookmarksFor - time.Second)
 		bob.set(at(2))
 		time.Sleep(time.Second)
 		p.forget()

@@ -1,10 +1,15 @@
-package server
+package poll
 
 import (
 	"iter"
 	"net/http"
 	"slices"
 	"strconv"
+
+	"pubsub/server/access"
+	"pubsub/server/hub"
+	"pubsub/server/settings"
+	"pubsub/server/web"
 )
 
 const (
@@ -13,50 +18,73 @@ const (
 	nameBytes    = 16      // of a name in a list that shares its text
 )
 
-// channels lists the channels that have messages or that somebody waits on: all of
+// Channels lists what channels there are.
+type Channels struct {
+	hub    *hub.Hub
+	access *access.Control
+	listed bool // for everybody
+}
+
+// NewChannels lists only if that is set.
+func NewChannels(s *settings.Settings, h *hub.Hub, control *access.Control) *Channels {
+	return &Channels{h, control, s.ListChannels}
+}
+
+// Answer lists the channels that have messages or that somebody waits on: all of
 // them, or limit of them after a name.
-func (s *Server) channels(w http.ResponseWriter, r *http.Request) error {
-	if !s.config.ListChannels {
-		return refuse(http.StatusNotFound, "The channels are not listed here. Whoever runs the server can allow that in PUBSUB_LIST_CHANNELS.")
+func (c *Channels) Answer(w http.ResponseWriter, r *http.Request) error {
+	if !c.listed {
+		return web.Refuse(http.StatusNotFound, "The channels are not listed here. Whoever runs the server can allow that in PUBSUB_LIST_CHANNELS.")
 	}
 	limit, after, err := listOf(r)
 	if err != nil {
 		return err
 	}
-	n, err := s.hub.Len(r.Context())
+	n, err := c.hub.Len(r.Context())
 	if err != nil {
 		return err
 	}
-	if max(n, s.limits.waitedChannels()) > manyChannels {
-		if err := s.limits.admitRead(r); err != nil {
+	if max(n, c.access.WaitedChannels()) > manyChannels {
+		if err := c.access.AdmitRead(r); err != nil {
 			return err
 		}
 	}
-	kept, err := s.hub.Channels(r.Context())
+	kept, err := c.hub.Channels(r.Context())
 	if err != nil {
 		return err
 	}
-	waited := s.limits.channels()
-	giveBack, ok := s.limits.holdAnswer(r, nameBytes*(len(kept)+len(waited)))
+	waited := c.access.Channels()
+	giveBack, ok := c.access.HoldAnswer(r, nameBytes*(len(kept)+len(waited)))
 	if !ok {
-		return errUnread
+		return access.ErrUnread
 	}
 	defer giveBack()
-	return writeList(w, union(behind(kept, after), behind(waited, after)), limit)
+	return writeList(w, c.readable(r, union(behind(kept, after), behind(waited, after))), limit)
+}
+
+// readable are those of the names whose channels the client may read.
+func (c *Channels) readable(r *http.Request, names iter.Seq[string]) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for name := range names {
+			if c.access.Authorize(r, access.Subscribe, name) == nil && !yield(name) {
+				return
+			}
+		}
+	}
 }
 
 // listOf reads how much of a list is asked for; a limit of 0 is all.
 func listOf(r *http.Request) (limit int, after string, err error) {
-	query, err := fieldsOf(r)
+	fields, err := web.FieldsOf(r)
 	if err != nil {
 		return 0, "", err
 	}
-	if text := query.first("limit"); text != "" {
+	if text := fields.First("limit"); text != "" {
 		if limit, err = strconv.Atoi(text); err != nil || limit < 1 {
-			return 0, "", refuse(http.StatusBadRequest, "limit must be a number of channels, such as 100.")
+			return 0, "", web.Refuse(http.StatusBadRequest, "limit must be a number of channels, such as 100.")
 		}
 	}
-	return limit, query.first("after"), nil
+	return limit, fields.First("after"), nil
 }
 
 // behind is what comes after a name in a sorted list.
@@ -103,7 +131,7 @@ func writeList(w http.ResponseWriter, names iter.Seq[string], limit int) error {
 		if len(part) < listPart {
 			continue
 		}
-		if err := writeBody(w, http.StatusOK, part); err != nil {
+		if err := web.WriteBody(w, http.StatusOK, part); err != nil {
 			return err
 		}
 		part = part[:0]
@@ -112,5 +140,5 @@ func writeList(w http.ResponseWriter, names iter.Seq[string], limit int) error {
 	if limit > 0 {
 		part = strconv.AppendBool(append(part, `,"more":`...), more)
 	}
-	return writeBody(w, http.StatusOK, append(part, "}\n"...))
+	return web.WriteBody(w, http.StatusOK, append(part, "}\n"...))
 }

@@ -1,4 +1,4 @@
-package server
+package poll
 
 import (
 	"context"
@@ -8,67 +8,81 @@ import (
 	"strconv"
 	"time"
 
+	"pubsub/server/access"
 	"pubsub/server/history"
 	"pubsub/server/hub"
+	"pubsub/server/web"
 )
 
-// chat answers with the conversation as text once its length is not cur_len,
+// Chat answers with conversations as text.
+type Chat struct {
+	*Polls
+	transcripts *transcripts
+}
+
+// NewChat answers as polls do.
+func NewChat(p *Polls) *Chat { return &Chat{p, newTranscripts(p.hub)} }
+
+// Answer answers with the conversation as text once its length is not cur_len,
 // counted in UTF-16 units as JavaScript does, or with 304 at the timeout.
-func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
-	query, err := queryOf(r)
+func (c *Chat) Answer(w http.ResponseWriter, r *http.Request) error {
+	fields, err := fieldsOf(r)
 	if err != nil {
 		return err
 	}
-	channel, err := channelOf(query.first("chat_id"))
+	channel, err := history.ParseChannel(fields.First("chat_id"))
 	if err != nil {
+		return err
+	}
+	if err := c.access.Authorize(r, access.Subscribe, channel); err != nil {
 		return err
 	}
 	length := 0
-	if text := query.first("cur_len"); text != "" {
+	if text := fields.First("cur_len"); text != "" {
 		if length, err = strconv.Atoi(text); err != nil {
-			return refuse(http.StatusBadRequest, "cur_len must be the length of the text that you have.")
+			return web.Refuse(http.StatusBadRequest, "cur_len must be the length of the text that you have.")
 		}
 	}
-	timeout, err := s.timeoutOf(query)
+	timeout, err := c.timeoutOf(fields)
 	if err != nil {
 		return err
 	}
-	ctx, leave, err := s.limits.admit(r, channel)
+	ctx, leave, err := c.access.AdmitPoll(r, channel)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	return s.follow(ctx, w, r, channel, length, timeout)
+	return c.follow(ctx, w, r, channel, length, timeout)
 }
 
 // follow waits for a conversation to have another length, and answers with it.
-func (s *Server) follow(ctx context.Context, w http.ResponseWriter, r *http.Request, channel string, length int, timeout time.Duration) error {
-	for begin := func() error { return s.limits.admitRead(r) }; ; begin = func() error { return nil } {
-		said, err := s.transcripts.now(r.Context(), channel, begin)
+func (c *Chat) follow(ctx context.Context, w http.ResponseWriter, r *http.Request, channel string, length int, timeout time.Duration) error {
+	for begin := func() error { return c.access.AdmitRead(r) }; ; begin = func() error { return nil } {
+		said, err := c.transcripts.now(r.Context(), channel, begin)
 		if err != nil {
 			return err
 		}
 		if said.length != length {
-			return s.writeChat(w, r, said)
+			return c.write(w, r, said)
 		}
 		if timeout == 0 {
-			return s.notModified(w)
+			return c.notModified(w)
 		}
 		since := history.After(said.cursor) // what waits holds no text
-		page, err := s.next(ctx, hub.Place{Channel: channel, Since: since}, timeout)
+		page, err := c.next(ctx, hub.Place{Channel: channel, Since: since}, timeout)
 		switch {
 		case endedInTime(err):
-			return s.notModified(w)
+			return c.notModified(w)
 		case err != nil:
 			return err
 		}
-		s.metrics.handedOver(page)
+		c.metrics.Deliver(page)
 	}
 }
 
 // next waits for the next message.
-func (s *Server) next(ctx context.Context, place hub.Place, timeout time.Duration) (*hub.Page, error) {
-	next, err := s.hub.Follow([]hub.Place{place}, 1)
+func (c *Chat) next(ctx context.Context, place hub.Place, timeout time.Duration) (*hub.Page, error) {
+	next, err := c.hub.Follow([]hub.Place{place}, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -77,27 +91,27 @@ func (s *Server) next(ctx context.Context, place hub.Place, timeout time.Duratio
 	return next.Next(ctx)
 }
 
-func (s *Server) writeChat(w http.ResponseWriter, r *http.Request, said said) error {
-	giveBack, ok := s.limits.holdAnswer(r, len(said.text))
+func (c *Chat) write(w http.ResponseWriter, r *http.Request, said said) error {
+	giveBack, ok := c.access.HoldAnswer(r, len(said.text))
 	if !ok {
-		return errUnread
+		return access.ErrUnread
 	}
 	defer giveBack()
 	closeIfDisplaced(w, r)
-	if err := write(w, http.StatusOK, textType, nil); err != nil {
+	if err := web.Write(w, http.StatusOK, web.Text, nil); err != nil {
 		return err
 	}
 	for _, part := range [...]string{said.text, said.fill} { // not copied: it may wait for long
 		if _, err := io.WriteString(w, part); err != nil {
-			return errors.Join(errAnswered, err)
+			return errors.Join(web.ErrAnswered, err)
 		}
 	}
 	return nil
 }
 
-func (s *Server) notModified(w http.ResponseWriter) error {
-	s.closing(w.Header())
-	fresh(w.Header())
+func (c *Chat) notModified(w http.ResponseWriter) error {
+	c.responder.Closing(w.Header())
+	web.Fresh(w.Header())
 	w.WriteHeader(http.StatusNotModified)
 	return nil
 }

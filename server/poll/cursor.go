@@ -1,4 +1,4 @@
-package server
+package poll
 
 import (
 	"encoding/json"
@@ -7,21 +7,22 @@ import (
 
 	"pubsub/server/history"
 	"pubsub/server/hub"
+	"pubsub/server/web"
 )
 
-// readSince asks for everything after since, at once if there is anything, else
+// Cursor asks for everything after since, at once if there is anything, else
 // for an empty list at the timeout. Without since the poll is a plain one.
-func readSince(query fields, asked *ask) (err error) {
-	if asked.plain = !query.has("since"); asked.plain {
+func Cursor(fields web.Fields, q *Query) (err error) {
+	if q.plain = !fields.Has("since"); q.plain {
 		return nil
 	}
-	asked.places[0].Since, err = history.ParseSince(query.first("since"))
-	asked.limit, asked.answer = maxPage, answerPage
+	q.places[0].Since, err = history.ParseSince(fields.First("since"))
+	q.limit, q.answer = maxPage, answerPage
 	return err
 }
 
-func answerPage(w http.ResponseWriter, _ *ask, page *hub.Page) error {
-	return writeBody(w, http.StatusOK, encodePage(page))
+func answerPage(w http.ResponseWriter, _ *Query, page *hub.Page) error {
+	return web.WriteBody(w, http.StatusOK, encodePage(page))
 }
 
 // encodePage is {"messages": […], "cursor": "…", "more": false, "gap": {…}}.

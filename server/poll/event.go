@@ -1,4 +1,4 @@
-package server
+package poll
 
 import (
 	"encoding/json"
@@ -7,50 +7,49 @@ import (
 
 	"pubsub/server/history"
 	"pubsub/server/hub"
+	"pubsub/server/post"
+	"pubsub/server/web"
 )
 
-// publishEvent publishes a JSON object that has a message.
-func (s *Server) publishEvent(w http.ResponseWriter, r *http.Request, channel string) error {
-	answer, err := s.publish(w, r, channel, s.readEvent)
+// PublishEvent publishes a JSON object that has a message.
+func PublishEvent(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel string) error {
+	receipt, err := posts.Publish(w, r, channel, readEvent)
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{"status": "published", "event_id": answer.ID})
+	return web.WriteJSON(w, http.StatusOK, map[string]any{"status": "published", "event_id": receipt.Cursor.ID})
 }
 
-func (s *Server) readEvent(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	object, err := s.readObject(w, r)
-	if err != nil {
-		return nil, err
+func readEvent(body *post.Body) (any, error) {
+	object, err := body.Object()
+	if err == nil && isEmpty(object["message"]) {
+		return nil, post.ErrNoMessage
 	}
-	if isEmpty(object["message"]) {
-		return nil, errNoMessage
-	}
-	return s.compact(object)
+	return object, err
 }
 
-// readLastEvent asks for the first message after last_event_id, without that for
+// Event asks for the first message after last_event_id, without that for
 // the next new one.
-func readLastEvent(query fields, asked *ask) (err error) {
-	if query.has("last_event_id") {
-		asked.places[0].Since, err = parseID("last_event_id", query.first("last_event_id"))
+func Event(fields web.Fields, q *Query) (err error) {
+	if fields.Has("last_event_id") {
+		q.places[0].Since, err = parseID("last_event_id", fields.First("last_event_id"))
 	}
-	asked.limit, asked.answer = 1, answerEvent
+	q.limit, q.answer = 1, answerEvent
 	return err
 }
 
-func answerEvent(w http.ResponseWriter, asked *ask, page *hub.Page) error {
+func answerEvent(w http.ResponseWriter, q *Query, page *hub.Page) error {
 	if len(page.Messages) == 0 {
-		return writeJSON(w, http.StatusOK, map[string]string{"status": "timeout", "channel": asked.places[0].Channel})
+		return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "timeout", "channel": q.places[0].Channel})
 	}
-	return writeBody(w, http.StatusOK, page.Messages[0].JSON)
+	return web.WriteBody(w, http.StatusOK, page.Messages[0].JSON)
 }
 
 // parseID reads the id of the last message that a client has.
 func parseID(name, text string) (history.Since, error) {
 	id, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return history.Since{}, refuse(http.StatusBadRequest, "%s must be the id of a message, or 0.", name)
+		return history.Since{}, web.Refuse(http.StatusBadRequest, "%s must be the id of a message, or 0.", name)
 	}
 	return history.AfterID(id), nil
 }

@@ -1,59 +1,69 @@
-package server
+package poll
 
 import (
 	"errors"
 	"fmt"
 	"net/http"
+
 	"pubsub/server/hub"
+	"pubsub/server/post"
+	"pubsub/server/web"
 )
 
-// index is the chat page.
-func (s *Server) index(w http.ResponseWriter, r *http.Request) error {
-	return s.assets.page(w, r)
-}
+// Index is the chat page.
+func Index(assets *web.Assets) web.Handler { return assets.Page }
 
-// pub publishes what a client posted.
-func (s *Server) pub(w http.ResponseWriter, r *http.Request, channel string) error {
-	answer, err := s.publish(w, r, channel, s.readPosted)
+// Pub publishes what a client posted.
+func Pub(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel string) error {
+	receipt, err := posts.Publish(w, r, channel, (*post.Body).Message)
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, answer)
+	return web.WriteJSON(w, http.StatusOK, struct {
+		Status string `json:"status"`
+		ID     uint64 `json:"id"`
+		Cursor string `json:"cursor"`
+	}{"sent", receipt.Cursor.ID, receipt.Cursor.String()})
 }
 
-// sub waits for the next message and answers with it alone. It never times
-// out: while nothing is said the client is sent a newline now and then, which
-// JSON allows before a value and which finds out who is gone.
-func (s *Server) sub(w http.ResponseWriter, r *http.Request, asked *ask) error {
-	ctx, leave, err := s.limits.admit(r, asked.places[0].Channel)
+// Sub waits for the next message and answers with it alone. With since it is a poll of
+// the cursor API.
+func (p *Polls) Sub(w http.ResponseWriter, r *http.Request, name string) {
+	p.Poll(w, r, name, Cursor)
+}
+
+// plain never times out: while nothing is said the client is sent a newline now and then,
+// which JSON allows before a value and which finds out who is gone.
+func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
+	ctx, leave, err := p.access.AdmitPoll(r, q.places[0].Channel)
 	if err != nil {
 		return err
 	}
 	defer leave()
 
-	place, begun := s.places.of(r, asked.places[0].Channel), false
-	asked.places[0].Since = place.since()
-	next, err := s.hub.Follow(asked.places[:], 1)
+	bookmark, begun := p.bookmarks.of(r, q.places[0].Channel), false
+	q.places[0].Since = bookmark.since()
+	next, err := p.hub.Follow(q.places[:], 1)
 	if err != nil {
 		return err
 	}
 	defer next.Close()
 	for {
-		next.SetTimeout(s.config.Heartbeat)
+		next.SetTimeout(p.heartbeat)
 		page, err := next.Next(ctx)
 		switch {
 		case err == nil && len(page.Messages) > 0: // a message is available on the bus
-			place.set(page.Cursors[0])
-			s.metrics.handedOver(page)
+			bookmark.set(page.Cursors[0])
+			p.metrics.Deliver(page)
 			closeIfDisplaced(w, r)
-			return writeLine(w, page.Messages[0].JSON)
+			return web.WriteLine(w, page.Messages[0].JSON)
 		case errors.Is(err, hub.ErrTimeout): // nobody has said anything for a while
-			if err := writeHeartbeat(w); err != nil {
+			if err := web.WriteHeartbeat(w); err != nil {
 				return err
 			}
 			begun = true
-		case errors.Is(err, errDraining) && begun: // an answer of newlines has no message: ask again
-			return errAnswered
+		case errors.Is(err, web.ErrDraining) && begun: // an answer of newlines has no message: ask again
+			return web.ErrAnswered
 		case err != nil && begun: // somebody else has its place: not as if it had been answered
 			panic(http.ErrAbortHandler)
 		case err != nil: // the client is gone, or the server is going
@@ -62,11 +72,13 @@ func (s *Server) sub(w http.ResponseWriter, r *http.Request, asked *ask) error {
 	}
 }
 
-// debug lets us see how many polls are active.
-func (s *Server) debug(w http.ResponseWriter, r *http.Request) error {
-	channels, err := s.hub.Len(r.Context())
-	if err != nil {
-		return err
+// Debug lets us see how many polls are active.
+func Debug(h *hub.Hub) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		channels, err := h.Len(r.Context())
+		if err != nil {
+			return err
+		}
+		return web.Write(w, http.StatusOK, web.Text, fmt.Appendf(nil, "polling = %d\nchannels = %d\n", h.Waiting(), channels))
 	}
-	return write(w, http.StatusOK, textType, fmt.Appendf(nil, "polling = %d\nchannels = %d\n", s.hub.Waiting(), channels))
 }

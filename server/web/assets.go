@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"bytes"
@@ -11,11 +11,12 @@ import (
 	"strings"
 	"time"
 
+	"pubsub/server/history"
 	"pubsub/server/logs"
 )
 
-// assets are the page and the static files, read once: no path can leave them.
-type assets struct {
+// Assets are the page and the static files, read once: no path can leave them.
+type Assets struct {
 	index *template.Template
 	files map[string]asset // by path from the root, without the /
 }
@@ -26,12 +27,13 @@ type asset struct {
 	etag string
 }
 
-func loadAssets(static, templates fs.FS) (*assets, error) {
+// LoadAssets reads the files of static, and index.html of templates.
+func LoadAssets(static, templates fs.FS) (*Assets, error) {
 	index, err := template.ParseFS(templates, "index.html")
 	if err != nil {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
-	a := &assets{index: index, files: make(map[string]asset)}
+	a := &Assets{index: index, files: make(map[string]asset)}
 	err = fs.WalkDir(static, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -51,17 +53,15 @@ func etagOf(body []byte) string {
 	return `"` + hex.EncodeToString(sum[:8]) + `"`
 }
 
-// page answers with the chat page of a channel.
-func (a *assets) page(w http.ResponseWriter, r *http.Request) error {
-	channel := defaultChannel
-	query, err := fieldsOf(r)
+// Page answers with the chat page of a channel.
+func (a *Assets) Page(w http.ResponseWriter, r *http.Request) error {
+	query, err := FieldsOf(r)
 	if err != nil {
 		return err
 	}
-	if name := query.first("channel"); name != "" {
-		if channel, err = checkChannel(name); err != nil {
-			return err
-		}
+	channel, err := history.ParseChannel(query.First("channel"))
+	if err != nil {
+		return err
 	}
 	var page bytes.Buffer
 	if err := a.index.Execute(&page, struct{ Channel string }{channel}); err != nil {
@@ -71,15 +71,15 @@ func (a *assets) page(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// file answers with a static file, or says that there is none.
-func (a *assets) file(w http.ResponseWriter, r *http.Request) error {
+// File answers with a static file, or says that there is none.
+func (a *Assets) File(w http.ResponseWriter, r *http.Request) error {
 	file, found := a.files[strings.TrimPrefix(r.URL.Path, "/")]
 	switch {
 	case !found:
-		return refuse(http.StatusNotFound, "There is nothing at %s. The chat is at /.", logs.Cut(r.URL.Path, maxQuoted))
+		return Refuse(http.StatusNotFound, "There is nothing at %s. The chat is at /.", logs.Cut(r.URL.Path, Quoted))
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		return methodNotAllowed(w, r)
+		return MethodNotAllowed(w, r)
 	}
 	file.serve(w, r)
 	return nil

@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"net/url"
@@ -19,7 +19,7 @@ func FuzzParseFields(f *testing.F) {
 		if strings.Count(text, "&") > 1000 {
 			t.Skip("net/url refuses so many")
 		}
-		got, err := parseFields(text)
+		got, err := ParseFields(text)
 		expected, expectedErr := url.ParseQuery(strings.ReplaceAll(text, ";", "%3B"))
 		if expectedErr != nil {
 			require.Error(t, err)
@@ -32,10 +32,10 @@ func FuzzParseFields(f *testing.F) {
 		}
 		require.Equal(t, expected, values)
 		for name, all := range expected {
-			require.True(t, got.has(name))
-			require.Equal(t, all[0], got.first(name))
-			require.Equal(t, all[len(all)-1], *got.last(name))
+			require.True(t, got.Has(name))
+			require.Equal(t, all[0], got.First(name))
+			require.Equal(t, all[len(all)-1], *got.Last(name))
 		}
-		require.False(t, got.has(text+"?"))
+		require.False(t, got.Has(text+"?"))
 	})
 }

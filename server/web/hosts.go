@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"net/http"
@@ -12,7 +12,7 @@ import (
 // is of the same origin then, but cannot hide that name.
 type hosts map[string]struct{}
 
-// newHosts takes hosts that [settings.Settings] has checked.
+// newHosts takes hosts that the settings have checked.
 func newHosts(allowed []string) hosts {
 	if len(allowed) == 0 {
 		return nil
@@ -34,7 +34,7 @@ func (h hosts) check(r *http.Request) error {
 	if h.has(host) || h.has(withoutPort(host)) {
 		return nil
 	}
-	return &problem{http.StatusForbidden, "host", 0, "This server is not to be asked for as " + logs.Cut(r.Host, maxQuoted) +
+	return &Problem{Status: http.StatusForbidden, Reason: "host", Text: "This server is not to be asked for as " + logs.Cut(r.Host, Quoted) +
 		". Whoever runs it can allow that in PUBSUB_ALLOWED_HOSTS."}
 }
 

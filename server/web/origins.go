@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"cmp"
@@ -16,14 +16,14 @@ type origins struct {
 	protection *http.CrossOriginProtection
 }
 
-// newOrigins takes origins that [settings.Settings] has checked.
+// newOrigins takes origins that the settings have checked.
 func newOrigins(allowed []string) *origins {
 	o := &origins{allowed: allowed, protection: http.NewCrossOriginProtection()}
 	for _, origin := range allowed {
 		if origin == "*" {
 			o.any = true
 		} else if err := o.protection.AddTrustedOrigin(origin); err != nil {
-			panic(err) // isOrigin let it through
+			panic(err) // the settings let it through
 		}
 	}
 	return o
@@ -33,9 +33,9 @@ func newOrigins(allowed []string) *origins {
 // not pass the Host on, the server's own pages are of another origin.
 func refuseOrigin(r *http.Request) error {
 	origin := cmp.Or(r.Header.Get("Origin"), "another origin")
-	return refuse(http.StatusForbidden,
+	return Refuse(http.StatusForbidden,
 		"Pages of %s may not use this server, which is asked for as %s. Whoever runs it can allow them in PUBSUB_ALLOWED_ORIGINS, or have a proxy in front pass on the Host.",
-		logs.Cut(origin, maxQuoted), logs.Cut(r.Host, maxQuoted))
+		logs.Cut(origin, Quoted), logs.Cut(r.Host, Quoted))
 }
 
 // check refuses what a page of another origin posts, and tells browsers which

@@ -1,10 +1,11 @@
 package historytest
 
 import (
-	"pubsub/server/history"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"pubsub/server/history"
 
 	"github.com/stretchr/testify/require"
 )

@@ -5,12 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"pubsub/server/history"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"pubsub/server/history"
 
 	"github.com/stretchr/testify/require"
 )

@@ -1,9 +1,10 @@
 package historytest
 
 import (
-	"pubsub/server/history"
 	"testing"
 	"time"
+
+	"pubsub/server/history"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"

@@ -1,0 +1,46 @@
+package conns
+
+import (
+	"net/http"
+	"sync"
+)
+
+// newcomers are the connections that have sent nothing yet. One that has sent
+// something takes the lock no more: requests are many.
+type newcomers struct {
+	mu     sync.Mutex
+	conns  map[*Conn]struct{}
+	closed bool
+}
+
+func (n *newcomers) track(c *Conn, state http.ConnState) {
+	if c.known.Load() {
+		return
+	}
+	if state != http.StateNew {
+		c.known.Store(true)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case state != http.StateNew:
+		delete(n.conns, c)
+	case n.closed:
+		c.Close()
+	default:
+		if n.conns == nil {
+			n.conns = make(map[*Conn]struct{})
+		}
+		n.conns[c] = struct{}{}
+	}
+}
+
+// close hangs up on the newcomers, and on those who still come.
+func (n *newcomers) close() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closed = true
+	for c := range n.conns {
+		c.Close()
+	}
+}

@@ -1,0 +1,105 @@
+package post
+
+import (
+	"bytes"
+	"cmp"
+	"mime"
+	"net/http"
+	"unicode/utf8"
+
+	"pubsub/server/web"
+)
+
+// Message reads a nick and a message from the query, a form of either kind, or a JSON
+// object, the body before the query. Other fields of a JSON object are kept, those of a
+// form are not.
+func (b *Body) Message() (any, error) {
+	query, err := web.FieldsOf(b.request)
+	if err != nil {
+		return nil, err
+	}
+	var form web.Fields
+	switch mediaType(b.request) {
+	case "application/json":
+		return b.messageOf(query)
+	case "", "application/x-www-form-urlencoded":
+		text, err := b.bytes()
+		if err != nil {
+			return nil, err
+		}
+		if looksLikeJSON(text) {
+			return nil, errJSONInForm
+		}
+		if form, err = web.ParseFields(string(text)); err != nil {
+			return nil, err
+		}
+	case "multipart/form-data":
+		if form, err = b.multipart(); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, web.Refuse(http.StatusUnsupportedMediaType, "This Content-Type cannot be posted here. Send a form or application/json.")
+	}
+	posted := struct {
+		Nick    *string `json:"nick"`
+		Message *string `json:"message"`
+	}{cmp.Or(form.Last("nick"), query.Last("nick")), cmp.Or(form.Last("message"), query.Last("message"))}
+	if posted.Message == nil || *posted.Message == "" {
+		return nil, ErrNoMessage
+	}
+	for _, text := range []*string{posted.Nick, posted.Message} {
+		if text != nil && !utf8.ValidString(*text) {
+			return nil, errNotUTF8
+		}
+	}
+	return posted, nil
+}
+
+// mediaType is the request's Content-Type without parameters, "" without one.
+func mediaType(r *http.Request) string {
+	header := r.Header.Get("Content-Type")
+	kind, _, err := mime.ParseMediaType(header)
+	if err != nil && header != "" {
+		return "malformed"
+	}
+	return kind
+}
+
+// looksLikeJSON tells what people send with curl -d, which calls it a form.
+func looksLikeJSON(body []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
+}
+
+var (
+	errJSONInForm = web.Refuse(http.StatusUnsupportedMediaType, `This is JSON that is called a form. Send it with the header "Content-Type: application/json".`)
+	ErrNoMessage  = web.Refuse(http.StatusBadRequest, `There is no message. Send a non-empty field "message", and your "nick" if you like.`)
+	errNotUTF8    = web.Refuse(http.StatusBadRequest, "The text is not UTF-8. Encode it as UTF-8 and send it again.")
+)
+
+// messageOf reads a JSON object that has a message, or whose query does.
+func (b *Body) messageOf(query web.Fields) (any, error) {
+	object, err := b.Object()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"nick", "message"} {
+		if _, posted := object[name]; posted {
+			continue
+		}
+		if text := query.Last(name); text != nil && utf8.ValidString(*text) {
+			object[name] = *text
+		}
+	}
+	if message, isText := object["message"].(string); !isText || message == "" {
+		return nil, ErrNoMessage
+	}
+	switch object["nick"].(type) {
+	case nil:
+		object["nick"] = nil
+	case string:
+	default:
+		return nil, web.Refuse(http.StatusBadRequest, `"nick" must be a text or null.`)
+	}
+	dropAliases(object)
+	return object, nil
+}

@@ -1,0 +1,90 @@
+package post
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"pubsub/server/history"
+	"pubsub/server/web"
+)
+
+// maxDepth is how deep posted JSON may be nested. Python's reader gives up at
+// about 1,000 levels and others earlier, and with a message all after it.
+const maxDepth = 100
+
+// Object reads a JSON object, without the fields that the server sets.
+// Nothing is left in it that a reader's JSON parser could stumble over.
+func (b *Body) Object() (map[string]any, error) {
+	if kind := mediaType(b.request); kind != "application/json" && kind != "" {
+		return nil, web.Refuse(http.StatusUnsupportedMediaType, "This Content-Type cannot be posted here. Send application/json.")
+	}
+	text, err := b.bytes()
+	if err != nil {
+		return nil, err
+	}
+	if limit := b.max; limit > 0 && leastSize(text) > limit {
+		return nil, b.tooLarge() // to read it first would cost much more than to refuse it
+	}
+	if !utf8.Valid(text) {
+		return nil, errNotUTF8
+	}
+	var object map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber() // whole numbers stay as they are, however long
+	err = decoder.Decode(&object)
+	if _, after := decoder.Token(); err != nil || object == nil || after != io.EOF {
+		return nil, web.Refuse(http.StatusBadRequest, `The body is not a JSON object, such as {"message": "hi"}.`)
+	}
+	if err := checkValue(object, 1); err != nil {
+		return nil, err
+	}
+	dropAliases(object)
+	return object, nil
+}
+
+// dropAliases drops the fields that the server sets, in whatever case, and what a
+// reader that does not tell upper from lower case would take for the nick or the
+// message that stands beside it, as Go's does.
+func dropAliases(object map[string]any) {
+	for name := range object {
+		for _, reserved := range history.Reserved {
+			if strings.EqualFold(name, reserved) {
+				delete(object, name)
+			}
+		}
+		for _, ours := range []string{"nick", "message"} {
+			if _, beside := object[ours]; beside && name != ours && strings.EqualFold(name, ours) {
+				delete(object, name)
+			}
+		}
+	}
+}
+
+func checkValue(value any, depth int) error {
+	if depth > maxDepth {
+		return web.Refuse(http.StatusBadRequest, "The JSON is nested more than %d levels deep.", maxDepth)
+	}
+	switch value := value.(type) {
+	case json.Number:
+		if _, err := value.Float64(); err != nil {
+			return web.Refuse(http.StatusBadRequest, "The JSON has a number that is too large for a 64-bit float. Send it as a text.")
+		}
+	case []any:
+		for _, each := range value {
+			if err := checkValue(each, depth+1); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for _, each := range value {
+			if err := checkValue(each, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/julienschmidt/httprouter"
+
+	"pubsub/server/history"
+	"pubsub/server/poll"
+	"pubsub/server/post"
+	"pubsub/server/web"
+)
+
+// router finds a request's handler. It can be asked for it instead of calling it: a
+// request that waits then has no frame of the router on its stack.
+type router struct {
+	*httprouter.Router
+	responder *web.Responder
+	polls     *poll.Polls
+	posts     *post.Publisher
+}
+
+func (s *Server) newRouter() router {
+	t := router{httprouter.New(), s.responder, s.polls, s.posts}
+	t.RedirectTrailingSlash = false
+	t.RedirectFixedPath = false
+	t.HandleOPTIONS = false
+	t.NotFound = s.responder.Handle(s.assets.File)
+	t.MethodNotAllowed = s.responder.Handle(web.MethodNotAllowed)
+	return t
+}
+
+// find returns what answers r, nil if no route does. Then ServeHTTP says why.
+func (t router) find(r *http.Request) (httprouter.Handle, httprouter.Params) {
+	handle, params, _ := t.Lookup(r.Method, r.URL.Path)
+	return handle, params
+}
+
+func (t router) get(path string, h web.Handler) {
+	t.Handler(http.MethodGet, path, t.responder.Handle(h))
+}
+
+func (t router) head(path string, h web.Handler) {
+	t.Handler(http.MethodHead, path, t.responder.Handle(h))
+}
+
+func (t router) both(path string, h web.Handler) {
+	t.get(path, h)
+	t.head(path, h)
+}
+
+// post has what is posted to the channel in a path published, or to the default one
+// where the path has none.
+func (t router) post(path string, h func(*post.Publisher, http.ResponseWriter, *http.Request, string) error) {
+	t.Handle(http.MethodPost, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
+		channel, err := history.ParseChannel(params.ByName("channel"))
+		if err == nil {
+			err = h(t.posts, w, r, channel)
+		}
+		if err != nil {
+			t.responder.Error(w, r, err)
+		}
+	})
+}
+
+// poll has polls of the channel in a path answered in a dialect.
+func (t router) poll(path string, dialect poll.Dialect) {
+	t.GET(path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
+		t.polls.Poll(w, r, params.ByName("channel"), dialect)
+	})
+}
