@@ -25,30 +25,30 @@ const newcomersGrace = 500 * time.Millisecond
 // still comes, is answered at once with all that was acknowledged, until nobody
 // has anything left to get, or half the drain timeout is over. Then the
 // listener closes, and what has not ended by the drain timeout is cut off.
-func (s *Server) drain(front *http.Server, endPolls context.CancelCauseFunc) {
-	s.log.Info("draining", "polling", s.hub.Waiting())
-	limit, cancel := s.drainLimit(1)
+func (p *parts) drain(front *http.Server, endPolls context.CancelCauseFunc) {
+	p.log.Info("draining", "polling", p.hub.Waiting())
+	limit, cancel := p.drainLimit(1)
 	defer cancel()
-	s.posts.Gate.Close(limit)
+	p.posts.Gate.Close(limit)
 	endPolls(web.ErrDraining)
-	s.linger()
+	p.linger()
 	// Shutdown waits five seconds for connections that never asked anything,
 	// which browsers keep in reserve.
-	hurry := time.AfterFunc(newcomersGrace, s.conns.CloseNewcomers)
+	hurry := time.AfterFunc(newcomersGrace, p.conns.CloseNewcomers)
 	defer hurry.Stop()
 	if err := front.Shutdown(limit); err != nil {
-		s.log.Warn("requests were cut off that had not ended in the drain timeout", "error", err)
+		p.log.Warn("requests were cut off that had not ended in the drain timeout", "error", err)
 		_ = front.Close() // everything has ended, well or not
 	}
 }
 
-func (s *Server) linger() {
-	limit, cancel := s.drainLimit(2)
+func (p *parts) linger() {
+	limit, cancel := p.drainLimit(2)
 	defer cancel()
 	limit, cancelLinger := context.WithTimeout(limit, maxLinger)
 	defer cancelLinger()
-	for before := int64(-1); before != s.metrics.Delivered(); {
-		before = s.metrics.Delivered()
+	for before := int64(-1); before != p.metrics.Delivered(); {
+		before = p.metrics.Delivered()
 		select {
 		case <-time.After(lingerFor):
 		case <-limit.Done():
@@ -58,9 +58,9 @@ func (s *Server) linger() {
 }
 
 // drainLimit ends after the drain timeout divided by n.
-func (s *Server) drainLimit(n int) (context.Context, context.CancelFunc) {
-	if s.settings.DrainTimeout == 0 {
+func (p *parts) drainLimit(n int) (context.Context, context.CancelFunc) {
+	if p.settings.DrainTimeout == 0 {
 		return context.WithCancel(context.Background())
 	}
-	return context.WithTimeout(context.Background(), s.settings.DrainTimeout/time.Duration(n))
+	return context.WithTimeout(context.Background(), p.settings.DrainTimeout/time.Duration(n))
 }

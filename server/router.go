@@ -20,13 +20,13 @@ type router struct {
 	posts     *post.Publisher
 }
 
-func (s *Server) newRouter() router {
-	t := router{httprouter.New(), s.responder, s.polls, s.posts}
+func (p *parts) newRouter() router {
+	t := router{httprouter.New(), p.responder, p.polls, p.posts}
 	t.RedirectTrailingSlash = false
 	t.RedirectFixedPath = false
 	t.HandleOPTIONS = false
-	t.NotFound = s.responder.Handle(s.assets.File)
-	t.MethodNotAllowed = s.responder.Handle(web.MethodNotAllowed)
+	t.NotFound = p.responder.Handle(p.assets.File)
+	t.MethodNotAllowed = p.responder.Handle(web.MethodNotAllowed)
 	return t
 }
 

@@ -10,21 +10,21 @@ import (
 
 // routes is every URL that the server answers, but for the static files: those are what
 // no route claims.
-func (s *Server) routes() router {
-	routes := s.newRouter()
-	chat, channels := poll.NewChat(s.polls), poll.NewChannels(&s.settings, s.hub, s.access)
+func (p *parts) routes() router {
+	routes := p.newRouter()
+	chat, channels := poll.NewChat(p.polls), poll.NewChannels(&p.settings, p.hub, p.access)
 
-	// The Python original's.
-	routes.get("/", poll.Index(s.assets))
-	routes.head("/", poll.Index(s.assets))
+	// The Python original'p.
+	routes.get("/", poll.Index(p.assets))
+	routes.head("/", poll.Index(p.assets))
 	routes.post("/pub", poll.Pub)
-	routes.poll("/sub", poll.Cursor)
-	routes.get("/debug", poll.Debug(s.hub))
-	routes.head("/debug", poll.Debug(s.hub))
+	routes.poll("/sub", poll.Sub)
+	routes.get("/debug", poll.Debug(p.hub))
+	routes.head("/debug", poll.Debug(p.hub))
 
 	// The same on any channel, and with a cursor.
 	routes.post("/pub/:channel", poll.Pub)
-	routes.poll("/sub/:channel", poll.Cursor)
+	routes.poll("/sub/:channel", poll.Sub)
 
 	// One message at a time, by event id.
 	routes.post("/publish/:channel", poll.PublishEvent)
@@ -40,21 +40,29 @@ func (s *Server) routes() router {
 
 	// For those who run it.
 	routes.both("/healthz", observe.Healthy)
-	routes.both("/readyz", observe.Ready(s.posts.Gate.Closed))
-	if s.settings.AdminAddr == "" {
-		routes.both("/metrics", s.openMetrics)
+	routes.both("/readyz", observe.Ready(p.posts.Gate.Closed))
+	if p.settings.AdminAddr == "" {
+		routes.both("/metrics", p.openMetrics)
 	}
 	return routes
 }
 
 // adminRoutes is what only those who run the server should reach.
-func (s *Server) adminRoutes() http.Handler {
+func (p *parts) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", s.responder.Handle(s.metrics.Write))
+	mux.Handle("GET /metrics", p.responder.Handle(p.metrics.Write))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
+}
+
+// openMetrics are those that everybody may ask for.
+func (p *parts) openMetrics(w http.ResponseWriter, r *http.Request) error {
+	if err := p.access.AdmitRead(r); err != nil {
+		return err
+	}
+	return p.metrics.Write(w, r)
 }

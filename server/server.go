@@ -9,8 +9,6 @@ package server
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io/fs"
 	"log"
 	"log/slog"
@@ -19,96 +17,26 @@ import (
 	"sync"
 	"time"
 
-	"pubsub/server/access"
-	"pubsub/server/bus"
 	"pubsub/server/conns"
-	"pubsub/server/history"
-	"pubsub/server/history/memory"
-	"pubsub/server/hub"
-	"pubsub/server/logs"
-	"pubsub/server/observe"
-	"pubsub/server/poll"
 	"pubsub/server/post"
 	"pubsub/server/settings"
-	"pubsub/server/web"
 )
 
 // Server answers every route. Close it after the last request.
 type Server struct {
-	settings settings.Settings
-	log      *slog.Logger
-
-	bus  *bus.Bus
-	past *memory.Log
-	hub  *hub.Hub
-
-	metrics   *observe.Metrics
-	refusals  *observe.Refusals
-	responder *web.Responder
-	door      *web.Door
-	assets    *web.Assets
-	access    *access.Control
-	conns     *conns.Conns
-	posts     *post.Publisher
-	polls     *poll.Polls
-	router    router
+	*parts
+	router router
 }
 
 // New makes a server that serves the files of static, and the template
 // index.html of templates as its page. If log has a [logs.Handler], the lines
 // that it drops are among the metrics.
 func New(set settings.Settings, static, templates fs.FS, log *slog.Logger) (*Server, error) {
-	assets, err := web.LoadAssets(static, templates)
+	p, err := newParts(set, static, templates, log)
 	if err != nil {
 		return nil, err
 	}
-	b, err := bus.New(bus.Options{})
-	if err != nil {
-		return nil, fmt.Errorf("start the message bus: %w", err)
-	}
-	s := &Server{settings: set, log: log, bus: b, assets: assets}
-	s.access = access.New(&s.settings)
-	s.past = memory.New(s.historyOptions())
-	s.hub = hub.New(b, s.past)
-	s.observe()
-	s.posts = post.NewPublisher(s.hub, s.access, s.metrics, set.MaxMessageBytes)
-	s.responder = &web.Responder{Log: log, Source: s.access.Source, Refusals: s.refusals, Draining: s.posts.Gate.Closed}
-	s.door = web.NewDoor(set.AllowedHosts, set.AllowedOrigins, s.responder)
-	s.polls = poll.New(&s.settings, s.hub, s.access, s.responder, s.metrics)
-	s.conns = conns.New(&s.settings, s.responder, s.metrics.AcceptErrors.Inc)
-	s.metrics.CountConnections(s.conns.Open)
-	s.router = s.routes()
-	return s, nil
-}
-
-func (s *Server) observe() {
-	s.metrics = observe.NewMetrics(s.hub, s.past, s.bus)
-	s.refusals = observe.NewRefusals(s.log, s.metrics)
-	if h, ok := s.log.Handler().(*logs.Handler); ok {
-		s.metrics.CountDroppedLines(h)
-	}
-}
-
-// maxBytesPerOwner is how much of the log one network may fill.
-const maxBytesPerOwner = 16 << 20
-
-func (s *Server) historyOptions() history.Options {
-	return history.Options{
-		Messages:         s.settings.HistoryMessages,
-		Age:              s.settings.HistoryAge,
-		Bytes:            s.settings.HistoryBytes,
-		BytesPerOwner:    min(s.settings.HistoryBytes, maxBytesPerOwner),
-		Channels:         s.settings.MaxChannels,
-		ChannelsPerOwner: s.settings.MaxChannelsPerAddress,
-		Home:             history.DefaultChannel,
-		Waited:           s.access.Waited,
-	}
-}
-
-// Close gives back what New took.
-func (s *Server) Close() error {
-	s.refusals.Close()
-	return errors.Join(s.bus.Close(), s.past.Close())
+	return &Server{p, p.routes()}, nil
 }
 
 // What a client may take for its part. A poll's wait is not among it, nor what it takes
@@ -147,14 +75,6 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool)
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(post.BodyTimeout))
 	}
 	return s.door.Receive(w, r)
-}
-
-// openMetrics are those that everybody may ask for.
-func (s *Server) openMetrics(w http.ResponseWriter, r *http.Request) error {
-	if err := s.access.AdmitRead(r); err != nil {
-		return err
-	}
-	return s.metrics.Write(w, r)
 }
 
 // Serve answers on l, and on admin what is only for those who run the server if

@@ -14,19 +14,19 @@ const (
 )
 
 // upkeep does until ctx ends what has to be done now and then.
-func (s *Server) upkeep(ctx context.Context) {
-	heap := machine.NewHeap(s.settings.MemoryLimit)
+func (p *parts) upkeep(ctx context.Context) {
+	heap := machine.NewHeap(p.settings.MemoryLimit)
 	defer heap.Leave()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for n := 1; ; n++ {
-		heap.Limit(s.hub.Waiting() + s.bus.Stats().Released)
+		heap.Limit(p.hub.Waiting() + p.bus.Stats().Released)
 		if n%giveBackEvery == 0 {
 			heap.GiveBack()
 		}
 		if n%forgetEvery == 0 {
-			s.access.Forget()
-			s.polls.Forget()
+			p.access.Forget()
+			p.polls.Forget()
 		}
 		select {
 		case <-tick.C:

@@ -11,11 +11,8 @@ import (
 )
 
 // Cursor asks for everything after since, at once if there is anything, else
-// for an empty list at the timeout. Without since the poll is a plain one.
+// for an empty list at the timeout.
 func Cursor(fields web.Fields, q *Query) (err error) {
-	if q.plain = !fields.Has("since"); q.plain {
-		return nil
-	}
 	q.places[0].Since, err = history.ParseSince(fields.First("since"))
 	q.limit, q.answer = maxPage, answerPage
 	return err

@@ -26,14 +26,17 @@ func Pub(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel 
 	}{"sent", receipt.Cursor.ID, receipt.Cursor.String()})
 }
 
-// Sub waits for the next message and answers with it alone. With since it is a poll of
-// the cursor API.
-func (p *Polls) Sub(w http.ResponseWriter, r *http.Request, name string) {
-	p.Poll(w, r, name, Cursor)
+// Sub asks for the next message alone. With since it is a poll of the cursor API.
+func Sub(fields web.Fields, q *Query) error {
+	if fields.Has("since") {
+		return Cursor(fields, q)
+	}
+	q.plain = true
+	return nil
 }
 
-// plain never times out: while nothing is said the client is sent a newline now and then,
-// which JSON allows before a value and which finds out who is gone.
+// plain waits for the next message. It never times out: while nothing is said the client
+// is sent a newline now and then, which finds out who is gone.
 func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 	ctx, leave, err := p.access.AdmitPoll(r, q.places[0].Channel)
 	if err != nil {

@@ -1,0 +1,95 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"pubsub/server/access"
+	"pubsub/server/bus"
+	"pubsub/server/conns"
+	"pubsub/server/history"
+	"pubsub/server/history/memory"
+	"pubsub/server/hub"
+	"pubsub/server/logs"
+	"pubsub/server/observe"
+	"pubsub/server/poll"
+	"pubsub/server/post"
+	"pubsub/server/settings"
+	"pubsub/server/web"
+)
+
+// parts are what a server is made of, from the ground up.
+type parts struct {
+	settings settings.Settings
+	log      *slog.Logger
+
+	bus     *bus.Bus
+	history *memory.Log
+	hub     *hub.Hub
+
+	metrics   *observe.Metrics
+	refusals  *observe.Refusals
+	responder *web.Responder
+	door      *web.Door
+	assets    *web.Assets
+	access    *access.Control
+	conns     *conns.Conns
+	posts     *post.Publisher
+	polls     *poll.Polls
+}
+
+func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) (*parts, error) {
+	assets, err := web.LoadAssets(static, templates)
+	if err != nil {
+		return nil, err
+	}
+	b, err := bus.New(bus.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("start the message bus: %w", err)
+	}
+	p := &parts{settings: set, log: log, bus: b, assets: assets}
+	p.access = access.New(&p.settings)
+	p.history = memory.New(p.bounds())
+	p.hub = hub.New(b, p.history)
+	p.observe()
+	p.posts = post.NewPublisher(p.hub, p.access, p.metrics, set.MaxMessageBytes)
+	p.responder = &web.Responder{Log: log, Source: p.access.Source, Refusals: p.refusals, Draining: p.posts.Gate.Closed}
+	p.door = web.NewDoor(set.AllowedHosts, set.AllowedOrigins, p.responder)
+	p.polls = poll.New(&p.settings, p.hub, p.access, p.responder, p.metrics)
+	p.conns = conns.New(&p.settings, p.responder, p.metrics.AcceptErrors.Inc)
+	p.metrics.CountConnections(p.conns.Open)
+	return p, nil
+}
+
+func (p *parts) observe() {
+	p.metrics = observe.NewMetrics(p.hub, p.history, p.bus)
+	p.refusals = observe.NewRefusals(p.log, p.metrics)
+	if h, ok := p.log.Handler().(*logs.Handler); ok {
+		p.metrics.CountDroppedLines(h)
+	}
+}
+
+// maxBytesPerOwner is how much of the history one network may fill.
+const maxBytesPerOwner = 16 << 20
+
+// bounds are those of the history.
+func (p *parts) bounds() history.Options {
+	return history.Options{
+		Messages:         p.settings.HistoryMessages,
+		Age:              p.settings.HistoryAge,
+		Bytes:            p.settings.HistoryBytes,
+		BytesPerOwner:    min(p.settings.HistoryBytes, maxBytesPerOwner),
+		Channels:         p.settings.MaxChannels,
+		ChannelsPerOwner: p.settings.MaxChannelsPerAddress,
+		Home:             history.DefaultChannel,
+		Waited:           p.access.Waited,
+	}
+}
+
+// Close gives back what newParts took.
+func (p *parts) Close() error {
+	p.refusals.Close()
+	return errors.Join(p.bus.Close(), p.history.Close())
+}
