@@ -50,47 +50,66 @@ func main() {
 	}
 }
 
-// run serves until ctx ends and every request is answered. It prints one line
-// with the address to stdout when it listens, and logs to stderr.
+// run does what the first word of args says, with the settings that follow.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
-	config, err := settings.Load(args, environ)
+	word, args, err := settings.SplitWord(args)
+	if err != nil {
+		return err
+	}
+	set, err := settings.Load(args, environ)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
+	case word == "help" || errors.Is(err, flag.ErrHelp):
 		settings.WriteHelp(stdout)
+		return nil
+	case word == "version" || set.ShowVersion:
+		fmt.Fprintln(stdout, "pubsub", version())
 		return nil
 	case err != nil:
 		return fmt.Errorf("wrong settings:\n%w", err)
-	case config.ShowVersion:
-		fmt.Fprintln(stdout, "pubsub", version())
-		return nil
 	}
+	return serve(ctx, set, stdout, stderr)
+}
+
+// serve answers until ctx ends and every request is answered. It prints one line
+// with the address to stdout when it listens, and logs to stderr.
+func serve(ctx context.Context, set settings.Settings, stdout, stderr io.Writer) error {
 	static, _ := fs.Sub(files, "static")       // both are embedded above
 	templates, _ := fs.Sub(files, "templates") // so this cannot fail
-	lines := logs.New(stderr, config.LogLevel, config.LogFormat == "json")
+	lines := logs.New(stderr, set.LogLevel, set.LogFormat == "json")
 	defer lines.Close()
 	log := slog.New(lines)
-	for _, warning := range config.Warnings {
+	for _, warning := range set.Warnings {
 		log.Warn(warning)
 	}
-	s, err := server.New(config, static, templates, log)
+	s, err := server.New(set, static, templates, log)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	l, err := conns.Listen(config.Addr)
+	l, err := conns.Listen(set.Addr)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w", config.Addr, err)
+		return fmt.Errorf("cannot listen on %s: %w", set.Addr, err)
 	}
 	defer l.Close()
-	var admin net.Listener
-	if config.AdminAddr != "" {
-		if admin, err = net.Listen("tcp", config.AdminAddr); err != nil {
-			return fmt.Errorf("cannot listen on %s for the admin's metrics and pprof: %w", config.AdminAddr, err)
-		}
-		log.Info("metrics and pprof", "address", admin.Addr())
+	admin, err := listenAdmin(set.AdminAddr, log)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(stdout, "The chat is at %s\n", browsable(l.Addr()))
 	return s.Serve(ctx, l, admin)
+}
+
+// listenAdmin returns nil where no address is set.
+func listenAdmin(addr string, log *slog.Logger) (net.Listener, error) {
+	if addr == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s for the admin's metrics and pprof: %w", addr, err)
+	}
+	log.Info("metrics and pprof", "address", l.Addr())
+	return l, nil
 }
 
 // browsable is an address that a browser on this machine can open, if any can.

@@ -10,8 +10,13 @@ import (
 func WriteHelp(w io.Writer) {
 	fmt.Fprint(w, `pubsub is a chat and publish/subscribe server over HTTP long polling.
 
-Usage: pubsub [flags]
+Usage: pubsub [word] [flags]
 
+`)
+	for _, word := range Words {
+		fmt.Fprintf(w, "  %-8s %s\n", word.Name, word.Summary)
+	}
+	fmt.Fprint(w, `
 Each flag is also an environment variable: -poll-timeout is PUBSUB_POLL_TIMEOUT.
 The flag wins. A limit of 0 is no limit.
 

@@ -111,3 +111,24 @@ func TestHelpTellsEverySetting(t *testing.T) {
 	}
 	require.Equal(t, 22*time.Second, settings.Default().PollTimeout)
 }
+
+func TestWords(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		word string
+		rest int
+	}{
+		{nil, "serve", 0},
+		{[]string{"-addr=:1"}, "serve", 1},
+		{[]string{"serve", "-addr=:1"}, "serve", 1},
+		{[]string{"version"}, "version", 0},
+		{[]string{"-help"}, "serve", 1},
+	} {
+		word, rest, err := settings.SplitWord(c.args)
+		require.NoError(t, err)
+		require.Equal(t, c.word, word)
+		require.Len(t, rest, c.rest)
+	}
+	_, _, err := settings.SplitWord([]string{"sevre"})
+	require.ErrorContains(t, err, `does not know the word "sevre": it knows serve, version, help`)
+}

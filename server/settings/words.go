@@ -1,0 +1,32 @@
+package settings
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Word is what the program is to do. It stands before the flags.
+type Word struct {
+	Name, Summary string
+}
+
+// Words are all of them. The first is what is meant without any.
+var Words = []Word{
+	{"serve", "Answer requests until SIGTERM. It is what no word means, too."},
+	{"version", "Print the version and exit, as -version does."},
+	{"help", "Print this and exit, as -help does."},
+}
+
+// SplitWord takes the word off the arguments.
+func SplitWord(args []string) (name string, rest []string, err error) {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return Words[0].Name, args, nil
+	}
+	names := make([]string, len(Words))
+	for i, word := range Words {
+		if names[i] = word.Name; word.Name == args[0] {
+			return word.Name, args[1:], nil
+		}
+	}
+	return "", nil, fmt.Errorf("pubsub does not know the word %q: it knows %s; see pubsub help", args[0], strings.Join(names, ", "))
+}
