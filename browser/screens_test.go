@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -98,7 +99,7 @@ func TestNarrowScreenInTrouble(t *testing.T) {
 	p.do(chromedp.KeyEvent(kb.Escape))
 	has(p, false, `document.querySelector("details").open`)
 
-	s.stop()
+	require.NoError(t, s.Stop(syscall.SIGTERM))
 	has(p, "Reconnecting.", `document.querySelector("#connection .words").textContent`)
 	p.tryToSay("hello")
 	has(p, "waiting", `delivery.dataset.state`)
