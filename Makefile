@@ -2,6 +2,7 @@
 
 MODULES := . browser bench
 FUZZTIME ?= 3s
+STATICCHECK := go tool -modfile=$(CURDIR)/.ci/tools/go.mod staticcheck
 
 .PHONY: test deps lint fmt fuzz bench picture
 
@@ -15,9 +16,10 @@ test: deps lint
 deps:
 	@.ci/install chromium:chromium nginx:nginx
 
+# staticcheck has a go.mod of its own, so that nothing of it is in the product's.
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted. Run make fmt."; exit 1; fi
-	@for m in $(MODULES); do (cd $$m && go vet ./... && go fix -diff ./...) || exit 1; done
+	@for m in $(MODULES); do (cd $$m && go vet ./... && go fix -diff ./... && $(STATICCHECK) ./...) || exit 1; done
 
 fmt:
 	gofmt -w .
