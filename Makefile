@@ -36,6 +36,6 @@ fuzz:
 bench:
 	cd bench && go run . compare $(if $(ORIGINAL),-original=$(abspath $(ORIGINAL)))
 
-# The README's picture, drawn anew.
+# The picture of the README, drawn anew.
 picture:
-	cd browser && go test ./... -run TestPicture -picture=page.png
+	cd browser && go test ./... -run TestPicture -picture=../docs/chat.png
