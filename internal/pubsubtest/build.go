@@ -48,6 +48,20 @@ func Build(flags ...string) (dir string, err error) {
 	return bin, nil
 }
 
+// lookAtSource looks at what the program is made of. go test notes what a test looks at,
+// in its own module and while tests run, and answers from its cache only as long as that
+// is as it was. What the go command reads to build the program it does not see.
+var lookAtSource = sync.OnceFunc(func() {
+	source, err := root()
+	if err != nil {
+		return // nothing can be built then, which is told there
+	}
+	_, _ = os.ReadDir(source)
+	for _, dir := range []string{"server", "static", "templates"} {
+		_ = filepath.WalkDir(filepath.Join(source, dir), func(string, os.DirEntry, error) error { return nil })
+	}
+})
+
 // RaceFlag is -race if the tests themselves run with the race detector, for Build.
 func RaceFlag() (flags []string) {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {

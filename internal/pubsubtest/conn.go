@@ -25,6 +25,9 @@ type Conn struct {
 // Dial opens a connection.
 func (s Site) Dial(t testing.TB) *Conn {
 	t.Helper()
+	if s.built {
+		lookAtSource()
+	}
 	d := &net.Dialer{Timeout: Patience}
 	dial := d.DialContext
 	if s.URL.Scheme == "https" {

@@ -52,6 +52,7 @@ func Start(t testing.TB, settings ...string) *Server {
 // Start starts the server for a test, and stops it at its end as [Run] has it.
 func (c Command) Start(t testing.TB) *Server {
 	t.Helper()
+	lookAtSource()
 	s, err := c.Launch()
 	require.NoError(t, err)
 	s.endWith(t)
@@ -111,6 +112,7 @@ func (s *Server) launch() error {
 	default:
 		s.Site, err = At("http://" + where[2] + where[3])
 	}
+	s.built = true
 	return err
 }
 

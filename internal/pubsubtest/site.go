@@ -28,6 +28,7 @@ type Site struct {
 
 	network, addr string // where to dial
 	client        *http.Client
+	built         bool // from the source at hand: what it answers depends on that
 }
 
 // At is the site with a URL such as http://127.0.0.1:8080. Nothing is asked of it yet.
@@ -114,6 +115,9 @@ func Parts(pairs ...string) Body {
 // Redirects are not followed.
 func (s Site) Do(t testing.TB, method, target string, b Body, headers ...string) Answer {
 	t.Helper()
+	if s.built {
+		lookAtSource()
+	}
 	req, err := http.NewRequestWithContext(t.Context(), method, s.URL.Scheme+"://"+s.URL.Host+target, strings.NewReader(b.Text))
 	require.NoError(t, err)
 	if b.Type != "" {
