@@ -2,12 +2,14 @@
 
 MODULES := . browser bench
 FUZZTIME ?= 3s
+STATICCHECK := go tool -modfile=$(CURDIR)/.ci/tools/go.mod staticcheck
 
 .PHONY: test deps lint fmt fuzz bench picture
 
+# go test does not see that the server has changed that the browser's tests start.
 test: deps lint
 	go test -race -timeout 10m ./...
-	cd browser && go test -timeout 5m ./...
+	cd browser && go test -count=1 -timeout 5m ./...
 	cd bench && go test -race -timeout 5m ./...
 	$(MAKE) fuzz
 
@@ -15,9 +17,10 @@ test: deps lint
 deps:
 	@.ci/install chromium:chromium nginx:nginx
 
+# staticcheck has a go.mod of its own, so that nothing of it is in the product's.
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted. Run make fmt."; exit 1; fi
-	@for m in $(MODULES); do (cd $$m && go vet ./... && go fix -diff ./...) || exit 1; done
+	@for m in $(MODULES); do (cd $$m && go vet ./... && go fix -diff ./... && $(STATICCHECK) ./...) || exit 1; done
 
 fmt:
 	gofmt -w .
@@ -34,6 +37,6 @@ fuzz:
 bench:
 	cd bench && go run . compare $(if $(ORIGINAL),-original=$(abspath $(ORIGINAL)))
 
-# The README's picture, drawn anew.
+# The picture of the README, drawn anew.
 picture:
-	cd browser && go test ./... -run TestPicture -picture=page.png
+	cd browser && go test ./... -run TestPicture -picture=../docs/chat.png

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -91,14 +90,13 @@ func (d *drained) take(id uint64) error {
 func TestDrainUnderFlood(t *testing.T) {
 	const waiting = 2000
 	p := startWeb(t, "PUBSUB_MAX_POLLS_PER_ADDRESS=0", "PUBSUB_PUBLISH_RATE=0", "PUBSUB_DRAIN_TIMEOUT=20s")
-	_, body := p.get(p.url("/sub?since=now&timeout=0"))
 	var start said
-	require.NoError(t, json.Unmarshal([]byte(body), &start))
+	p.Get(t, "/sub?since=now&timeout=0").Into(t, &start)
 
 	clients := make([]*drained, waiting)
 	var all sync.WaitGroup
 	for i := range clients {
-		d := &drained{addr: "127.0.0.1:" + p.port}
+		d := &drained{addr: p.Addr()}
 		if i%2 == 0 {
 			d.cursor = start.Cursor
 		}
@@ -114,21 +112,19 @@ func TestDrainUnderFlood(t *testing.T) {
 			}
 		})
 	}
-	require.Eventually(t, func() bool {
-		_, debug := p.get(p.url("/debug"))
-		return strings.HasPrefix(debug, fmt.Sprintf("polling = %d\n", waiting))
-	}, time.Minute, 50*time.Millisecond)
+	p.AwaitPolling(t, waiting)
 
 	var acknowledged atomic.Uint64 // the highest id
 	var refused atomic.Int64
 	enough := make(chan struct{})
 	var once sync.Once
+	post := p.URL.JoinPath("pub").String() + "?message=hi"
 	for range 8 {
 		all.Go(func() {
 			client := &http.Client{Transport: &http.Transport{}}
 			defer client.CloseIdleConnections()
 			for {
-				resp, err := client.Post(p.url("/pub?message=hi"), "", nil)
+				resp, err := client.Post(post, "", nil)
 				if err != nil {
 					return // the listener has closed
 				}
@@ -154,7 +150,7 @@ func TestDrainUnderFlood(t *testing.T) {
 	}
 	<-enough
 	began := time.Now()
-	require.Zero(t, p.stop(syscall.SIGTERM), "%s", p.stderr)
+	require.NoError(t, p.Stop(syscall.SIGTERM))
 	took := time.Since(began)
 	all.Wait()
 	ends := map[string]int{}
@@ -166,7 +162,5 @@ func TestDrainUnderFlood(t *testing.T) {
 	t.Logf("%d acknowledged, all with all %d clients; %d posts refused; exit 0 after %v", acknowledged.Load(), waiting, refused.Load(), took.Round(time.Millisecond))
 
 	next := startWeb(t)
-	_, body = next.get(next.url("/sub?timeout=0&since=" + clients[0].cursor))
-	require.Contains(t, body, `"gap":{"reason":"restarted"}`)
-	require.Zero(t, next.stop(syscall.SIGTERM))
+	require.Contains(t, next.Get(t, "/sub?timeout=0&since="+clients[0].cursor).Body, `"gap":{"reason":"restarted"}`)
 }

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,45 +9,29 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-)
 
-// getOver asks for a path over a Unix socket.
-func getOver(t *testing.T, socket, path string) (int, string) {
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}
-	defer client.CloseIdleConnections()
-	resp, err := client.Get("http://chat" + path)
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	return resp.StatusCode, string(body)
-}
+	"pubsub/internal/pubsubtest"
+)
 
 func TestListensOnASocket(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "a.sock")
-	start := func() *process {
-		stderr := new(bytes.Buffer)
-		p, line := launch(t, "exec pubsub", stderr, "PUBSUB_ADDR=unix:"+socket)
-		p.stderr = stderr
-		require.Equal(t, "The chat is at unix:"+socket+"\n", line)
-		status, body := getOver(t, socket, "/")
-		require.Equal(t, http.StatusOK, status)
-		require.Contains(t, body, `id="conversation"`)
+	start := func() *pubsubtest.Server {
+		p := pubsubtest.Start(t, "PUBSUB_ADDR=unix:"+socket)
+		require.Equal(t, "The chat is at unix:"+socket, p.Line)
+		page := p.Get(t, "/")
+		require.Equal(t, http.StatusOK, page.Status)
+		require.Contains(t, page.Body, `id="conversation"`)
 		return p
 	}
 	killed := start()
 	require.ErrorContains(t, run(t.Context(), []string{"-addr=unix:" + socket}, nil, io.Discard, io.Discard), "another process listens on")
-	require.NotZero(t, killed.stop(os.Kill))
+	require.Error(t, killed.Stop(os.Kill))
 	require.FileExists(t, socket)
 
 	p := start() // in the place of the one that was killed
-	require.Zero(t, p.stop(syscall.SIGTERM), "%s", p.stderr)
+	require.NoError(t, p.Stop(syscall.SIGTERM))
 	require.NoFileExists(t, socket)
-	require.Contains(t, p.stderr.String(), "count as one address")
+	require.Contains(t, p.Log(), "count as one address")
 
 	require.NoError(t, os.WriteFile(socket, []byte("precious"), 0o600))
 	require.ErrorContains(t, run(t.Context(), []string{"-addr=unix:" + socket}, nil, io.Discard, io.Discard), "is no socket")
@@ -63,19 +44,21 @@ func TestListensOnASocket(t *testing.T) {
 // to survive that.
 func TestHangUpOfTheTerminal(t *testing.T) {
 	p := startWeb(t)
-	require.Zero(t, p.stop(syscall.SIGHUP))
-	require.Contains(t, p.stderr.String(), "draining")
+	require.NoError(t, p.Stop(syscall.SIGHUP))
+	require.Contains(t, p.Log(), "draining")
 
-	survivor, _ := launch(t, "exec nohup pubsub", io.Discard, "PUBSUB_ADDR=127.0.0.1:0")
-	require.NoError(t, survivor.cmd.Process.Signal(syscall.SIGHUP))
-	require.Zero(t, survivor.stop(syscall.SIGTERM)) // by SIGHUP the exit would not be 0
+	survivor := pubsubtest.Command{Shell: "exec nohup pubsub"}.Start(t)
+	require.NoError(t, survivor.Signal(syscall.SIGHUP))
+	require.NoError(t, survivor.Stop(syscall.SIGTERM)) // by SIGHUP the exit would not be 0
 }
 
 // What is probably not meant is told, and nothing is refused for it.
 func TestWarningsAtTheStart(t *testing.T) {
-	stderr := new(bytes.Buffer)
-	p, _ := launch(t, "ulimit -n 1000; exec pubsub", stderr, "PUBSUB_ADDR=127.0.0.1:0", "PUBSUB_POLL_TIMOUT=5s", "PUBSUB_MAX_POLLS=5000")
-	require.Zero(t, p.stop(syscall.SIGTERM))
-	require.Contains(t, stderr.String(), "perhaps PUBSUB_POLL_TIMEOUT is meant")
-	require.Contains(t, stderr.String(), "max-polls is 5000, but this process may open 1000 files")
+	p := pubsubtest.Command{
+		Shell:    "ulimit -n 1000; exec pubsub",
+		Settings: []string{"PUBSUB_POLL_TIMOUT=5s", "PUBSUB_MAX_POLLS=5000"},
+	}.Start(t)
+	require.NoError(t, p.Stop(syscall.SIGTERM))
+	require.Contains(t, p.Log(), "perhaps PUBSUB_POLL_TIMEOUT is meant")
+	require.Contains(t, p.Log(), "max-polls is 5000, but this process may open 1000 files")
 }

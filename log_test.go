@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"net/http"
 	"os"
 	"strings"
@@ -21,7 +20,9 @@ func TestTheLogStopsNobody(t *testing.T) {
 			reader, stderr, err := os.Pipe()
 			require.NoError(t, err)
 			defer reader.Close()
-			p := startWebTo(t, stderr, "PUBSUB_LOG_LEVEL=debug")
+			command := web(t, "PUBSUB_LOG_LEVEL=debug")
+			command.Stderr = stderr
+			p := command.Start(t)
 			require.NoError(t, stderr.Close())
 			if readerLeaves {
 				require.NoError(t, reader.Close())
@@ -29,19 +30,17 @@ func TestTheLogStopsNobody(t *testing.T) {
 			client := &http.Client{Timeout: 10 * time.Second}
 			defer client.CloseIdleConnections()
 			for range requests {
-				resp, err := client.Get(p.url("/healthz"))
+				resp, err := client.Get(p.URL.JoinPath("healthz").String())
 				require.NoError(t, err)
 				resp.Body.Close()
 			}
 			if readerLeaves {
-				_, metrics := p.get(p.url("/metrics"))
+				metrics := p.Get(t, "/metrics").Body
 				require.NotContains(t, metrics, "pubsub_log_lines_dropped_total 0\n")
 				require.Contains(t, metrics, "pubsub_log_lines_dropped_total ")
 			}
 			began := time.Now()
-			kill := time.AfterFunc(20*time.Second, func() { _ = p.cmd.Process.Kill() })
-			defer kill.Stop()
-			require.Zero(t, p.stop(syscall.SIGTERM))
+			require.NoError(t, p.Stop(syscall.SIGTERM))
 			t.Logf("%d requests answered, and exit 0 after %v", requests, time.Since(began).Round(time.Millisecond))
 		})
 	}
@@ -51,17 +50,15 @@ func TestTheLogStopsNobody(t *testing.T) {
 func TestTheLogStaysSmallUnderAttack(t *testing.T) {
 	p := startWeb(t)
 	const requests = 2000
-	long := p.url("/" + strings.Repeat("x", 15_000))
+	long := "/" + strings.Repeat("x", 15_000)
 	for range requests {
-		resp, err := http.Get(long)
-		require.NoError(t, err)
-		resp.Body.Close()
-		require.Equal(t, http.StatusNotFound, resp.StatusCode)
+		require.Equal(t, http.StatusNotFound, p.Get(t, long).Status)
 	}
-	require.Zero(t, p.stop(syscall.SIGTERM))
-	lines := bytes.Count(p.stderr.Bytes(), []byte("\n"))
-	t.Logf("%d requests: %d lines, %d bytes", requests, lines, p.stderr.Len())
+	require.NoError(t, p.Stop(syscall.SIGTERM))
+	log := p.Log()
+	lines := strings.Count(log, "\n")
+	t.Logf("%d requests: %d lines, %d bytes", requests, lines, len(log))
 	require.Less(t, lines, 100)
-	require.Less(t, p.stderr.Len(), 50_000)
-	require.Contains(t, p.stderr.String(), `msg="refused more, not shown one by one" reason=not-found count=`)
+	require.Less(t, len(log), 50_000)
+	require.Contains(t, log, `msg="refused more, not shown one by one" reason=not-found count=`)
 }

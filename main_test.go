@@ -5,128 +5,69 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"pubsub/internal/pubsubtest"
 )
 
-var bin string // a folder of this run
-
 func TestMain(m *testing.M) {
-	var err error
-	if bin, err = os.MkdirTemp("", "pubsub-bin"); err != nil {
-		panic(err)
-	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		os.RemoveAll(bin)
+		pubsubtest.Remove()
 		os.Exit(code)
 	}))
 }
 
-// installed is the program as a buildpack installs it: in a folder on PATH.
-var installed = sync.OnceValue(func() error {
-	install := exec.Command("go", "install", ".")
-	install.Env = append(os.Environ(), "GOBIN="+bin)
-	out, err := install.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("go install: %w: %s", err, out)
-	}
-	return nil
-})
-
-// process is the program, started by the Procfile's web line.
-type process struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	port   string
-	stderr *bytes.Buffer
-}
-
-func startWeb(t *testing.T, settings ...string) *process {
-	t.Helper()
-	stderr := new(bytes.Buffer)
-	p := startWebTo(t, stderr, settings...)
-	p.stderr = stderr
-	return p
-}
-
-// startWebTo is startWeb with another stderr.
-func startWebTo(t *testing.T, stderr io.Writer, settings ...string) *process {
+// web is the Procfile's web line on a free port, with these settings.
+func web(t *testing.T, settings ...string) pubsubtest.Command {
 	t.Helper()
 	procfile, err := os.ReadFile("Procfile")
 	require.NoError(t, err)
-	web := regexp.MustCompile(`(?m)^web: (.*)$`).FindSubmatch(procfile)
-	require.NotNil(t, web, "the Procfile has a web line")
-	p, line := launch(t, "exec "+string(web[1]), stderr, append(settings, "PORT=0")...)
-	address := regexp.MustCompile(`^The chat is at http://localhost:(\d+) \(on all interfaces\)\n$`).FindStringSubmatch(line)
-	require.NotNil(t, address, "%q", line)
-	p.port = address[1]
-	return p
+	line := regexp.MustCompile(`(?m)^web: (.*)$`).FindSubmatch(procfile)
+	require.NotNil(t, line, "the Procfile has a web line")
+	return pubsubtest.Command{Shell: "exec " + string(line[1]), Settings: append(settings, "PORT=0")}
 }
 
-// launch starts a command of the shell that has the program on its PATH, and
-// returns the line in which it says where it listens.
-func launch(t *testing.T, command string, stderr io.Writer, settings ...string) (p *process, line string) {
+// startWeb starts the program as a buildpack does.
+func startWeb(t *testing.T, settings ...string) *pubsubtest.Server {
 	t.Helper()
-	require.NoError(t, installed())
-	t.Cleanup(func() { http.DefaultClient.CloseIdleConnections() })
-	p = &process{t: t, cmd: exec.Command("sh", "-c", command)}
-	p.cmd.Dir = t.TempDir() // nothing may be read from the source folder
-	p.cmd.Env = append(settings, "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	p.cmd.Stderr = stderr
-	stdout, err := p.cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, p.cmd.Start())
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
-	line, err = bufio.NewReader(stdout).ReadString('\n')
-	require.NoError(t, err, "%s", stderr)
-	return p, line
+	return web(t, settings...).Start(t)
 }
 
-func (p *process) url(path string) string { return "http://127.0.0.1:" + p.port + path }
-
-func (p *process) get(url string) (int, string) {
+// get returns what is at a URL.
+func get(t *testing.T, url string) string {
+	t.Helper()
 	resp, err := http.Get(url)
-	require.NoError(p.t, err)
+	require.NoError(t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	require.NoError(p.t, err)
-	return resp.StatusCode, string(body)
-}
-
-// stop sends a signal and returns the exit code.
-func (p *process) stop(signal os.Signal) int {
-	require.NoError(p.t, p.cmd.Process.Signal(signal))
-	err := p.cmd.Wait()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return exit.ExitCode()
-	}
-	require.NoError(p.t, err)
-	return 0
+	require.NoError(t, err)
+	return string(body)
 }
 
 func TestStartsAsABuildpackStartsIt(t *testing.T) {
 	p := startWeb(t)
-	for _, host := range []string{"127.0.0.1", "127.0.0.2"} { // all interfaces
-		status, body := p.get("http://" + host + ":" + p.port + "/")
-		require.Equal(t, http.StatusOK, status)
-		require.Contains(t, body, `id="conversation"`)
+	require.Regexp(t, `^The chat is at http://localhost:\d+ \(on all interfaces\)$`, p.Line)
+	for _, host := range []string{"127.0.0.1", "127.0.0.2"} {
+		everywhere, err := pubsubtest.At("http://" + host + ":" + p.URL.Port())
+		require.NoError(t, err)
+		page := everywhere.Get(t, "/")
+		everywhere.CloseIdle()
+		require.Equal(t, http.StatusOK, page.Status)
+		require.Contains(t, page.Body, `id="conversation"`)
 	}
-	require.Zero(t, p.stop(os.Interrupt), "%s", p.stderr)
+	require.NoError(t, p.Stop(os.Interrupt))
 }
 
 // Everybody who waits gets the message; on SIGTERM everybody is answered so
@@ -138,7 +79,7 @@ func TestTwoThousandWait(t *testing.T) {
 		answers := make(chan string, waiting)
 		for range waiting {
 			go func() {
-				resp, err := http.Get(p.url("/sub"))
+				resp, err := http.Get(p.URL.JoinPath("sub").String())
 				if err != nil {
 					answers <- err.Error()
 					return
@@ -148,22 +89,17 @@ func TestTwoThousandWait(t *testing.T) {
 				answers <- fmt.Sprint(resp.StatusCode, " ", string(body), err)
 			}()
 		}
-		require.Eventually(t, func() bool {
-			_, debug := p.get(p.url("/debug"))
-			return strings.HasPrefix(debug, fmt.Sprintf("polling = %d\n", waiting))
-		}, time.Minute, 50*time.Millisecond)
+		p.AwaitPolling(t, waiting)
 		return answers
 	}
 	answers := wait()
-	resp, err := http.Post(p.url("/pub?message=hi"), "", nil)
-	require.NoError(t, err)
-	resp.Body.Close()
+	p.Post(t, "/pub?message=hi", pubsubtest.Body{})
 	for range waiting {
 		require.Regexp(t, `^200 \{"id":1,.*"message":"hi"\}`, <-answers)
 	}
 	answers = wait()
 	began := time.Now()
-	require.Zero(t, p.stop(syscall.SIGTERM), "%s", p.stderr)
+	require.NoError(t, p.Stop(syscall.SIGTERM))
 	t.Logf("%d polls ended and the process exited within %v", waiting, time.Since(began).Round(time.Millisecond))
 	for range waiting {
 		require.Regexp(t, `^503 \{"error":"The server is restarting`, <-answers)
@@ -207,10 +143,9 @@ func TestFlagWinsOverEnvironment(t *testing.T) {
 // are nowhere else. Logs are JSON where asked for.
 func TestAdminAddress(t *testing.T) {
 	p := startWeb(t, "PUBSUB_ADMIN_ADDR=127.0.0.1:0", "PUBSUB_LOG_FORMAT=json", "PUBSUB_LOG_LEVEL=debug")
-	status, _ := p.get(p.url("/metrics"))
-	require.Equal(t, http.StatusNotFound, status)
-	require.Zero(t, p.stop(syscall.SIGTERM))
-	lines := p.stderr.String()
+	require.Equal(t, http.StatusNotFound, p.Get(t, "/metrics").Status)
+	require.NoError(t, p.Stop(syscall.SIGTERM))
+	lines := p.Log()
 	require.Regexp(t, `"msg":"metrics and pprof","address":\{?"`, lines)
 	require.Contains(t, lines, `"msg":"request","method":"GET","path":"/metrics"`)
 	require.Contains(t, lines, `"msg":"refused","status":404,"reason":"not-found"`)
@@ -235,10 +170,8 @@ func TestAdminAddress(t *testing.T) {
 		log.Close()
 	}()
 	at := "http://" + <-admin
-	_, metrics := p.get(at + "/metrics")
-	require.Contains(t, metrics, "pubsub_polls_pending 0")
-	_, index := p.get(at + "/debug/pprof/")
-	require.Contains(t, index, "goroutine")
+	require.Contains(t, get(t, at+"/metrics"), "pubsub_polls_pending 0")
+	require.Contains(t, get(t, at+"/debug/pprof/"), "goroutine")
 	http.DefaultClient.CloseIdleConnections()
 	cancel()
 	require.NoError(t, <-ended)
@@ -252,24 +185,22 @@ func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 		"connections":             {"127.0.0.66", "127.0.0.67", "127.0.0.68"},
 	} {
 		t.Run(reason, func(t *testing.T) {
-			stderr := new(bytes.Buffer)
-			p, line := launch(t, "ulimit -n 1024; exec pubsub", stderr, "PUBSUB_ADDR=127.0.0.1:0")
-			at := strings.TrimPrefix(strings.TrimSpace(line), "The chat is at http://")
+			p := pubsubtest.Command{Shell: "ulimit -n 1024; exec pubsub"}.Start(t)
 			for i := range 1100 {
 				d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addresses[i%len(addresses)])}}
-				c, err := d.Dial("tcp", at)
+				c, err := d.Dial("tcp", p.Addr())
 				require.NoError(t, err)
 				defer c.Close()
 			}
 			newcomer := &http.Client{Timeout: time.Second}
 			defer newcomer.CloseIdleConnections()
-			resp, err := newcomer.Get("http://" + at + "/healthz")
+			resp, err := newcomer.Get(p.URL.JoinPath("healthz").String())
 			require.NoError(t, err)
 			resp.Body.Close()
 			require.Equal(t, http.StatusOK, resp.StatusCode)
-			require.Zero(t, p.stop(syscall.SIGTERM))
-			require.Contains(t, stderr.String(), " reason="+reason+" address=127.0.0.66:")
-			require.NotContains(t, stderr.String(), "could not be taken")
+			require.NoError(t, p.Stop(syscall.SIGTERM))
+			require.Contains(t, p.Log(), " reason="+reason+" address=127.0.0.66:")
+			require.NotContains(t, p.Log(), "could not be taken")
 		})
 	}
 }

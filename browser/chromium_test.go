@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -19,10 +18,12 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"pubsub/internal/pubsubtest"
 )
 
-// patience is how long a test waits for what should come at once, on a machine that is busy.
-const patience = 20 * time.Second
+// patience is how long a test waits for what should come at once.
+const patience = pubsubtest.Patience
 
 // browser is one Chromium with a profile of its own, as one person has it.
 type browser struct {
@@ -58,13 +59,7 @@ func startBrowser(t *testing.T, flags ...chromedp.ExecAllocatorOption) *browser 
 
 func chromium(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Fatal("These tests need Chromium on PATH. On Debian: apt-get install chromium")
-	return ""
+	return pubsubtest.Find(t, "chromium", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 }
 
 // tab is one page in a browser.

@@ -2,12 +2,13 @@
 //
 //	go test ./...                      # in this folder
 //	go test ./... -artifacts -v       # keeps the screenshots, and says where
-//	go test ./... -run TestPicture -picture=page.png   # draws the README's picture anew
+//	go test ./... -run TestPicture -picture=../docs/chat.png   # draws the picture of the README anew
 //
 // It is a module of its own, so that what drives a browser stays out of the product's go.sum. Chromium
 // is taken from PATH (Debian: apt-get install chromium).
 //
-// Read page_test.go first; policy_test.go is what a browser must refuse. server_test.go and
-// chromium_test.go are what they stand on. A test never sleeps: it waits until the page shows what it
-// should, and says what it showed instead. What the page writes to the console fails the test.
+// Read page_test.go first; policy_test.go is what a browser must refuse. They stand on server_test.go,
+// chromium_test.go and the package internal/pubsubtest of the folder above. A test never sleeps: it waits
+// until the page shows what it should, and says what it showed instead. What the page writes to the console
+// fails the test.
 package browser

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -126,11 +127,11 @@ func TestTenTabsShareOnePoll(t *testing.T) {
 	for range 10 {
 		tabs = append(tabs, b.open(s.URL))
 	}
-	becomes(t, "polling = 1", s.polling)
+	s.AwaitPolling(t, 1)
 	for _, p := range tabs {
 		p.shows(publishTen(s, tabs[0] == p)...)
 	}
-	becomes(t, "polling = 1", s.polling)
+	s.AwaitPolling(t, 1)
 
 	tabs[9].takeNick("bo")
 	tabs[9].say("sent by the last tab")
@@ -150,7 +151,7 @@ func TestPollingTabCloses(t *testing.T) {
 		want = append(want, "ann: "+message)
 	}
 	for len(tabs) > 1 {
-		becomes(t, "polling = 1", s.polling)
+		s.AwaitPolling(t, 1)
 		publish(fmt.Sprintf("%d tabs, before", len(tabs)))
 		tabs[0].close()
 		tabs = tabs[1:]
@@ -188,7 +189,7 @@ func TestTabsWithoutSecureContext(t *testing.T) {
 	home := strings.Replace(s.URL, "127.0.0.1", "pubsub.test", 1)
 	tabs := []*tab{b.open(home), b.open(home), b.open(home)}
 	require.False(t, eval[bool](tabs[0], "isSecureContext"))
-	becomes(t, "polling = 3", s.polling)
+	s.AwaitPolling(t, 3)
 	tabs[2].takeNick("ann")
 	tabs[2].say("hi")
 	for _, p := range tabs {
@@ -234,7 +235,7 @@ func TestSleep(t *testing.T) {
 	other.shows(want...)
 	call(sleeper, page.SetWebLifecycleState, page.SetWebLifecycleStateParams{State: page.SetWebLifecycleStateStateActive})
 	sleeper.shows(want...)
-	becomes(t, "polling = 1", s.polling)
+	s.AwaitPolling(t, 1)
 }
 
 func TestServerRestarts(t *testing.T) {
@@ -247,7 +248,7 @@ func TestServerRestarts(t *testing.T) {
 		p.shows("ann: before")
 	}
 
-	s.stop()
+	require.NoError(t, s.Stop(syscall.SIGTERM))
 	for _, p := range tabs {
 		has(p, "Reconnecting.", `document.querySelector("#connection .words").textContent`)
 	}
@@ -256,7 +257,7 @@ func TestServerRestarts(t *testing.T) {
 	has(tabs[1], "waiting", `delivery.dataset.state`)
 
 	tabs[1].screenshot("reconnecting.png")
-	s.start()
+	s.Restart(t)
 	want := []string{
 		"ann: before",
 		"— The server was restarted: messages may be missing here",
@@ -301,8 +302,8 @@ func TestUnusualMessages(t *testing.T) {
 		{"/api/publish/chat", map[string]any{"nick": 7, "message": []int{1, 2}}, "7: [1,2]"},
 		{"/api/publish/chat", map[string]any{"temperature": 21.5}, `unknown: {"temperature":21.5}`},
 	} {
-		status, body := s.post(c.path, c.post)
-		require.Equal(t, http.StatusOK, status, body)
+		a := s.post(c.path, c.post)
+		require.Equal(t, http.StatusOK, a.Status, a.Body)
 		want = append(want, c.line)
 	}
 	p.shows(want...)
@@ -316,10 +317,10 @@ func TestRefusedMessageStays(t *testing.T) {
 	p := startBrowser(t).open(s.URL)
 	p.requestsFail = true
 	long := strings.Repeat("x", 20_000)
-	status, body := s.post("/pub/chat", map[string]any{"message": long})
-	require.Equal(t, http.StatusRequestEntityTooLarge, status)
+	a := s.post("/pub/chat", map[string]any{"message": long})
+	require.Equal(t, http.StatusRequestEntityTooLarge, a.Status)
 	var refusal struct{ Error string }
-	require.NoError(t, json.Unmarshal([]byte(body), &refusal))
+	require.NoError(t, json.Unmarshal([]byte(a.Body), &refusal))
 	require.NotEmpty(t, refusal.Error)
 
 	p.do(chromedp.SetValue(chromedp.CSS("#message"), long))

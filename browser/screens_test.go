@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -13,25 +14,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var picture = flag.String("picture", "", "write the README's picture to this file")
+var picture = flag.String("picture", "", "write the picture of the README to this file")
 
 // talk is a conversation to look at. The last line is said by the page's own person.
 func talk(s *server, p *tab) {
 	s.t.Helper()
 	for _, said := range [][2]string{
-		{"mira", "Is the new message bus live?"},
-		{"kofi", "Since last night. Two thousand people in one room, and the fan did not even start."},
-		{"kofi", "Then I pulled the network cable for ten seconds. All that was said meanwhile is there, in order."},
-		{"jürgen", "And when the server restarts?"},
-		{"deploy-bot", "v1.4.0 is out: 0 messages lost, 0 doubled"},
-		{"mira", "There is your answer :)"},
+		{"mira", "Good morning. The plan for Thursday is in the wiki."},
+		{"kofi", "Good morning. I was on the train; your last two messages came when it had left the tunnel."},
+		{"kofi", "Shall we meet in the small room at ten, or stay in the chat?"},
+		{"jürgen", "The chat, please. Then everybody can read it later."},
+		{"deploy-bot", "Build 214 is on the test machine."},
+		{"mira", "Then we can look at it together :)"},
 	} {
 		s.publish("chat", said[0], said[1])
 	}
 	p.takeNick("ada")
-	p.say("Lovely. I opened ten tabs to see it break, and they share one single request.")
-	s.publish("chat", "jürgen", "Then there is one thing left to ask for: coffee.")
-	p.say("On my way.")
+	p.say("I have it open in three tabs already.")
+	s.publish("chat", "jürgen", "Give me ten minutes, I need a coffee.")
+	p.say("Until ten, then.")
 	has(p, 9, `document.querySelectorAll(".line").length`)
 	// What moves has come to rest.
 	has(p, 0, `document.getAnimations().length`)
@@ -98,7 +99,7 @@ func TestNarrowScreenInTrouble(t *testing.T) {
 	p.do(chromedp.KeyEvent(kb.Escape))
 	has(p, false, `document.querySelector("details").open`)
 
-	s.stop()
+	require.NoError(t, s.Stop(syscall.SIGTERM))
 	has(p, "Reconnecting.", `document.querySelector("#connection .words").textContent`)
 	p.tryToSay("hello")
 	has(p, "waiting", `delivery.dataset.state`)

@@ -22,7 +22,7 @@ func publishAPI(t *testing.T, channel, object string) int64 {
 		Status    string
 		MessageID int64 `json:"message_id"`
 	}
-	base.post(t, "/api/publish/"+channel, jsonText(object)).into(t, &said)
+	base.Post(t, "/api/publish/"+channel, jsonText(object)).Into(t, &said)
 	require.Equal(t, "published", said.Status)
 	return said.MessageID
 }
@@ -36,7 +36,7 @@ type polled struct {
 
 func pollAPI(t *testing.T, channel, query string) (p polled) {
 	t.Helper()
-	base.get(t, "/api/poll/"+channel+"?"+query).into(t, &p)
+	base.Get(t, "/api/poll/"+channel+"?"+query).Into(t, &p)
 	return p
 }
 
@@ -54,7 +54,7 @@ func TestAPIPublishTakesAnyObject(t *testing.T) {
 		assert.Equal(t, int64(i+1), publishAPI(t, channel, object))
 	}
 	var got struct{ Messages []map[string]any }
-	base.get(t, "/api/poll/"+channel+"?last_message_id=0").into(t, &got)
+	base.Get(t, "/api/poll/"+channel+"?last_message_id=0").Into(t, &got)
 	require.Len(t, got.Messages, 3)
 	assert.Equal(t, "price", got.Messages[1]["kind"])
 	assert.Equal(t, 1.5, got.Messages[1]["value"])
@@ -70,7 +70,7 @@ func TestAPIPublishSetsItsOwnFields(t *testing.T) {
 	channel := fresh()
 	publishAPI(t, channel, `{"id": "mine", "timestamp": 1, "channel": "chat", "Id": 999, "TIMESTAMP": 1, "note": "kept"}`)
 	var got struct{ Messages []map[string]any }
-	base.get(t, "/api/poll/"+channel+"?last_message_id=0").into(t, &got)
+	base.Get(t, "/api/poll/"+channel+"?last_message_id=0").Into(t, &got)
 	require.Len(t, got.Messages, 1)
 	assert.Equal(t, 1.0, got.Messages[0]["id"])
 	assert.Equal(t, channel, got.Messages[0]["channel"])
@@ -87,10 +87,10 @@ func TestAPIPublishRefuses(t *testing.T) {
 	t.Parallel()
 	channel := fresh()
 	for _, text := range []string{`[]`, `"hi"`, `1`, `null`, `{"message"`, `{} {}`, ``} {
-		base.post(t, "/api/publish/"+channel, jsonText(text)).requireRefused(t, 400)
+		base.Post(t, "/api/publish/"+channel, jsonText(text)).RequireRefused(t, 400)
 	}
-	base.post(t, "/api/publish/"+channel, body{"text/plain", `{}`}).requireRefused(t, 415)
-	base.post(t, "/api/publish/"+channel, jsonText(`{"message": "`+mebibyte+`"}`)).requireRefused(t, 413)
+	base.Post(t, "/api/publish/"+channel, typed("text/plain", `{}`)).RequireRefused(t, 415)
+	base.Post(t, "/api/publish/"+channel, jsonText(`{"message": "`+mebibyte+`"}`)).RequireRefused(t, 413)
 	assert.Equal(t, int64(1), publishAPI(t, channel, `{}`))
 }
 
@@ -100,12 +100,12 @@ func TestAPIPollGoesOnFromATimestamp(t *testing.T) {
 	}
 	const total = 20
 	channel := fresh()
-	poll := base.polls(t, 1, "/api/poll/"+channel+"?since=0")[0]
+	poll := base.Polls(t, 1, "/api/poll/"+channel+"?since=0")[0]
 	for n := range total {
 		publishAPI(t, channel, fmt.Sprintf(`{"n": %d}`, n))
 	}
 	var p polled
-	poll.receive(t, "GET").into(t, &p)
+	poll.Receive(t, "GET").Into(t, &p)
 	for n := range total {
 		require.Equal(t, "message", p.Status)
 		require.Equal(t, float64(n), p.Data["n"], "each once, in order")
@@ -121,17 +121,17 @@ func TestAPIPollWaitsForTheNextMessage(t *testing.T) {
 	}
 	channel := fresh()
 	publishAPI(t, channel, `{"message": "before"}`)
-	base.awaitPolling(t, 0)
+	base.AwaitPolling(t, 0)
 	waiting := []*conn{
-		base.poll(t, "/api/poll/"+channel),
-		base.poll(t, "/api/poll/"+channel+"?since=0&timeout=30"),
-		base.poll(t, "/api/poll/"+channel+"?since=0.0"),
+		base.Poll(t, "/api/poll/"+channel),
+		base.Poll(t, "/api/poll/"+channel+"?since=0&timeout=30"),
+		base.Poll(t, "/api/poll/"+channel+"?since=0.0"),
 	}
-	base.awaitPolling(t, len(waiting))
+	base.AwaitPolling(t, len(waiting))
 	publishAPI(t, channel, `{"message": "after"}`)
 	for _, c := range waiting {
 		var p polled
-		c.receive(t, "GET").into(t, &p)
+		c.Receive(t, "GET").Into(t, &p)
 		assert.Equal(t, "message", p.Status)
 		assert.Equal(t, "after", p.Data["message"])
 		assert.Equal(t, 2.0, p.Data["id"])
@@ -166,11 +166,11 @@ type reliable struct {
 	Count    *int
 }
 
-func (a answer) reliable(t *testing.T) (r reliable) {
+func reliableOf(t *testing.T, a answer) (r reliable) {
 	t.Helper()
-	a.into(t, &r)
-	require.NotNil(t, r.Messages, a.body)
-	require.NotNil(t, r.Count, a.body)
+	a.Into(t, &r)
+	require.NotNil(t, r.Messages, a.Body)
+	require.NotNil(t, r.Count, a.Body)
 	require.Len(t, r.Messages, *r.Count)
 	return r
 }
@@ -199,13 +199,13 @@ func TestAPIReliablePoll(t *testing.T) {
 		"last_message_id=99":           {1, 2, 3}, // ahead of the log: the server forgot
 		"last_message_id=99&timeout=0": {1, 2, 3},
 	} {
-		r := base.get(t, "/api/poll/"+channel+"?"+query).reliable(t)
+		r := reliableOf(t, base.Get(t, "/api/poll/"+channel+"?"+query))
 		assert.Equal(t, "messages", r.Status, query)
 		assert.Equal(t, want, r.ids(), query)
 	}
-	a := base.get(t, "/api/poll/"+channel+"?last_message_id=3&timeout=0")
-	require.Equal(t, 200, a.status)
-	assert.JSONEq(t, `{"status": "timeout", "messages": [], "count": 0}`, a.body)
+	a := base.Get(t, "/api/poll/"+channel+"?last_message_id=3&timeout=0")
+	require.Equal(t, 200, a.Status)
+	assert.JSONEq(t, `{"status": "timeout", "messages": [], "count": 0}`, a.Body)
 }
 
 func TestAPIReliablePollWaits(t *testing.T) {
@@ -214,16 +214,16 @@ func TestAPIReliablePollWaits(t *testing.T) {
 	}
 	channel := fresh()
 	publishAPI(t, channel, `{"message": "before"}`)
-	poll := base.polls(t, 1, "/api/poll/"+channel+"?last_message_id=1")[0]
+	poll := base.Polls(t, 1, "/api/poll/"+channel+"?last_message_id=1")[0]
 	publishAPI(t, channel, `{"message": "after"}`)
-	r := poll.receive(t, "GET").reliable(t)
+	r := reliableOf(t, poll.Receive(t, "GET"))
 	assert.Equal(t, "messages", r.Status)
 	assert.Equal(t, []int64{2}, r.ids())
 
 	empty := fresh()
-	poll = base.polls(t, 1, "/api/poll/"+empty+"?last_message_id=99")[0]
+	poll = base.Polls(t, 1, "/api/poll/"+empty+"?last_message_id=99")[0]
 	publishAPI(t, empty, `{"message": "first"}`)
-	assert.Equal(t, []int64{1}, poll.receive(t, "GET").reliable(t).ids(), "it must not wait for 100")
+	assert.Equal(t, []int64{1}, reliableOf(t, poll.Receive(t, "GET")).ids(), "it must not wait for 100")
 }
 
 func TestAPIPollRefuses(t *testing.T) {
@@ -235,7 +235,7 @@ func TestAPIPollRefuses(t *testing.T) {
 		"since=x", "since=NaN", "since=Inf", "since=%zz", "timeout=x", "timeout=-1", "timeout=NaN",
 		"last_message_id=x", "last_message_id=-1", "last_message_id=1.5", "last_message_id=99999999999999999999",
 	} {
-		base.get(t, "/api/poll/"+fresh()+"?"+query).requireRefused(t, 400)
+		base.Get(t, "/api/poll/"+fresh()+"?"+query).RequireRefused(t, 400)
 	}
 }
 
@@ -250,9 +250,9 @@ func TestAPIPollFromZeroGoesOnOnItsConnection(t *testing.T) {
 		for range said {
 			publishAPI(t, channel, `{"message": "before"}`)
 		}
-		c := base.dial(t)
+		c := base.Dial(t)
 		poll := func(query string) (p polled) {
-			c.do(t, "GET", "/api/poll/"+channel+"?"+query).into(t, &p)
+			c.Do(t, "GET", "/api/poll/"+channel+"?"+query).Into(t, &p)
 			return p
 		}
 		for _, query := range []string{"since=0&timeout=0", "since=0&timeout=0.01", "since=0.0&timeout=0"} {
@@ -312,19 +312,19 @@ func TestNoFieldPassesForAnother(t *testing.T) {
 		"message": "hi", "MESSAGE": "bye", "meſſage": "bye", "note": "kept"}`
 	for _, path := range []string{"/pub/", "/publish/", "/api/publish/"} {
 		channel := fresh()
-		require.Equal(t, 200, base.post(t, path+channel, jsonText(posted)).status, path)
-		a := base.get(t, "/subscribe/"+channel+"?last_event_id=0")
-		got := a.object(t)
+		require.Equal(t, 200, base.Post(t, path+channel, jsonText(posted)).Status, path)
+		a := base.Get(t, "/subscribe/"+channel+"?last_event_id=0")
+		got := a.Object(t)
 		assert.InDelta(t, time.Now().Unix(), got["timestamp"], 3600)
 		delete(got, "timestamp")
 		assert.Equal(t, map[string]any{"id": 1.0, "channel": channel, "nick": "ann", "message": "hi", "note": "kept"}, got, path)
 		var m message // reads as such a reader does
-		a.into(t, &m)
+		a.Into(t, &m)
 		assert.Equal(t, message{1, m.Timestamp, channel, "ann", "hi"}, m, path)
 	}
 	channel := fresh()
-	base.post(t, "/pub/"+channel, jsonText(`{"message": "hi", "NICK": "eve", "nicK": "eve"}`))
-	got := base.get(t, "/subscribe/"+channel+"?last_event_id=0").object(t)
+	base.Post(t, "/pub/"+channel, jsonText(`{"message": "hi", "NICK": "eve", "nicK": "eve"}`))
+	got := base.Get(t, "/subscribe/"+channel+"?last_event_id=0").Object(t)
 	assert.Nil(t, got["nick"])
 	assert.Len(t, got, 5, "id, timestamp, channel, nick, message: %v", got)
 }
@@ -338,9 +338,9 @@ func TestManyEscapesAreNoLongMessage(t *testing.T) {
 		n := 12_000 / len(text) // 12,000 bytes, of which the body has up to six times as many
 		channel := fresh()
 		publishAPI(t, channel, `{"message": "`+strings.Repeat(escaped, n)+`"}`)
-		assert.Equal(t, []any{strings.Repeat(text, n)}, base.read(t, channel, "since=all").texts())
+		assert.Equal(t, []any{strings.Repeat(text, n)}, read(t, base, channel, "since=all").texts())
 	}
 	blank := strings.Repeat(" \n", 20_000)
 	publishAPI(t, fresh(), blank+`{`+blank+`"message": "hi"}`)
-	base.post(t, "/api/publish/"+fresh(), jsonText(`{"a": [`+strings.Repeat("[],", 33_000)+`[]]}`)).requireRefused(t, 413)
+	base.Post(t, "/api/publish/"+fresh(), jsonText(`{"a": [`+strings.Repeat("[],", 33_000)+`[]]}`)).RequireRefused(t, 413)
 }

@@ -18,12 +18,12 @@ func TestChannelsAreSeparate(t *testing.T) {
 	}
 	t.Parallel()
 	a, b := fresh(), fresh()
-	base.say(t, a, "a1")
-	base.say(t, b, "b1")
-	base.say(t, a, "a2")
-	assert.Equal(t, []any{"a1", "a2"}, base.read(t, a, "since=all").texts())
-	assert.Equal(t, []any{"b1"}, base.read(t, b, "since=all").texts())
-	assert.Equal(t, int64(2), base.say(t, b, "b2").ID, "each counts for itself")
+	say(t, base, a, "a1")
+	say(t, base, b, "b1")
+	say(t, base, a, "a2")
+	assert.Equal(t, []any{"a1", "a2"}, read(t, base, a, "since=all").texts())
+	assert.Equal(t, []any{"b1"}, read(t, base, b, "since=all").texts())
+	assert.Equal(t, int64(2), say(t, base, b, "b2").ID, "each counts for itself")
 }
 
 func TestChannelsAreWokenSeparately(t *testing.T) {
@@ -31,14 +31,14 @@ func TestChannelsAreWokenSeparately(t *testing.T) {
 		return
 	}
 	a, b := fresh(), fresh()
-	base.awaitPolling(t, 0)
-	onA, onB := base.poll(t, "/sub/"+a), base.poll(t, "/sub/"+b+"?since=now")
-	base.awaitPolling(t, 2)
-	base.say(t, b, "for b")
-	assert.Equal(t, []any{"for b"}, onB.receive(t, "GET").batch(t).texts())
-	assert.Equal(t, 1, base.polling(t), "the poll on the other channel waits on")
-	base.say(t, a, "for a")
-	got := onA.receive(t, "GET").object(t)
+	base.AwaitPolling(t, 0)
+	onA, onB := base.Poll(t, "/sub/"+a), base.Poll(t, "/sub/"+b+"?since=now")
+	base.AwaitPolling(t, 2)
+	say(t, base, b, "for b")
+	assert.Equal(t, []any{"for b"}, batchOf(t, onB.Receive(t, "GET")).texts())
+	assert.Equal(t, 1, base.Polling(t), "the poll on the other channel waits on")
+	say(t, base, a, "for a")
+	got := onA.Receive(t, "GET").Object(t)
 	assert.Equal(t, "for a", got["message"])
 	assert.Equal(t, a, got["channel"])
 }
@@ -47,12 +47,12 @@ func TestTheOriginalsEndpointsAreTheChannelChat(t *testing.T) {
 	if !ours(t, noChannels) {
 		return
 	}
-	head := base.read(t, "chat", "since=now&timeout=0").Cursor
+	head := read(t, base, "chat", "since=now&timeout=0").Cursor
 	first, second := fresh(), fresh()
-	base.post(t, "/pub", form("message", first))
-	base.say(t, "chat", second)
-	assert.Equal(t, []any{first, second}, base.read(t, "chat", "since="+head).texts())
-	assert.Equal(t, []any{first, second}, base.get(t, "/sub?since="+head).batch(t).texts())
+	base.Post(t, "/pub", form("message", first))
+	say(t, base, "chat", second)
+	assert.Equal(t, []any{first, second}, read(t, base, "chat", "since="+head).texts())
+	assert.Equal(t, []any{first, second}, batchOf(t, base.Get(t, "/sub?since="+head)).texts())
 }
 
 func TestChannelNames(t *testing.T) {
@@ -65,8 +65,8 @@ func TestChannelNames(t *testing.T) {
 		if len(name) > 128 {
 			name = name[len(name)-128:]
 		}
-		base.say(t, name, "hi")
-		assert.Equal(t, []any{"hi"}, base.read(t, name, "since=all").texts(), name)
+		say(t, base, name, "hi")
+		assert.Equal(t, []any{"hi"}, read(t, base, name, "since=all").texts(), name)
 	}
 	for _, name := range []string{
 		"a%20b", "%C3%A9", "%FF", "a:b", "a*", "a,b", "a+b", "%00", "a%0A", "a%25", "a;b", "a@b", "(a)", "%22", strings.Repeat("x", 129),
@@ -75,13 +75,13 @@ func TestChannelNames(t *testing.T) {
 			if path == "/chat?chat_id=" && strings.ContainsAny(name, "+;") {
 				continue // they mean something else in a query
 			}
-			assert.Equal(t, 400, base.get(t, path+name).status, path+name)
+			assert.Equal(t, 400, base.Get(t, path+name).Status, path+name)
 		}
 		for _, path := range []string{"/pub/", "/publish/", "/api/publish/"} {
-			base.post(t, path+name, jsonText(`{"message": "hi"}`)).requireRefused(t, 400)
+			base.Post(t, path+name, jsonText(`{"message": "hi"}`)).RequireRefused(t, 400)
 		}
 	}
-	assert.Contains(t, []int{400, 404}, base.get(t, "/sub/a%2Fb").status)
+	assert.Contains(t, []int{400, 404}, base.Get(t, "/sub/a%2Fb").Status)
 }
 
 // Browsers and proxies take these out of a path.
@@ -92,10 +92,10 @@ func TestDotsAreNoChannel(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{".", "..", "%2e", "%2E%2e", ".%2e"} {
 		for _, path := range []string{"/sub/", "/subscribe/", "/api/poll/", "/chat?chat_id=", "/?channel="} {
-			base.dial(t).do(t, "GET", path+name).requireRefused(t, 400)
+			base.Dial(t).Do(t, "GET", path+name).RequireRefused(t, 400)
 		}
 		for _, path := range []string{"/pub/", "/publish/", "/api/publish/"} {
-			base.post(t, path+name, jsonText(`{"message": "hi"}`)).requireRefused(t, 400)
+			base.Post(t, path+name, jsonText(`{"message": "hi"}`)).RequireRefused(t, 400)
 		}
 	}
 }
@@ -112,14 +112,14 @@ func TestChannelsAreListedInParts(t *testing.T) {
 	names := make([]string, 7) // of this test: others list theirs, too
 	for i := range names {
 		names[i] = fresh() + "~part"
-		base.say(t, names[i], "hi")
+		say(t, base, names[i], "hi")
 	}
 	slices.Sort(names)
 	for _, limit := range []int{1, 3, 1000} {
 		var got []string
 		for after, more := "", true; more; {
 			var list channelList
-			base.get(t, fmt.Sprintf("/channels?limit=%d&after=%s", limit, after)).into(t, &list)
+			base.Get(t, fmt.Sprintf("/channels?limit=%d&after=%s", limit, after)).Into(t, &list)
 			require.NotNil(t, list.More)
 			require.LessOrEqual(t, len(list.Active), limit)
 			got = append(got, list.Active...)
@@ -133,11 +133,11 @@ func TestChannelsAreListedInParts(t *testing.T) {
 		assert.Subset(t, got, names)
 	}
 	var all channelList
-	base.get(t, "/channels").into(t, &all)
+	base.Get(t, "/channels").Into(t, &all)
 	assert.Subset(t, all.Active, names)
 	assert.Nil(t, all.More)
 	for _, query := range []string{"limit=0", "limit=-1", "limit=x", "limit=1.5", "limit=%zz"} {
-		base.get(t, "/channels?"+query).requireRefused(t, 400)
+		base.Get(t, "/channels?"+query).RequireRefused(t, 400)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestAFreshServerHasNoChannels(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
 	for _, path := range []string{"/sub/a?since=all&timeout=0", "/api/poll/b?timeout=0", "/subscribe/c?timeout=0", "/chat?chat_id=d&cur_len=0&timeout=0"} {
-		s.get(t, path)
+		s.Get(t, path)
 	}
-	assert.Equal(t, `{"active_channels":[]}`, strings.TrimSpace(s.get(t, "/channels").body))
+	assert.Equal(t, `{"active_channels":[]}`, strings.TrimSpace(s.Get(t, "/channels").Body))
 }

@@ -29,13 +29,13 @@ func TestChatIsTheWholeConversation(t *testing.T) {
 	}
 	t.Parallel()
 	channel := fresh()
-	base.post(t, "/pub/"+channel, form("nick", "ann", "message", "hi"))
-	base.post(t, "/pub/"+channel, form("nick", "bob", "message", greeting))
+	base.Post(t, "/pub/"+channel, form("nick", "ann", "message", "hi"))
+	base.Post(t, "/pub/"+channel, form("nick", "bob", "message", greeting))
 	for _, target := range []string{chatPath(channel, 0), "/chat?chat_id=" + channel, chatPath(channel, 7), chatPath(channel, 9999)} {
-		a := base.get(t, target)
-		require.Equal(t, 200, a.status, target)
-		assert.Equal(t, "text/plain", a.mediaType())
-		lines := strings.Split(strings.TrimSuffix(a.body, "\n"), "\n")
+		a := base.Get(t, target)
+		require.Equal(t, 200, a.Status, target)
+		assert.Equal(t, "text/plain", a.MediaType())
+		lines := strings.Split(strings.TrimSuffix(a.Body, "\n"), "\n")
 		assert.Equal(t, []string{"ann: hi", "bob: " + greeting}, lines, target)
 	}
 }
@@ -46,13 +46,13 @@ func TestChatWaitsWhileItsLengthIsTheSame(t *testing.T) {
 	}
 	channel, shown := fresh(), ""
 	for _, text := range []string{"hi", greeting, "bye"} {
-		poll := base.polls(t, 1, chatPath(channel, length(shown)))[0]
-		base.say(t, channel, text)
-		a := poll.receive(t, "GET")
-		require.Equal(t, 200, a.status)
-		assert.True(t, strings.HasPrefix(a.body, shown), a.body)
-		assert.Contains(t, a.body[len(shown):], "ann: "+text)
-		shown = a.body
+		poll := base.Polls(t, 1, chatPath(channel, length(shown)))[0]
+		say(t, base, channel, text)
+		a := poll.Receive(t, "GET")
+		require.Equal(t, 200, a.Status)
+		assert.True(t, strings.HasPrefix(a.Body, shown), a.Body)
+		assert.Contains(t, a.Body[len(shown):], "ann: "+text)
+		shown = a.Body
 	}
 }
 
@@ -62,14 +62,14 @@ func TestChatNotModified(t *testing.T) {
 	}
 	t.Parallel()
 	channel := fresh()
-	base.say(t, channel, greeting)
-	shown := base.get(t, chatPath(channel, 0)).body
+	say(t, base, channel, greeting)
+	shown := base.Get(t, chatPath(channel, 0)).Body
 	began := time.Now()
-	a := base.get(t, chatPath(channel, length(shown))+"&timeout=1")
-	assert.Equal(t, 304, a.status)
-	assert.Empty(t, a.body)
+	a := base.Get(t, chatPath(channel, length(shown))+"&timeout=1")
+	assert.Equal(t, 304, a.Status)
+	assert.Empty(t, a.Body)
 	assert.GreaterOrEqual(t, time.Since(began), time.Second)
-	assert.Equal(t, 304, base.get(t, chatPath(channel, length(shown))+"&timeout=0").status, "at once")
+	assert.Equal(t, 304, base.Get(t, chatPath(channel, length(shown))+"&timeout=0").Status, "at once")
 }
 
 func TestChatRefuses(t *testing.T) {
@@ -78,7 +78,7 @@ func TestChatRefuses(t *testing.T) {
 	}
 	t.Parallel()
 	for _, query := range []string{"cur_len=x", "cur_len=1.5", "cur_len=%zz"} {
-		base.get(t, "/chat?chat_id="+fresh()+"&"+query).requireRefused(t, 400)
+		base.Get(t, "/chat?chat_id="+fresh()+"&"+query).RequireRefused(t, 400)
 	}
 }
 
@@ -89,10 +89,10 @@ func TestChatShowsOnlyTheNickAsTheNick(t *testing.T) {
 	t.Parallel()
 	channel := fresh()
 	for _, path := range []string{"/pub/", "/publish/", "/api/publish/"} {
-		base.post(t, path+channel, jsonText(`{"message": "hi", "NICK": "eve", "Nick": "eve", "nic\u212a": "eve"}`))
-		base.post(t, path+channel, jsonText(`{"message": "hi", "nick": "ann", "NICK": "eve", "nic\u212a": "eve"}`))
+		base.Post(t, path+channel, jsonText(`{"message": "hi", "NICK": "eve", "Nick": "eve", "nic\u212a": "eve"}`))
+		base.Post(t, path+channel, jsonText(`{"message": "hi", "nick": "ann", "NICK": "eve", "nic\u212a": "eve"}`))
 	}
-	assert.Equal(t, strings.Repeat("unknown: hi\nann: hi\n", 3), base.get(t, chatPath(channel, 0)).body)
+	assert.Equal(t, strings.Repeat("unknown: hi\nann: hi\n", 3), base.Get(t, chatPath(channel, 0)).Body)
 }
 
 // Once lines have left, newlines at the end make the length tell the last id; before, there is nothing but lines.
@@ -104,10 +104,10 @@ func TestChatOfAFullLog(t *testing.T) {
 	s := startServer(t, "PUBSUB_HISTORY_MESSAGES=3")
 	shown := ""
 	for id := 1; id <= 80; id++ {
-		s.say(t, "c", greeting)
-		a := s.get(t, chatPath("c", length(shown))+"&timeout=0")
-		require.Equal(t, 200, a.status, "%d is new", id)
-		shown = a.body
+		say(t, s, "c", greeting)
+		a := s.Get(t, chatPath("c", length(shown))+"&timeout=0")
+		require.Equal(t, 200, a.Status, "%d is new", id)
+		shown = a.Body
 		lines := strings.Repeat("ann: "+greeting+"\n", min(id, 3))
 		if id <= 3 {
 			require.Equal(t, lines, shown)
@@ -116,5 +116,5 @@ func TestChatOfAFullLog(t *testing.T) {
 		require.Equal(t, lines, strings.TrimRight(shown, "\n")+"\n")
 		require.Equal(t, id%64, length(shown)%64)
 	}
-	assert.Equal(t, 304, s.get(t, chatPath("c", length(shown))+"&timeout=0").status)
+	assert.Equal(t, 304, s.Get(t, chatPath("c", length(shown))+"&timeout=0").Status)
 }

@@ -36,28 +36,28 @@ type receipt struct {
 }
 
 // say posts a text to the channel.
-func (s server) say(t *testing.T, channel, text string) receipt {
+func say(t *testing.T, s site, channel, text string) receipt {
 	t.Helper()
 	var r receipt
-	s.post(t, "/pub/"+channel, form("nick", "ann", "message", text)).into(t, &r)
+	s.Post(t, "/pub/"+channel, form("nick", "ann", "message", text)).Into(t, &r)
 	require.Equal(t, "sent", r.Status)
 	require.NotEmpty(t, r.Cursor)
 	return r
 }
 
 // read asks the channel with the given query and checks what every batch must have.
-func (s server) read(t *testing.T, channel, query string) batch {
+func read(t *testing.T, s site, channel, query string) batch {
 	t.Helper()
-	return s.get(t, "/sub/"+channel+"?"+query).batch(t)
+	return batchOf(t, s.Get(t, "/sub/"+channel+"?"+query))
 }
 
-func (a answer) batch(t *testing.T) batch {
+func batchOf(t *testing.T, a answer) batch {
 	t.Helper()
 	var b batch
-	a.into(t, &b)
-	require.NotNil(t, b.Messages, "messages is a list also when it is empty: %s", a.body)
-	require.NotEmpty(t, b.Cursor, a.body)
-	require.NotNil(t, b.More, a.body)
+	a.Into(t, &b)
+	require.NotNil(t, b.Messages, "messages is a list also when it is empty: %s", a.Body)
+	require.NotEmpty(t, b.Cursor, a.Body)
+	require.NotNil(t, b.More, a.Body)
 	return b
 }
 
@@ -76,7 +76,7 @@ func TestReceipt(t *testing.T) {
 	t.Parallel()
 	channel := fresh()
 	for id := int64(1); id <= 3; id++ {
-		r := base.say(t, channel, "hi")
+		r := say(t, base, channel, "hi")
 		assert.Equal(t, id, r.ID)
 		assert.Regexp(t, `^.+-`+string('0'+rune(id))+`$`, r.Cursor)
 	}
@@ -88,7 +88,7 @@ func TestSince(t *testing.T) {
 	}
 	t.Parallel()
 	channel := fresh()
-	a, b, c := base.say(t, channel, "a"), base.say(t, channel, "b"), base.say(t, channel, "c")
+	a, b, c := say(t, base, channel, "a"), say(t, base, channel, "b"), say(t, base, channel, "c")
 	for since, want := range map[string][]any{
 		"all":    {"a", "b", "c"},
 		"-1":     {"c"},
@@ -99,7 +99,7 @@ func TestSince(t *testing.T) {
 		c.Cursor: {},
 		"now":    {},
 	} {
-		got := base.read(t, channel, "timeout=0&since="+since)
+		got := read(t, base, channel, "timeout=0&since="+since)
 		assert.Equal(t, want, got.texts(), since)
 		assert.Equal(t, c.Cursor, got.Cursor, since)
 		assert.False(t, *got.More, since)
@@ -115,13 +115,13 @@ func TestMessagesAreWhole(t *testing.T) {
 	channel := fresh()
 	var last http.Header
 	for range 20 {
-		last = base.post(t, "/pub/"+channel, form("nick", "ann", "message", greeting)).header
+		last = base.Post(t, "/pub/"+channel, form("nick", "ann", "message", greeting)).Header
 	}
 	now, err := http.ParseTime(last.Get("Date"))
 	require.NoError(t, err)
 
 	before := 0.0
-	for i, m := range base.read(t, channel, "since=all&timeout=0").Messages {
+	for i, m := range read(t, base, channel, "since=all&timeout=0").Messages {
 		assert.Equal(t, message{int64(i + 1), m.Timestamp, channel, "ann", greeting}, m)
 		assert.Greater(t, m.Timestamp, before)
 		assert.InDelta(t, now.Unix(), m.Timestamp, 60)
@@ -137,12 +137,12 @@ func TestEmptyChannelAnswersAtOnceWithTimeoutZero(t *testing.T) {
 	t.Parallel()
 	for _, since := range []string{"now", "all", "-1"} {
 		channel := fresh()
-		empty := base.read(t, channel, "timeout=0&since="+since)
+		empty := read(t, base, channel, "timeout=0&since="+since)
 		assert.Empty(t, empty.Messages, since)
 		assert.Nil(t, empty.Gap, since)
 
-		base.say(t, channel, "first")
-		next := base.read(t, channel, "since="+empty.Cursor)
+		say(t, base, channel, "first")
+		next := read(t, base, channel, "since="+empty.Cursor)
 		assert.Equal(t, []any{"first"}, next.texts(), "the cursor of nothing leads to the first message")
 		assert.Nil(t, next.Gap, since)
 	}
@@ -154,9 +154,9 @@ func TestTimeout(t *testing.T) {
 	}
 	t.Parallel()
 	channel := fresh()
-	head := base.say(t, channel, "before")
+	head := say(t, base, channel, "before")
 	began := time.Now()
-	b := base.read(t, channel, "timeout=1&since="+head.Cursor)
+	b := read(t, base, channel, "timeout=1&since="+head.Cursor)
 	assert.GreaterOrEqual(t, time.Since(began), time.Second)
 	assert.Empty(t, b.Messages)
 	assert.Equal(t, head.Cursor, b.Cursor)
@@ -169,7 +169,7 @@ func TestMalformedQuestions(t *testing.T) {
 	}
 	t.Parallel()
 	channel := fresh()
-	cursor := base.say(t, channel, "hi").Cursor
+	cursor := say(t, base, channel, "hi").Cursor
 	for _, query := range []string{
 		"since=x", "since=-", "since=-x", "since=--1", "since=-1.5", "since=1.5", "since=NOW", "since=%00",
 		"since=" + cursor + "x", "since=" + cursor + ".5", "since=" + strings.TrimRight(cursor, "1"),
@@ -178,8 +178,8 @@ func TestMalformedQuestions(t *testing.T) {
 		"since=now&timeout=1s", "since=now&timeout=0x1",
 	} {
 		t.Run(query[:min(len(query), 60)], func(t *testing.T) {
-			base.get(t, "/sub/"+channel+"?"+query).requireRefused(t, 400)
-			base.get(t, "/sub?"+query).requireRefused(t, 400)
+			base.Get(t, "/sub/"+channel+"?"+query).RequireRefused(t, 400)
+			base.Get(t, "/sub?"+query).RequireRefused(t, 400)
 		})
 	}
 }
@@ -189,12 +189,12 @@ func TestWaitingCursorPollIsServed(t *testing.T) {
 		return
 	}
 	for _, target := range []string{"/sub?since=now", "/sub/chat?since=now", "/sub?since=cursor"} {
-		head := base.read(t, "chat", "since=now&timeout=0").Cursor
-		poll := base.polls(t, 1, strings.Replace(target, "cursor", head, 1))[0]
+		head := read(t, base, "chat", "since=now&timeout=0").Cursor
+		poll := base.Polls(t, 1, strings.Replace(target, "cursor", head, 1))[0]
 		text := fresh()
 		var r receipt
-		base.post(t, "/pub", form("message", text)).into(t, &r)
-		b := poll.receive(t, "GET").batch(t)
+		base.Post(t, "/pub", form("message", text)).Into(t, &r)
+		b := batchOf(t, poll.Receive(t, "GET"))
 		assert.Equal(t, []any{text}, b.texts(), target)
 		assert.Equal(t, r.Cursor, b.Cursor, target)
 		assert.False(t, *b.More, target)
@@ -208,19 +208,19 @@ func TestCursorsMissNothing(t *testing.T) {
 	t.Parallel()
 	const total = 900
 	channel := fresh()
-	cursor := base.read(t, channel, "since=now&timeout=0").Cursor
+	cursor := read(t, base, channel, "since=now&timeout=0").Cursor
 	var posting sync.WaitGroup
 	t.Cleanup(posting.Wait)
 	posting.Go(func() {
 		for range total {
-			resp, err := client.Post(base.url.JoinPath("pub", channel).String(), "application/json", strings.NewReader(`{"message": "hi"}`))
+			resp, err := http.Post(base.URL.JoinPath("pub", channel).String(), "application/json", strings.NewReader(`{"message": "hi"}`))
 			if err != nil || resp.Body.Close() != nil {
 				return // the reader then misses a message and says so
 			}
 		}
 	})
 	for next := int64(1); next <= total; {
-		b := base.read(t, channel, "since="+cursor)
+		b := read(t, base, channel, "since="+cursor)
 		require.Nil(t, b.Gap)
 		require.NotEmpty(t, b.Messages)
 		for _, m := range b.Messages {
@@ -239,11 +239,11 @@ func TestLongAnswersComeInBatches(t *testing.T) {
 	const total = 900
 	channel := fresh()
 	for range total {
-		base.say(t, channel, "hi")
+		say(t, base, channel, "hi")
 	}
 	query, batches, ids := "since=all&timeout=0", 0, []int64{}
 	for more := true; more; batches++ {
-		b := base.read(t, channel, query)
+		b := read(t, base, channel, query)
 		require.NotEmpty(t, b.Messages)
 		for _, m := range b.Messages {
 			ids = append(ids, m.ID)
@@ -263,9 +263,9 @@ func TestBatchIsFlatJSON(t *testing.T) {
 	}
 	t.Parallel()
 	channel := fresh()
-	base.say(t, channel, "hi")
+	say(t, base, channel, "hi")
 	var raw struct{ Messages []map[string]json.RawMessage }
-	base.get(t, "/sub/"+channel+"?since=all").into(t, &raw)
+	base.Get(t, "/sub/"+channel+"?since=all").Into(t, &raw)
 	require.Len(t, raw.Messages, 1)
 	assert.ElementsMatch(t, []string{"id", "timestamp", "channel", "nick", "message"}, keys(raw.Messages[0]))
 }

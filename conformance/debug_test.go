@@ -8,35 +8,35 @@ import (
 )
 
 func TestDebugIsPlainText(t *testing.T) {
-	a := base.get(t, "/debug")
-	require.Equal(t, 200, a.status)
-	assert.Equal(t, "text/plain", a.mediaType())
-	assert.Regexp(t, `\Apolling = \d+\n`, a.body)
+	a := base.Get(t, "/debug")
+	require.Equal(t, 200, a.Status)
+	assert.Equal(t, "text/plain", a.MediaType())
+	assert.Regexp(t, `\Apolling = \d+\n`, a.Body)
 }
 
 func TestDebugCountsPolls(t *testing.T) {
-	polls := base.polls(t, 3, "/sub")
-	require.Equal(t, 200, base.post(t, "/pub", form("message", fresh())).status)
+	polls := base.Polls(t, 3, "/sub")
+	require.Equal(t, 200, base.Post(t, "/pub", form("message", fresh())).Status)
 	for _, p := range polls {
-		p.receive(t, "GET")
+		p.Receive(t, "GET")
 	}
-	base.awaitPolling(t, 0)
+	base.AwaitPolling(t, 0)
 }
 
 func TestDebugNoticesHangUps(t *testing.T) {
-	polls := base.polls(t, 3, "/sub")
+	polls := base.Polls(t, 3, "/sub")
 	for i, p := range polls {
 		p.Close()
-		base.awaitPolling(t, len(polls)-1-i)
+		base.AwaitPolling(t, len(polls)-1-i)
 	}
 }
 
 func TestHangUpLeavesTheOthersWaiting(t *testing.T) {
-	polls := base.polls(t, 2, "/sub")
+	polls := base.Polls(t, 2, "/sub")
 	polls[0].Close()
-	base.awaitPolling(t, 1)
+	base.AwaitPolling(t, 1)
 
 	text := fresh()
-	base.post(t, "/pub", form("message", text))
-	assert.Equal(t, text, polls[1].receive(t, "GET").object(t)["message"])
+	base.Post(t, "/pub", form("message", text))
+	assert.Equal(t, text, polls[1].Receive(t, "GET").Object(t)["message"])
 }

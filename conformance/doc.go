@@ -10,6 +10,6 @@
 // Where this server differs from the original on purpose, the case holds both answers and the reason;
 // -v shows the reasons. Where the original has nothing to compare, the test registers no cases there.
 //
-// Read main_test.go (starting a server) and harness_test.go (talking to it) first; after them there is
-// one file per subject, in any order.
+// Read main_test.go first, and the package internal/pubsubtest, which starts servers and talks to them;
+// after them there is one file per subject, in any order.
 package conformance

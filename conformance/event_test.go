@@ -20,7 +20,7 @@ func publishFlask(t *testing.T, channel, text string) int64 {
 		Status  string
 		EventID int64 `json:"event_id"`
 	}
-	base.post(t, "/publish/"+channel, jsonText(fmt.Sprintf(`{"message": %q}`, text))).into(t, &said)
+	base.Post(t, "/publish/"+channel, jsonText(fmt.Sprintf(`{"message": %q}`, text))).Into(t, &said)
 	require.Equal(t, "published", said.Status)
 	return said.EventID
 }
@@ -33,7 +33,7 @@ func TestFlaskPublish(t *testing.T) {
 	channel := fresh()
 	assert.Equal(t, int64(1), publishFlask(t, channel, "a"))
 	assert.Equal(t, int64(2), publishFlask(t, channel, "b"))
-	assert.Equal(t, []any{"a", "b"}, base.read(t, channel, "since=all").texts(), "one log for every API")
+	assert.Equal(t, []any{"a", "b"}, read(t, base, channel, "since=all").texts(), "one log for every API")
 }
 
 func TestFlaskPublishRefuses(t *testing.T) {
@@ -43,10 +43,10 @@ func TestFlaskPublishRefuses(t *testing.T) {
 	t.Parallel()
 	channel := fresh()
 	for _, text := range []string{`{}`, `{"message": ""}`, `{"message": null}`, `[]`, `"hi"`, `{"message"`, ``} {
-		base.post(t, "/publish/"+channel, jsonText(text)).requireRefused(t, 400)
+		base.Post(t, "/publish/"+channel, jsonText(text)).RequireRefused(t, 400)
 	}
-	base.post(t, "/publish/"+channel, body{"text/plain", `{"message": "hi"}`}).requireRefused(t, 415)
-	base.post(t, "/publish/"+channel, jsonText(`{"message": "`+mebibyte+`"}`)).requireRefused(t, 413)
+	base.Post(t, "/publish/"+channel, typed("text/plain", `{"message": "hi"}`)).RequireRefused(t, 415)
+	base.Post(t, "/publish/"+channel, jsonText(`{"message": "`+mebibyte+`"}`)).RequireRefused(t, 413)
 	assert.Equal(t, int64(1), publishFlask(t, channel, "the first"))
 }
 
@@ -61,7 +61,7 @@ func TestFlaskSubscribeFromAnID(t *testing.T) {
 	}
 	for last, want := range []string{"a", "b", "c"} {
 		var m message
-		base.get(t, fmt.Sprintf("/subscribe/%s?last_event_id=%d", channel, last), "X-Client-ID: "+channel).into(t, &m)
+		base.Get(t, fmt.Sprintf("/subscribe/%s?last_event_id=%d", channel, last), "X-Client-ID: "+channel).Into(t, &m)
 		assert.Equal(t, message{int64(last + 1), m.Timestamp, channel, nil, want}, m)
 		assert.InDelta(t, time.Now().Unix(), m.Timestamp, 3600)
 	}
@@ -76,9 +76,9 @@ func TestFlaskSubscribeTimesOut(t *testing.T) {
 	publishFlask(t, channel, "a")
 	began := time.Now()
 	for _, query := range []string{"last_event_id=1&timeout=0", "timeout=0", "last_event_id=1&timeout=1"} {
-		a := base.get(t, "/subscribe/"+channel+"?"+query)
-		require.Equal(t, 200, a.status)
-		assert.JSONEq(t, fmt.Sprintf(`{"status": "timeout", "channel": %q}`, channel), a.body, query)
+		a := base.Get(t, "/subscribe/"+channel+"?"+query)
+		require.Equal(t, 200, a.Status)
+		assert.JSONEq(t, fmt.Sprintf(`{"status": "timeout", "channel": %q}`, channel), a.Body, query)
 	}
 	assert.GreaterOrEqual(t, time.Since(began), time.Second)
 }
@@ -89,16 +89,16 @@ func TestFlaskSubscribeWaits(t *testing.T) {
 	}
 	channel := fresh()
 	publishFlask(t, channel, "before")
-	base.awaitPolling(t, 0)
+	base.AwaitPolling(t, 0)
 	waiting := []*conn{
-		base.poll(t, "/subscribe/"+channel, "X-Client-ID: one"),
-		base.poll(t, "/subscribe/"+channel, "X-Client-ID: two"),
-		base.poll(t, "/subscribe/"+channel+"?last_event_id=1&timeout=30"),
+		base.Poll(t, "/subscribe/"+channel, "X-Client-ID: one"),
+		base.Poll(t, "/subscribe/"+channel, "X-Client-ID: two"),
+		base.Poll(t, "/subscribe/"+channel+"?last_event_id=1&timeout=30"),
 	}
-	base.awaitPolling(t, len(waiting))
+	base.AwaitPolling(t, len(waiting))
 	publishFlask(t, channel, "after")
 	for _, c := range waiting {
-		assert.Equal(t, "after", c.receive(t, "GET").object(t)["message"])
+		assert.Equal(t, "after", c.Receive(t, "GET").Object(t)["message"])
 	}
 }
 
@@ -110,13 +110,13 @@ func TestFlaskSubscribeAheadOfTheLog(t *testing.T) {
 	publishFlask(t, channel, "a")
 	publishFlask(t, channel, "b")
 	var m message
-	base.get(t, "/subscribe/"+channel+"?last_event_id=99").into(t, &m)
+	base.Get(t, "/subscribe/"+channel+"?last_event_id=99").Into(t, &m)
 	assert.Equal(t, int64(1), m.ID, "the server forgot; the log's beginning is what there is")
 
 	empty := fresh()
-	poll := base.polls(t, 1, "/subscribe/"+empty+"?last_event_id=99")[0]
+	poll := base.Polls(t, 1, "/subscribe/"+empty+"?last_event_id=99")[0]
 	publishFlask(t, empty, "first")
-	assert.Equal(t, "first", poll.receive(t, "GET").object(t)["message"], "it must not wait for 100")
+	assert.Equal(t, "first", poll.Receive(t, "GET").Object(t)["message"], "it must not wait for 100")
 }
 
 func TestFlaskSubscribeRefuses(t *testing.T) {
@@ -126,7 +126,7 @@ func TestFlaskSubscribeRefuses(t *testing.T) {
 	t.Parallel()
 	for _, query := range []string{"last_event_id=x", "last_event_id=-1", "last_event_id=1.5", "last_event_id=99999999999999999999",
 		"timeout=x", "timeout=-1", "timeout=NaN", "last_event_id=%zz"} {
-		base.get(t, "/subscribe/"+fresh()+"?"+query).requireRefused(t, 400)
+		base.Get(t, "/subscribe/"+fresh()+"?"+query).RequireRefused(t, 400)
 	}
 }
 
@@ -137,11 +137,11 @@ func TestFlaskChannels(t *testing.T) {
 	t.Parallel()
 	used, unused := fresh(), fresh()
 	publishFlask(t, used, "a")
-	base.get(t, "/subscribe/"+used+"?last_event_id=0")
+	base.Get(t, "/subscribe/"+used+"?last_event_id=0")
 	var list struct {
 		Active []string `json:"active_channels"`
 	}
-	base.get(t, "/channels").into(t, &list)
+	base.Get(t, "/channels").Into(t, &list)
 	assert.Contains(t, list.Active, used)
 	assert.NotContains(t, list.Active, unused)
 }

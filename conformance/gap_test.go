@@ -28,14 +28,14 @@ func TestGapAhead(t *testing.T) {
 	}
 	t.Parallel()
 	channel := fresh()
-	base.say(t, channel, "a")
-	head := base.say(t, channel, "b").Cursor
-	b := base.read(t, channel, "since="+strings.TrimSuffix(head, "2")+"7")
+	say(t, base, channel, "a")
+	head := say(t, base, channel, "b").Cursor
+	b := read(t, base, channel, "since="+strings.TrimSuffix(head, "2")+"7")
 	require.NotNil(t, b.Gap)
 	assert.Equal(t, "ahead", b.Gap.Reason)
 	assert.Equal(t, []any{"a", "b"}, b.texts(), "what there is")
 	assert.Equal(t, head, b.Cursor)
-	assert.Nil(t, base.read(t, channel, "timeout=0&since="+b.Cursor).Gap, "said once")
+	assert.Nil(t, read(t, base, channel, "timeout=0&since="+b.Cursor).Gap, "said once")
 }
 
 func TestGapExpiredByCount(t *testing.T) {
@@ -44,23 +44,23 @@ func TestGapExpiredByCount(t *testing.T) {
 	}
 	t.Parallel()
 	s := startServer(t, "PUBSUB_HISTORY_MESSAGES=5")
-	cursor := s.read(t, "c", "since=now&timeout=0").Cursor
+	cursor := read(t, s, "c", "since=now&timeout=0").Cursor
 	second := ""
 	for i := range 10 {
-		if r := s.say(t, "c", string('0'+rune(i))); i == 1 {
+		if r := say(t, s, "c", string('0'+rune(i))); i == 1 {
 			second = r.Cursor
 		}
 	}
 	for since, missed := range map[string]int64{cursor: 5, second: 3} {
-		b := s.read(t, "c", "since="+since)
+		b := read(t, s, "c", "since="+since)
 		require.NotNil(t, b.Gap)
 		assert.Equal(t, "expired", b.Gap.Reason)
 		assert.Equal(t, missed, b.Gap.missed())
 		assert.Equal(t, []any{"5", "6", "7", "8", "9"}, b.texts())
-		assert.Nil(t, s.read(t, "c", "timeout=0&since="+b.Cursor).Gap, "said once")
+		assert.Nil(t, read(t, s, "c", "timeout=0&since="+b.Cursor).Gap, "said once")
 	}
 	for _, since := range []string{"all", "-7", "now"} {
-		assert.Nil(t, s.read(t, "c", "timeout=0&since="+since).Gap, since)
+		assert.Nil(t, read(t, s, "c", "timeout=0&since="+since).Gap, since)
 	}
 }
 
@@ -70,13 +70,13 @@ func TestGapExpiredByAge(t *testing.T) {
 	}
 	t.Parallel()
 	s := startServer(t, "PUBSUB_HISTORY_AGE=200ms")
-	cursor := s.read(t, "c", "since=now&timeout=0").Cursor
-	s.say(t, "c", "a")
-	s.say(t, "c", "b")
+	cursor := read(t, s, "c", "since=now&timeout=0").Cursor
+	say(t, s, "c", "a")
+	say(t, s, "c", "b")
 	deadline := time.Now().Add(patience)
-	b := s.read(t, "c", "timeout=0&since="+cursor)
+	b := read(t, s, "c", "timeout=0&since="+cursor)
 	for len(b.Messages) > 0 && time.Now().Before(deadline) {
-		b = s.read(t, "c", "timeout=0&since="+cursor)
+		b = read(t, s, "c", "timeout=0&since="+cursor)
 	}
 	assert.Empty(t, b.Messages)
 	require.NotNil(t, b.Gap)
@@ -89,17 +89,17 @@ func TestGapRestarted(t *testing.T) {
 	}
 	t.Parallel()
 	before, after := startServer(t), startServer(t)
-	cursor := before.say(t, "c", "before").Cursor
+	cursor := say(t, before, "c", "before").Cursor
 
-	empty := after.read(t, "c", "since="+cursor)
+	empty := read(t, after, "c", "since="+cursor)
 	require.NotNil(t, empty.Gap, "an empty log answers at once, too: there is a gap to tell of")
 	assert.Equal(t, "restarted", empty.Gap.Reason)
 	assert.Empty(t, empty.Messages)
 
-	after.say(t, "c", "after")
-	b := after.read(t, "c", "since="+cursor)
+	say(t, after, "c", "after")
+	b := read(t, after, "c", "since="+cursor)
 	require.NotNil(t, b.Gap)
 	assert.Equal(t, "restarted", b.Gap.Reason)
 	assert.Equal(t, []any{"after"}, b.texts())
-	assert.Equal(t, []any{"after"}, after.read(t, "c", "timeout=0&since="+empty.Cursor).texts())
+	assert.Equal(t, []any{"after"}, read(t, after, "c", "timeout=0&since="+empty.Cursor).texts())
 }

@@ -20,24 +20,24 @@ var invalidPosts = []struct {
 	body        body
 	status      []int
 }{
-	{"no body", "", body{}, []int{400}},
-	{"empty form", "", body{urlencoded, ""}, []int{400}},
+	{"no body", "", nothing, []int{400}},
+	{"empty form", "", typed(urlencoded, ""), []int{400}},
 	{"empty JSON", "", jsonText(""), []int{400}},
-	{"empty multipart", "", body{"multipart/form-data; boundary=b", ""}, []int{400}},
+	{"empty multipart", "", typed("multipart/form-data; boundary=b", ""), []int{400}},
 
 	{"1 MiB form", "", form("message", mebibyte), []int{413}},
 	{"1 MiB multipart", "", parts("message", mebibyte), []int{413}},
-	{"1 MiB multipart file", "", body{"multipart/form-data; boundary=b",
-		strings.Replace(attachedFile, "text\r\n--b", mebibyte+"\r\n--b", 1)}, []int{413}},
+	{"1 MiB multipart file", "", typed("multipart/form-data; boundary=b",
+		strings.Replace(attachedFile, "text\r\n--b", mebibyte+"\r\n--b", 1)), []int{413}},
 	{"1 MiB JSON", "", jsonText(`{"message": "` + mebibyte + `"}`), []int{413}},
 	{"1 MiB JSON besides the message", "", jsonText(`{"message": "hi", "more": "` + mebibyte + `"}`), []int{413}},
-	{"1 MiB of anything", "", body{"application/octet-stream", mebibyte}, []int{413, 415}},
+	{"1 MiB of anything", "", typed("application/octet-stream", mebibyte), []int{413, 415}},
 	{"1 MiB besides a good query", "message=hi", form("more", mebibyte), []int{413}},
 
-	{"binary form", "", body{urlencoded, binaries}, []int{400}},
-	{"binary multipart", "", body{"multipart/form-data; boundary=b", binaries}, []int{400}},
+	{"binary form", "", typed(urlencoded, binaries), []int{400}},
+	{"binary multipart", "", typed("multipart/form-data; boundary=b", binaries), []int{400}},
 	{"binary JSON", "", jsonText(binaries), []int{400}},
-	{"binary", "", body{"application/octet-stream", binaries}, []int{415}},
+	{"binary", "", typed("application/octet-stream", binaries), []int{415}},
 
 	{"JSON cut off", "", jsonText(`{"message": "hi`), []int{400}},
 	{"JSON with a tail", "", jsonText(`{"message": "hi"} and more`), []int{400}},
@@ -53,32 +53,32 @@ var invalidPosts = []struct {
 	{"JSON with empty message", "", jsonText(`{"message": ""}`), []int{400}},
 	{"JSON with null message", "", jsonText(`{"message": null}`), []int{400}},
 
-	{"multipart without boundary", "", body{"multipart/form-data", part + "\r\n--b--\r\n"}, []int{400, 415}},
-	{"multipart with another boundary", "", body{"multipart/form-data; boundary=c", part + "\r\n--b--\r\n"}, []int{400}},
-	{"multipart cut off", "", body{"multipart/form-data; boundary=b", part}, []int{400}},
-	{"multipart with a bad header", "", body{"multipart/form-data; boundary=b", "--b\r\nbad header\r\n\r\nhi\r\n--b--\r\n"}, []int{400}},
+	{"multipart without boundary", "", typed("multipart/form-data", part+"\r\n--b--\r\n"), []int{400, 415}},
+	{"multipart with another boundary", "", typed("multipart/form-data; boundary=c", part+"\r\n--b--\r\n"), []int{400}},
+	{"multipart cut off", "", typed("multipart/form-data; boundary=b", part), []int{400}},
+	{"multipart with a bad header", "", typed("multipart/form-data; boundary=b", "--b\r\nbad header\r\n\r\nhi\r\n--b--\r\n"), []int{400}},
 
-	{"percent cut off in the form", "", body{urlencoded, "message=a%4"}, []int{400}},
-	{"bad percent in the form's names", "", body{urlencoded, "%zz=1&message=a"}, []int{400}},
-	{"bad percent in the query", "message=%zz", body{}, []int{400}},
+	{"percent cut off in the form", "", typed(urlencoded, "message=a%4"), []int{400}},
+	{"bad percent in the form's names", "", typed(urlencoded, "%zz=1&message=a"), []int{400}},
+	{"bad percent in the query", "message=%zz", nothing, []int{400}},
 	{"bad percent in the query of a good form", "x=%zz", form("message", "hi"), []int{400}},
 
-	{"plain text", "", body{"text/plain", "hi"}, []int{415}},
-	{"XML", "", body{"application/xml", "<message>hi</message>"}, []int{415}},
-	{"another multipart", "", body{"multipart/mixed; boundary=b", part + "\r\n--b--\r\n"}, []int{415}},
-	{"no type at all", "", body{";", "message=hi"}, []int{400, 415}},
-	{"broken type", "", body{"application/json; charset", `{"message": "hi"}`}, []int{400, 415}},
+	{"plain text", "", typed("text/plain", "hi"), []int{415}},
+	{"XML", "", typed("application/xml", "<message>hi</message>"), []int{415}},
+	{"another multipart", "", typed("multipart/mixed; boundary=b", part+"\r\n--b--\r\n"), []int{415}},
+	{"no type at all", "", typed(";", "message=hi"), []int{400, 415}},
+	{"broken type", "", typed("application/json; charset", `{"message": "hi"}`), []int{400, 415}},
 }
 
 func TestInvalidPostsLeaveWaitingPollsAlone(t *testing.T) {
 	if !ours(t, "it publishes null, or dies of it with a 500") {
 		return
 	}
-	polls := base.polls(t, 2, "/sub")
+	polls := base.Polls(t, 2, "/sub")
 	for _, c := range invalidPosts {
 		t.Run(c.name, func(t *testing.T) {
-			base.post(t, "/pub?"+c.query, c.body).requireRefused(t, c.status...)
-			base.post(t, "/pub/"+fresh()+"?"+c.query, c.body).requireRefused(t, c.status...)
+			base.Post(t, "/pub?"+c.query, c.body).RequireRefused(t, c.status...)
+			base.Post(t, "/pub/"+fresh()+"?"+c.query, c.body).RequireRefused(t, c.status...)
 		})
 	}
 	for name, sent := range map[string][]string{
@@ -87,31 +87,31 @@ func TestInvalidPostsLeaveWaitingPollsAlone(t *testing.T) {
 		"multipart": {"Content-Type: multipart/form-data; boundary=b", part + "\r\n--b--\r\n"},
 	} {
 		t.Run("half-sent "+name, func(t *testing.T) {
-			c := base.dial(t)
-			c.send(t, "POST", "/pub", sent[0], "Content-Length: 1000")
-			c.write(t, sent[1])
-			c.closeWrite(t)
-			c.receive(t, "POST").requireRefused(t, 400)
+			c := base.Dial(t)
+			c.Send(t, "POST", "/pub", sent[0], "Content-Length: 1000")
+			c.SendText(t, sent[1])
+			c.CloseWrite(t)
+			c.Receive(t, "POST").RequireRefused(t, 400)
 		})
 		t.Run("half-sent in chunks "+name, func(t *testing.T) {
-			c := base.dial(t)
-			c.send(t, "POST", "/pub", sent[0], "Transfer-Encoding: chunked")
-			c.write(t, "ff\r\n"+sent[1])
-			c.closeWrite(t)
-			c.receive(t, "POST").requireRefused(t, 400)
+			c := base.Dial(t)
+			c.Send(t, "POST", "/pub", sent[0], "Transfer-Encoding: chunked")
+			c.SendText(t, "ff\r\n"+sent[1])
+			c.CloseWrite(t)
+			c.Receive(t, "POST").RequireRefused(t, 400)
 		})
 		t.Run("malformed chunks "+name, func(t *testing.T) {
-			c := base.dial(t)
-			c.send(t, "POST", "/pub", sent[0], "Transfer-Encoding: chunked")
-			c.write(t, "zz\r\n"+sent[1]+"\r\n0\r\n\r\n")
-			c.receive(t, "POST").requireRefused(t, 400)
+			c := base.Dial(t)
+			c.Send(t, "POST", "/pub", sent[0], "Transfer-Encoding: chunked")
+			c.SendText(t, "zz\r\n"+sent[1]+"\r\n0\r\n\r\n")
+			c.Receive(t, "POST").RequireRefused(t, 400)
 		})
 	}
 	requireUntouched(t, polls)
 }
 
 func TestGarbageLeavesWaitingPollsAlone(t *testing.T) {
-	polls := base.polls(t, 2, "/sub")
+	polls := base.Polls(t, 2, "/sub")
 	garbages := []string{
 		"garbage\r\n\r\n",
 		binaries + "\r\n\r\n",
@@ -127,9 +127,9 @@ func TestGarbageLeavesWaitingPollsAlone(t *testing.T) {
 			"POST /pub HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi!")
 	}
 	for _, garbage := range garbages {
-		c := base.dial(t)
-		c.write(t, garbage)
-		c.closeWrite(t)
+		c := base.Dial(t)
+		c.SendText(t, garbage)
+		c.CloseWrite(t)
 		io.Copy(io.Discard, c) // whatever it says, it must have dealt with it
 	}
 	requireUntouched(t, polls)
@@ -138,11 +138,11 @@ func TestGarbageLeavesWaitingPollsAlone(t *testing.T) {
 // requireUntouched asks that the polls still wait, and that the next message is what they hear.
 func requireUntouched(t *testing.T, polls []*conn) {
 	t.Helper()
-	base.awaitPolling(t, len(polls))
+	base.AwaitPolling(t, len(polls))
 	text := fresh()
-	require.Equal(t, 200, base.post(t, "/pub", form("message", text)).status)
+	require.Equal(t, 200, base.Post(t, "/pub", form("message", text)).Status)
 	for _, p := range polls {
-		assert.Equal(t, text, p.receive(t, "GET").object(t)["message"])
+		assert.Equal(t, text, p.Receive(t, "GET").Object(t)["message"])
 	}
 }
 
@@ -161,9 +161,9 @@ func TestRequestsThatAreNoneAreToldSo(t *testing.T) {
 		"a header too long": {"GET / HTTP/1.1\r\nHost: chat\r\nX-Long: " + strings.Repeat("x", 30_000) + "\r\n\r\n", 431},
 	} {
 		t.Run(name, func(t *testing.T) {
-			conn := base.dial(t)
-			conn.write(t, c.request)
-			conn.receive(t, "GET").requireRefused(t, c.status)
+			conn := base.Dial(t)
+			conn.SendText(t, c.request)
+			conn.Receive(t, "GET").RequireRefused(t, c.status)
 		})
 	}
 }
@@ -176,12 +176,12 @@ func TestJSONThatIsCalledAFormIsToldTheType(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/pub", "/pub/" + fresh(), "/publish/" + fresh(), "/api/publish/" + fresh()} {
 		for _, text := range []string{`{"message":"hi"}`, " \n{\"message\":\"hi\"}", `{"message`} {
-			a := base.post(t, path, body{urlencoded, text})
-			a.requireRefused(t, 415)
-			assert.Contains(t, a.body, "application/json", path)
+			a := base.Post(t, path, typed(urlencoded, text))
+			a.RequireRefused(t, 415)
+			assert.Contains(t, a.Body, "application/json", path)
 		}
 	}
-	a := base.post(t, "/pub", body{"", `{"message":"hi"}`})
-	a.requireRefused(t, 415)
-	assert.Contains(t, a.body, "application/json")
+	a := base.Post(t, "/pub", typed("", `{"message":"hi"}`))
+	a.RequireRefused(t, 415)
+	assert.Contains(t, a.Body, "application/json")
 }

@@ -12,27 +12,27 @@ const forgets = "what is said between two polls is lost there"
 
 func TestConnectionMissesNothingBetweenItsPolls(t *testing.T) {
 	want := differs[[]string]{[]string{"b", "c"}, nil, forgets}.want(t)
-	c := base.dial(t)
-	c.hears(t, "a")
-	base.post(t, "/pub", form("message", "b"))
-	base.post(t, "/pub", form("message", "c"))
+	c := base.Dial(t)
+	hears(t, c, "a")
+	base.Post(t, "/pub", form("message", "b"))
+	base.Post(t, "/pub", form("message", "c"))
 	for _, text := range want {
-		assert.Equal(t, text, c.do(t, "GET", "/sub").object(t)["message"])
+		assert.Equal(t, text, c.Do(t, "GET", "/sub").Object(t)["message"])
 	}
-	c.hears(t, "d")
+	hears(t, c, "d")
 }
 
 func TestConnectionRemembersBeyondOtherRequests(t *testing.T) {
 	if !ours(t, forgets) {
 		return
 	}
-	c := base.dial(t)
-	c.hears(t, "a")
-	base.post(t, "/pub", form("message", "b"))
-	c.do(t, "GET", "/debug")
-	c.do(t, "GET", "/nothing")
-	assert.Equal(t, "b", c.do(t, "GET", "/sub").object(t)["message"])
-	c.hears(t, "c")
+	c := base.Dial(t)
+	hears(t, c, "a")
+	base.Post(t, "/pub", form("message", "b"))
+	c.Do(t, "GET", "/debug")
+	c.Do(t, "GET", "/nothing")
+	assert.Equal(t, "b", c.Do(t, "GET", "/sub").Object(t)["message"])
+	hears(t, c, "c")
 }
 
 func TestConnectionRemembersEachChannel(t *testing.T) {
@@ -40,23 +40,23 @@ func TestConnectionRemembersEachChannel(t *testing.T) {
 		return
 	}
 	channel := fresh()
-	c := base.dial(t)
-	c.hears(t, "a")
-	base.post(t, "/pub", form("message", "b"))
+	c := base.Dial(t)
+	hears(t, c, "a")
+	base.Post(t, "/pub", form("message", "b"))
 
-	c.send(t, "GET", "/sub/"+channel)
-	base.awaitPolling(t, 1)
-	base.say(t, channel, "1")
-	assert.Equal(t, "1", c.receive(t, "GET").object(t)["message"])
-	base.say(t, channel, "2")
+	c.Send(t, "GET", "/sub/"+channel)
+	base.AwaitPolling(t, 1)
+	say(t, base, channel, "1")
+	assert.Equal(t, "1", c.Receive(t, "GET").Object(t)["message"])
+	say(t, base, channel, "2")
 
-	assert.Equal(t, "b", c.do(t, "GET", "/sub").object(t)["message"])
-	assert.Equal(t, "2", c.do(t, "GET", "/sub/"+channel).object(t)["message"])
+	assert.Equal(t, "b", c.Do(t, "GET", "/sub").Object(t)["message"])
+	assert.Equal(t, "2", c.Do(t, "GET", "/sub/"+channel).Object(t)["message"])
 
-	base.post(t, "/pub", form("message", "c"))
-	base.say(t, channel, "3")
-	assert.Equal(t, "3", c.do(t, "GET", "/sub/"+channel).object(t)["message"])
-	assert.Equal(t, "c", c.do(t, "GET", "/sub").object(t)["message"])
+	base.Post(t, "/pub", form("message", "c"))
+	say(t, base, channel, "3")
+	assert.Equal(t, "3", c.Do(t, "GET", "/sub/"+channel).Object(t)["message"])
+	assert.Equal(t, "c", c.Do(t, "GET", "/sub").Object(t)["message"])
 }
 
 // Where no proxy is trusted, what a client invents of one changes nothing: its connection is what it is known by.
@@ -65,12 +65,12 @@ func TestInventedProxiesChangeNothing(t *testing.T) {
 		return
 	}
 	for _, format := range forwardedFormats {
-		c := base.dial(t)
-		c.hears(t, "1", fmt.Sprintf(format, freshIP()))
-		base.post(t, "/pub", form("message", "2"))
-		base.post(t, "/pub", form("message", "3"))
-		assert.Equal(t, "2", c.do(t, "GET", "/sub", fmt.Sprintf(format, freshIP())).object(t)["message"])
-		assert.Equal(t, "3", c.do(t, "GET", "/sub").object(t)["message"])
+		c := base.Dial(t)
+		hears(t, c, "1", fmt.Sprintf(format, freshIP()))
+		base.Post(t, "/pub", form("message", "2"))
+		base.Post(t, "/pub", form("message", "3"))
+		assert.Equal(t, "2", c.Do(t, "GET", "/sub", fmt.Sprintf(format, freshIP())).Object(t)["message"])
+		assert.Equal(t, "3", c.Do(t, "GET", "/sub").Object(t)["message"])
 	}
 }
 
@@ -86,18 +86,18 @@ func TestProxiedClientsAreRememberedEachForItself(t *testing.T) {
 	proxied := startServer(t, "PUBSUB_TRUSTED_HOPS=1")
 	for name, format := range forwardedFormats {
 		t.Run(name, func(t *testing.T) {
-			c := proxied.dial(t)
+			c := proxied.Dial(t)
 			ann, bob, cid := fmt.Sprintf(format, freshIP()), fmt.Sprintf(format, freshIP()), fmt.Sprintf(format, freshIP())
-			c.hears(t, "1", ann)
-			c.hears(t, "2", bob)
-			assert.Equal(t, "2", c.do(t, "GET", "/sub", ann).object(t)["message"], "ann was not asking when 2 was said")
-			c.hears(t, "3", bob)
-			proxied.post(t, "/pub", form("message", "4"))
+			hears(t, c, "1", ann)
+			hears(t, c, "2", bob)
+			assert.Equal(t, "2", c.Do(t, "GET", "/sub", ann).Object(t)["message"], "ann was not asking when 2 was said")
+			hears(t, c, "3", bob)
+			proxied.Post(t, "/pub", form("message", "4"))
 			for _, text := range []string{"3", "4"} {
-				assert.Equal(t, text, c.do(t, "GET", "/sub", ann).object(t)["message"])
+				assert.Equal(t, text, c.Do(t, "GET", "/sub", ann).Object(t)["message"])
 			}
-			assert.Equal(t, "4", c.do(t, "GET", "/sub", bob).object(t)["message"])
-			c.hears(t, "5", cid)
+			assert.Equal(t, "4", c.Do(t, "GET", "/sub", bob).Object(t)["message"])
+			hears(t, c, "5", cid)
 		})
 	}
 }
@@ -108,11 +108,11 @@ func freshIP() string {
 }
 
 // hears polls on the connection and posts the text once the poll waits; the text is what it must hear.
-func (c *conn) hears(t *testing.T, text string, headers ...string) {
+func hears(t *testing.T, c *conn, text string, headers ...string) {
 	t.Helper()
-	c.server.awaitPolling(t, 0)
-	c.send(t, "GET", "/sub", headers...)
-	c.server.awaitPolling(t, 1)
-	c.server.post(t, "/pub", form("message", text))
-	assert.Equal(t, text, c.receive(t, "GET").object(t)["message"])
+	c.Site().AwaitPolling(t, 0)
+	c.Send(t, "GET", "/sub", headers...)
+	c.Site().AwaitPolling(t, 1)
+	c.Site().Post(t, "/pub", form("message", text))
+	assert.Equal(t, text, c.Receive(t, "GET").Object(t)["message"])
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"pubsub/internal/pubsubtest"
 )
 
 // A long-silent /sub sends its header and then newlines, so that no router on the way gives it up.
@@ -21,12 +23,12 @@ func TestHeartbeat(t *testing.T) {
 	}
 	t.Parallel()
 	s := startServer(t, "PUBSUB_HEARTBEAT=50ms")
-	c := s.poll(t, "/sub")
+	c := s.Poll(t, "/sub")
 	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
-	resp, err := http.ReadResponse(c.r, &http.Request{Method: "GET"})
+	resp, err := http.ReadResponse(c.Reader(), &http.Request{Method: "GET"})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, resp.StatusCode)
-	require.Equal(t, "application/json", answer{header: resp.Header}.mediaType())
+	require.Equal(t, "application/json", answer{Header: resp.Header}.MediaType())
 
 	text := bufio.NewReader(resp.Body)
 	for range 3 {
@@ -34,15 +36,15 @@ func TestHeartbeat(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, byte('\n'), beat)
 	}
-	s.post(t, "/pub", form("message", "at last"))
+	s.Post(t, "/pub", form("message", "at last"))
 	var got map[string]any
 	rest, err := io.ReadAll(text)
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(rest, &got), "%q", rest)
 	assert.Equal(t, "at last", got["message"])
 
-	s.post(t, "/pub", form("message", "between"))
-	assert.Equal(t, "between", c.do(t, "GET", "/sub").object(t)["message"], "the connection goes on")
+	s.Post(t, "/pub", form("message", "between"))
+	assert.Equal(t, "between", c.Do(t, "GET", "/sub").Object(t)["message"], "the connection goes on")
 }
 
 func TestHeartbeatNoticesHangUps(t *testing.T) {
@@ -51,12 +53,12 @@ func TestHeartbeatNoticesHangUps(t *testing.T) {
 	}
 	t.Parallel()
 	s := startServer(t, "PUBSUB_HEARTBEAT=50ms")
-	c := s.poll(t, "/sub")
-	_, err := c.r.ReadString('\n') // the header is out
+	c := s.Poll(t, "/sub")
+	_, err := c.Reader().ReadString('\n') // the header is out
 	require.NoError(t, err)
-	s.awaitPolling(t, 1)
+	s.AwaitPolling(t, 1)
 	c.Close()
-	s.awaitPolling(t, 0)
+	s.AwaitPolling(t, 0)
 }
 
 func TestShutdownAnswersWhoeverWaits(t *testing.T) {
@@ -66,19 +68,18 @@ func TestShutdownAnswersWhoeverWaits(t *testing.T) {
 	t.Parallel()
 	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
-			p, err := start()
-			require.NoError(t, err)
-			plain, cursor := p.poll(t, "/sub"), p.poll(t, "/sub/c?since=now")
-			p.awaitPolling(t, 2)
+			p := pubsubtest.Start(t)
+			plain, cursor := p.Poll(t, "/sub"), p.Poll(t, "/sub/c?since=now")
+			p.AwaitPolling(t, 2)
 
 			stopped := make(chan error, 1)
-			go func() { stopped <- p.stop(sig) }()
-			a := plain.receive(t, "GET")
-			a.requireRefused(t, http.StatusServiceUnavailable)
-			assert.Regexp(t, `^\d+$`, a.header.Get("Retry-After"))
-			b := cursor.receive(t, "GET")
-			assert.Empty(t, b.batch(t).Messages)
-			assert.True(t, b.last, "the next poll must find another server")
+			go func() { stopped <- p.Stop(sig) }()
+			a := plain.Receive(t, "GET")
+			a.RequireRefused(t, http.StatusServiceUnavailable)
+			assert.Regexp(t, `^\d+$`, a.Header.Get("Retry-After"))
+			b := cursor.Receive(t, "GET")
+			assert.Empty(t, batchOf(t, b).Messages)
+			assert.True(t, b.Last, "the next poll must find another server")
 			require.NoError(t, <-stopped)
 		})
 	}
@@ -89,11 +90,10 @@ func TestShutdownWhileNobodyWaits(t *testing.T) {
 		return
 	}
 	t.Parallel()
-	p, err := start()
-	require.NoError(t, err)
-	idle := p.dial(t)
-	idle.do(t, "GET", "/debug")
+	p := pubsubtest.Start(t)
+	idle := p.Dial(t)
+	idle.Do(t, "GET", "/debug")
 	began := time.Now()
-	require.NoError(t, p.stop(syscall.SIGTERM))
+	require.NoError(t, p.Stop(syscall.SIGTERM))
 	assert.Less(t, time.Since(began), 2*time.Second, "an idle connection does not hold up the end")
 }

@@ -13,27 +13,27 @@ import (
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "FOO"}
 
 // requireMethod asks for a 405 that names the methods to use instead.
-func (a answer) requireMethod(t *testing.T, used string, instead ...string) {
+func requireMethod(t *testing.T, a answer, used string, instead ...string) {
 	t.Helper()
-	require.Equal(t, http.StatusMethodNotAllowed, a.status, a.body)
-	allow := strings.FieldsFunc(a.header.Get("Allow"), func(r rune) bool { return r == ',' || r == ' ' })
+	require.Equal(t, http.StatusMethodNotAllowed, a.Status, a.Body)
+	allow := strings.FieldsFunc(a.Header.Get("Allow"), func(r rune) bool { return r == ',' || r == ' ' })
 	assert.Subset(t, allow, instead)
 	assert.NotContains(t, allow, used)
 	if *profile == pubsub && used != "HEAD" {
-		a.requireRefused(t, http.StatusMethodNotAllowed)
+		a.RequireRefused(t, http.StatusMethodNotAllowed)
 	}
 }
 
 func TestEveryMethodOnThePagesAndFiles(t *testing.T) {
-	for _, path := range []string{"/", base.linked(t, stylesheetLink), base.linked(t, scriptLink), "/debug"} {
+	for _, path := range []string{"/", linked(t, base, stylesheetLink), linked(t, base, scriptLink), "/debug"} {
 		for _, method := range methods {
 			t.Run(method+path, func(t *testing.T) {
-				a := base.dial(t).do(t, method, path, "Connection: close")
+				a := base.Dial(t).Do(t, method, path, "Connection: close")
 				if method == "GET" || method == "HEAD" {
-					assert.Equal(t, http.StatusOK, a.status)
+					assert.Equal(t, http.StatusOK, a.Status)
 					return
 				}
-				a.requireMethod(t, method, "GET")
+				requireMethod(t, a, method, "GET")
 			})
 		}
 	}
@@ -46,8 +46,8 @@ func TestEveryMethodOnWhatIsNotThere(t *testing.T) {
 		if method == "GET" || method == "HEAD" {
 			want = same(http.StatusNotFound)
 		}
-		a := base.dial(t).do(t, method, "/nothing-here", "Connection: close")
-		assert.Equal(t, want.want(t), a.status, method)
+		a := base.Dial(t).Do(t, method, "/nothing-here", "Connection: close")
+		assert.Equal(t, want.want(t), a.Status, method)
 	}
 }
 
@@ -59,12 +59,12 @@ func TestEveryMethodOnPub(t *testing.T) {
 			if method == "GET" || method == "HEAD" {
 				want = differs[int]{http.StatusMethodNotAllowed, http.StatusNotFound, why}
 			}
-			a := base.dial(t).do(t, method, "/pub", "Connection: close")
+			a := base.Dial(t).Do(t, method, "/pub", "Connection: close")
 			if want.want(t) == http.StatusNotFound {
-				assert.Equal(t, http.StatusNotFound, a.status)
+				assert.Equal(t, http.StatusNotFound, a.Status)
 				return
 			}
-			a.requireMethod(t, method, "POST")
+			requireMethod(t, a, method, "POST")
 		})
 	}
 }
@@ -75,7 +75,7 @@ func TestEveryMethodOnSub(t *testing.T) {
 			continue
 		}
 		t.Run(method, func(t *testing.T) {
-			base.dial(t).do(t, method, "/sub", "Connection: close").requireMethod(t, method, "GET")
+			requireMethod(t, base.Dial(t).Do(t, method, "/sub", "Connection: close"), method, "GET")
 		})
 	}
 }
@@ -83,17 +83,17 @@ func TestEveryMethodOnSub(t *testing.T) {
 func TestHeadOfSub(t *testing.T) {
 	want := differs[int]{http.StatusMethodNotAllowed, http.StatusOK,
 		"the original waits for a message and then drops it, as HEAD has no body"}.want(t)
-	base.awaitPolling(t, 0)
-	c := base.dial(t)
-	c.send(t, "HEAD", "/sub", "Connection: close")
+	base.AwaitPolling(t, 0)
+	c := base.Dial(t)
+	c.Send(t, "HEAD", "/sub", "Connection: close")
 	if want == http.StatusOK {
-		base.awaitPolling(t, 1)
-		base.post(t, "/pub", form("message", fresh()))
+		base.AwaitPolling(t, 1)
+		base.Post(t, "/pub", form("message", fresh()))
 	}
-	a := c.receive(t, "HEAD")
-	assert.Equal(t, want, a.status)
-	assert.Empty(t, a.body)
-	base.awaitPolling(t, 0)
+	a := c.Receive(t, "HEAD")
+	assert.Equal(t, want, a.Status)
+	assert.Empty(t, a.Body)
+	base.AwaitPolling(t, 0)
 }
 
 func TestEveryMethodOnTheOtherAPIs(t *testing.T) {
@@ -111,7 +111,7 @@ func TestEveryMethodOnTheOtherAPIs(t *testing.T) {
 				continue
 			}
 			t.Run(method+path, func(t *testing.T) {
-				base.dial(t).do(t, method, path, "Connection: close").requireMethod(t, method, allowed)
+				requireMethod(t, base.Dial(t).Do(t, method, path, "Connection: close"), method, allowed)
 			})
 		}
 	}

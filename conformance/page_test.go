@@ -15,34 +15,34 @@ var (
 )
 
 // linked is the path of the page's first link of that kind: the two servers name their files differently.
-func (s server) linked(t *testing.T, link *regexp.Regexp) string {
+func linked(t *testing.T, s site, link *regexp.Regexp) string {
 	t.Helper()
-	found := link.FindStringSubmatch(s.get(t, "/").body)
+	found := link.FindStringSubmatch(s.Get(t, "/").Body)
 	require.NotNil(t, found, "the page has no %v", link)
 	ref, err := url.Parse(found[1])
 	require.NoError(t, err)
-	return s.url.JoinPath("/").ResolveReference(ref).RequestURI()
+	return s.URL.JoinPath("/").ResolveReference(ref).RequestURI()
 }
 
 func TestPageIsTheChat(t *testing.T) {
-	a := base.get(t, "/")
-	require.Equal(t, 200, a.status)
-	assert.Equal(t, "text/html", a.mediaType())
+	a := base.Get(t, "/")
+	require.Equal(t, 200, a.Status)
+	assert.Equal(t, "text/html", a.MediaType())
 	for _, id := range []string{"chatform", "nick", "message", "send", "conversation"} {
-		assert.Regexp(t, `<\w+[^>]*\bid="`+id+`"`, a.body)
+		assert.Regexp(t, `<\w+[^>]*\bid="`+id+`"`, a.Body)
 	}
 }
 
 func TestPageIgnoresAQuery(t *testing.T) {
-	assert.Equal(t, 200, base.get(t, "/?from=somewhere").status)
+	assert.Equal(t, 200, base.Get(t, "/?from=somewhere").Status)
 }
 
 func TestHeadOfThePage(t *testing.T) {
-	get, head := base.get(t, "/"), base.do(t, "HEAD", "/", body{})
-	require.Equal(t, 200, head.status)
-	assert.Empty(t, head.body)
-	assert.Equal(t, get.header.Get("Content-Type"), head.header.Get("Content-Type"))
-	assert.Equal(t, get.header.Get("Content-Length"), head.header.Get("Content-Length"))
+	get, head := base.Get(t, "/"), base.Do(t, "HEAD", "/", nothing)
+	require.Equal(t, 200, head.Status)
+	assert.Empty(t, head.Body)
+	assert.Equal(t, get.Header.Get("Content-Type"), head.Header.Get("Content-Type"))
+	assert.Equal(t, get.Header.Get("Content-Length"), head.Header.Get("Content-Length"))
 }
 
 func TestPageFindsItsFiles(t *testing.T) {
@@ -50,9 +50,9 @@ func TestPageFindsItsFiles(t *testing.T) {
 		stylesheetLink: "text/css",
 		scriptLink:     "text/javascript",
 	} {
-		a := base.get(t, base.linked(t, link))
-		assert.Equal(t, 200, a.status, media)
-		assert.Equal(t, media, a.mediaType())
-		assert.NotEmpty(t, a.body, media)
+		a := base.Get(t, linked(t, base, link))
+		assert.Equal(t, 200, a.Status, media)
+		assert.Equal(t, media, a.MediaType())
+		assert.NotEmpty(t, a.Body, media)
 	}
 }

@@ -47,49 +47,49 @@ var publishCases = []struct {
 	body        body
 	want        differs[outcome]
 }{
-	{"query", "nick=ann&message=hi", body{}, same(heard("ann", "hi"))},
+	{"query", "nick=ann&message=hi", nothing, same(heard("ann", "hi"))},
 	{"form", "", form("nick", "ann", "message", "hi"), same(heard("ann", "hi"))},
 	{"multipart", "", parts("nick", "ann", "message", "hi"), same(heard("ann", "hi"))},
-	{"form with charset", "", body{urlencoded + "; charset=UTF-8", "nick=ann&message=hi"}, same(heard("ann", "hi"))},
-	{"form without a content type", "", body{"", "nick=ann&message=hi"}, same(heard("ann", "hi"))},
+	{"form with charset", "", typed(urlencoded+"; charset=UTF-8", "nick=ann&message=hi"), same(heard("ann", "hi"))},
+	{"form without a content type", "", typed("", "nick=ann&message=hi"), same(heard("ann", "hi"))},
 	{"form over query", "nick=q&message=q", form("nick", "f", "message", "f"), same(heard("f", "f"))},
 	{"multipart over query", "nick=q&message=q", parts("nick", "f", "message", "f"), same(heard("f", "f"))},
 	{"half from each", "nick=q", form("message", "f"), same(heard("q", "f"))},
 	{"half from each, multipart", "message=q", parts("nick", "f"), same(heard("f", "q"))},
-	{"last of a repeated name, query", "message=a&message=b", body{}, same(heard(nil, "b"))},
-	{"last of a repeated name, form", "", body{urlencoded, "message=a&message=b"}, same(heard(nil, "b"))},
+	{"last of a repeated name, query", "message=a&message=b", nothing, same(heard(nil, "b"))},
+	{"last of a repeated name, form", "", typed(urlencoded, "message=a&message=b"), same(heard(nil, "b"))},
 	{"last of a repeated name, multipart", "", parts("message", "a", "message", "b"), same(heard(nil, "b"))},
 	{"nick missing", "", form("message", "hi"), same(heard(nil, "hi"))},
 	{"nick empty", "", form("nick", "", "message", "hi"), same(heard("", "hi"))},
 	{"other fields", "", form("nick", "ann", "message", "hi", "color", "red"), same(heard("ann", "hi"))},
-	{"plus and percent, query", "message=a+b%20c%2B", body{}, same(heard(nil, "a b c+"))},
-	{"plus and percent, form", "", body{urlencoded, "message=a+b%20c%2B"}, same(heard(nil, "a b c+"))},
-	{"semicolon in a form", "", body{urlencoded, "message=a;nick=b"}, same(heard(nil, "a;nick=b"))},
-	{"semicolon in a query", "message=a;nick=b", body{}, same(heard(nil, "a;nick=b"))},
+	{"plus and percent, query", "message=a+b%20c%2B", nothing, same(heard(nil, "a b c+"))},
+	{"plus and percent, form", "", typed(urlencoded, "message=a+b%20c%2B"), same(heard(nil, "a b c+"))},
+	{"semicolon in a form", "", typed(urlencoded, "message=a;nick=b"), same(heard(nil, "a;nick=b"))},
+	{"semicolon in a query", "message=a;nick=b", nothing, same(heard(nil, "a;nick=b"))},
 	{"markup is text", "", form("nick", markup, "message", markup), same(heard(markup, markup))},
-	{"control characters", controlsQuery, body{}, same(heard(nil, controls))},
+	{"control characters", controlsQuery, nothing, same(heard(nil, controls))},
 	{"line breaks in multipart", "", parts("message", "a\r\nb"), same(heard(nil, "a\r\nb"))},
 	{"long", "", form("message", strings.Repeat("x", 10_000)), same(heard(nil, strings.Repeat("x", 10_000)))},
 
 	{"UTF-8 in multipart", "", parts("nick", greeting, "message", greeting), same(heard(greeting, greeting))},
-	{"UTF-8 in a form", "", body{urlencoded, formOfUTF8},
+	{"UTF-8 in a form", "", typed(urlencoded, formOfUTF8),
 		differs[outcome]{heard(nil, greeting), heard(nil, latin1(greeting)), whyUTF8}},
-	{"UTF-8 in a query", formOfUTF8, body{},
+	{"UTF-8 in a query", formOfUTF8, nothing,
 		differs[outcome]{heard(nil, greeting), heard(nil, latin1(greeting)), whyUTF8}},
-	{"bare UTF-8 in a form", "", body{urlencoded, "message=" + greeting},
+	{"bare UTF-8 in a form", "", typed(urlencoded, "message="+greeting),
 		differs[outcome]{heard(nil, greeting), heard(nil, latin1(greeting)), whyUTF8}},
 
-	{"nothing", "", body{}, differs[outcome]{refused(400), heard(nil, nil), whyNoMessage}},
+	{"nothing", "", nothing, differs[outcome]{refused(400), heard(nil, nil), whyNoMessage}},
 	{"nick alone", "", form("nick", "ann"), differs[outcome]{refused(400), heard("ann", nil), whyNoMessage}},
 	{"message empty", "", form("message", ""), differs[outcome]{refused(400), heard(nil, ""), whyNoMessage}},
 	{"empty form over query", "message=q", form("message", ""),
 		differs[outcome]{refused(400), heard(nil, ""), whyNoMessage}},
-	{"message as a file", "", body{"multipart/form-data; boundary=b", attachedFile},
+	{"message as a file", "", typed("multipart/form-data; boundary=b", attachedFile),
 		differs[outcome]{refused(400), heard(nil, nil), whyNoMessage}},
-	{"bad percent in a query", "message=a%ZZb", body{}, differs[outcome]{refused(400), heard(nil, "a%ZZb"), whyPercent}},
-	{"bad percent in a form", "", body{urlencoded, "message=a%ZZb"},
+	{"bad percent in a query", "message=a%ZZb", nothing, differs[outcome]{refused(400), heard(nil, "a%ZZb"), whyPercent}},
+	{"bad percent in a form", "", typed(urlencoded, "message=a%ZZb"),
 		differs[outcome]{refused(400), heard(nil, "a%ZZb"), whyPercent}},
-	{"plain text", "", body{"text/plain", "message=hi"}, differs[outcome]{refused(415), heard(nil, "hi"), whyType}},
+	{"plain text", "", typed("text/plain", "message=hi"), differs[outcome]{refused(415), heard(nil, "hi"), whyType}},
 	{"beyond the limit", "", form("message", strings.Repeat("x", 60_000)),
 		differs[outcome]{refused(413), heard(nil, strings.Repeat("x", 60_000)), whyLimit}},
 
@@ -99,7 +99,7 @@ var publishCases = []struct {
 		differs[outcome]{heard(nil, "hi"), heard(nil, nil), whyJSON}},
 	{"JSON in UTF-8 and escapes", "", jsonText(`{"message": "h` + "é" + `llo \u20ac\ud83d\ude00"}`),
 		differs[outcome]{heard(nil, greeting), heard(nil, nil), whyJSON}},
-	{"JSON with charset", "", body{"application/json; charset=utf-8", `{"message": "hi"}`},
+	{"JSON with charset", "", typed("application/json; charset=utf-8", `{"message": "hi"}`),
 		differs[outcome]{heard(nil, "hi"), heard(nil, nil), whyJSON}},
 	{"JSON over query", "nick=q&message=q", jsonText(`{"nick": "ann", "message": "hi"}`),
 		differs[outcome]{heard("ann", "hi"), heard("q", "q"), whyJSON}},
@@ -109,19 +109,19 @@ func TestPublish(t *testing.T) {
 	for _, c := range publishCases {
 		t.Run(c.name, func(t *testing.T) {
 			want := c.want.want(t)
-			poll := base.polls(t, 1, "/sub")[0]
-			a := base.post(t, "/pub?"+c.query, c.body)
+			poll := base.Polls(t, 1, "/sub")[0]
+			a := base.Post(t, "/pub?"+c.query, c.body)
 
 			if want.status != http.StatusOK {
-				a.requireRefused(t, want.status)
+				a.RequireRefused(t, want.status)
 				// What the poll hears is the next post: the refused one was not published.
 				marker := fresh()
-				base.post(t, "/pub", form("message", marker))
+				base.Post(t, "/pub", form("message", marker))
 				want = heard(nil, marker)
 			} else {
-				assert.Equal(t, "sent", a.object(t)["status"])
+				assert.Equal(t, "sent", a.Object(t)["status"])
 			}
-			got := poll.receive(t, "GET").object(t)
+			got := poll.Receive(t, "GET").Object(t)
 			require.Contains(t, got, "nick")
 			assert.Equal(t, want.nick, got["nick"])
 			assert.Equal(t, want.message, got["message"])
@@ -130,6 +130,6 @@ func TestPublish(t *testing.T) {
 }
 
 func TestPublishAnswersAlsoWhenNobodyListens(t *testing.T) {
-	base.awaitPolling(t, 0)
-	assert.Equal(t, "sent", base.post(t, "/pub", form("message", fresh())).object(t)["status"])
+	base.AwaitPolling(t, 0)
+	assert.Equal(t, "sent", base.Post(t, "/pub", form("message", fresh())).Object(t)["status"])
 }

@@ -12,46 +12,46 @@ import (
 )
 
 func TestStaticFile(t *testing.T) {
-	name := base.linked(t, stylesheetLink)
-	get, head := base.get(t, name), base.do(t, "HEAD", name, body{})
+	name := linked(t, base, stylesheetLink)
+	get, head := base.Get(t, name), base.Do(t, "HEAD", name, nothing)
 
-	require.Equal(t, http.StatusOK, get.status)
-	assert.Equal(t, "text/css", get.mediaType())
-	assert.Equal(t, fmt.Sprint(len(get.body)), get.header.Get("Content-Length"))
-	assert.Equal(t, "bytes", get.header.Get("Accept-Ranges"))
-	assert.Equal(t, get.body, base.get(t, name+"?x=1").body, "a query does not matter")
+	require.Equal(t, http.StatusOK, get.Status)
+	assert.Equal(t, "text/css", get.MediaType())
+	assert.Equal(t, fmt.Sprint(len(get.Body)), get.Header.Get("Content-Length"))
+	assert.Equal(t, "bytes", get.Header.Get("Accept-Ranges"))
+	assert.Equal(t, get.Body, base.Get(t, name+"?x=1").Body, "a query does not matter")
 
-	assert.Equal(t, http.StatusOK, head.status)
-	assert.Empty(t, head.body)
+	assert.Equal(t, http.StatusOK, head.Status)
+	assert.Empty(t, head.Body)
 	for _, field := range []string{"Content-Type", "Content-Length", "Last-Modified", "Etag", "Accept-Ranges"} {
-		assert.Equal(t, get.header.Get(field), head.header.Get(field), field)
+		assert.Equal(t, get.Header.Get(field), head.Header.Get(field), field)
 	}
 }
 
 func TestStaticFileNotModified(t *testing.T) {
-	name := base.linked(t, stylesheetLink)
-	whole := base.get(t, name)
-	etag, modified := whole.header.Get("Etag"), whole.header.Get("Last-Modified")
+	name := linked(t, base, stylesheetLink)
+	whole := base.Get(t, name)
+	etag, modified := whole.Header.Get("Etag"), whole.Header.Get("Last-Modified")
 	require.NotEmpty(t, etag+modified, "nothing to ask with")
 
 	if etag != "" {
-		a := base.get(t, name, "If-None-Match: "+etag)
-		assert.Equal(t, http.StatusNotModified, a.status)
-		assert.Empty(t, a.body)
-		assert.Equal(t, http.StatusNotModified, base.do(t, "HEAD", name, body{}, "If-None-Match: "+etag).status)
-		assert.Equal(t, whole.body, base.get(t, name, `If-None-Match: "another"`).body)
+		a := base.Get(t, name, "If-None-Match: "+etag)
+		assert.Equal(t, http.StatusNotModified, a.Status)
+		assert.Empty(t, a.Body)
+		assert.Equal(t, http.StatusNotModified, base.Do(t, "HEAD", name, nothing, "If-None-Match: "+etag).Status)
+		assert.Equal(t, whole.Body, base.Get(t, name, `If-None-Match: "another"`).Body)
 	}
 	if modified != "" {
-		a := base.get(t, name, "If-Modified-Since: "+modified)
-		assert.Equal(t, http.StatusNotModified, a.status)
-		assert.Empty(t, a.body)
-		assert.Equal(t, whole.body, base.get(t, name, "If-Modified-Since: Thu, 01 Jan 2004 00:00:00 GMT").body)
+		a := base.Get(t, name, "If-Modified-Since: "+modified)
+		assert.Equal(t, http.StatusNotModified, a.Status)
+		assert.Empty(t, a.Body)
+		assert.Equal(t, whole.Body, base.Get(t, name, "If-Modified-Since: Thu, 01 Jan 2004 00:00:00 GMT").Body)
 	}
 }
 
 func TestStaticFileRanges(t *testing.T) {
-	name := base.linked(t, stylesheetLink)
-	whole := base.get(t, name).body
+	name := linked(t, base, stylesheetLink)
+	whole := base.Get(t, name).Body
 	size := len(whole)
 	require.Greater(t, size, 10)
 
@@ -61,32 +61,32 @@ func TestStaticFileRanges(t *testing.T) {
 		"-5":                          {size - 5, size},
 		fmt.Sprintf("5-%d", size+100): {5, size},
 	} {
-		a := base.get(t, name, "Range: bytes="+asked)
-		assert.Equal(t, http.StatusPartialContent, a.status, asked)
-		assert.Equal(t, whole[want.from:want.to], a.body, asked)
-		assert.Equal(t, fmt.Sprintf("bytes %d-%d/%d", want.from, want.to-1, size), a.header.Get("Content-Range"), asked)
+		a := base.Get(t, name, "Range: bytes="+asked)
+		assert.Equal(t, http.StatusPartialContent, a.Status, asked)
+		assert.Equal(t, whole[want.from:want.to], a.Body, asked)
+		assert.Equal(t, fmt.Sprintf("bytes %d-%d/%d", want.from, want.to-1, size), a.Header.Get("Content-Range"), asked)
 	}
-	beyond := base.get(t, name, fmt.Sprintf("Range: bytes=%d-", size+1))
-	assert.Equal(t, http.StatusRequestedRangeNotSatisfiable, beyond.status)
+	beyond := base.Get(t, name, fmt.Sprintf("Range: bytes=%d-", size+1))
+	assert.Equal(t, http.StatusRequestedRangeNotSatisfiable, beyond.Status)
 
 	several := differs[string]{"multipart/byteranges", "text/css",
 		"Bottle serves the first range alone; net/http serves each that is asked for"}
-	assert.Equal(t, several.want(t), base.get(t, name, "Range: bytes=0-1,3-4").mediaType())
+	assert.Equal(t, several.want(t), base.Get(t, name, "Range: bytes=0-1,3-4").MediaType())
 }
 
 func TestNoSuchFile(t *testing.T) {
-	css := base.linked(t, stylesheetLink)
+	css := linked(t, base, stylesheetLink)
 	upper := path.Dir(css) + strings.ToUpper(path.Base(css))
 	for _, name := range []string{"/nothing", upper, "/static" + css, "/SUB", "/sub/", "/pub/", "/debug/", "/templates/index.html", "/.git/config"} {
-		assert.Equal(t, http.StatusNotFound, base.get(t, name).status, name)
+		assert.Equal(t, http.StatusNotFound, base.Get(t, name).Status, name)
 	}
 	slash := differs[int]{http.StatusNotFound, http.StatusOK, "Bottle drops the slash; a file is not a folder"}
-	assert.Equal(t, slash.want(t), base.get(t, css+"/").status)
+	assert.Equal(t, slash.want(t), base.Get(t, css+"/").Status)
 }
 
 // The names are of files that exist beside static/ on one server or the other, or on any machine.
 func TestPathsThatTryToLeaveTheFolder(t *testing.T) {
-	name := path.Base(base.linked(t, stylesheetLink))
+	name := path.Base(linked(t, base, stylesheetLink))
 	for _, target := range []string{
 		"/.", "/..", "/../", "/./",
 		"/../go.mod", "/../main.go", "/../app.py", "/../templates/index.html", "/../static",
@@ -98,12 +98,12 @@ func TestPathsThatTryToLeaveTheFolder(t *testing.T) {
 		"//etc/passwd", "/%2fetc/passwd", "/../../../../../../../etc/passwd",
 		"/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
 		"/\x00", "/%00", "/" + name + "\x00", "/" + name + "%00", "/" + name + "%00.html", "/../app.py%00.css",
-		"http://" + base.url.Host + "/../go.mod", "http://" + base.url.Host + "/../app.py",
+		"http://" + base.URL.Host + "/../go.mod", "http://" + base.URL.Host + "/../app.py",
 		"../app.py", "../go.mod",
 	} {
-		a := base.dial(t).do(t, "GET", target, "Connection: close")
+		a := base.Dial(t).Do(t, "GET", target, "Connection: close")
 		// Never a redirect either: what it led to would only be tried next.
-		assert.Contains(t, []int{400, 403, 404}, a.status, "%q", target)
+		assert.Contains(t, []int{400, 403, 404}, a.Status, "%q", target)
 	}
-	assert.Equal(t, http.StatusOK, base.get(t, "/").status, "the server lives")
+	assert.Equal(t, http.StatusOK, base.Get(t, "/").Status, "the server lives")
 }

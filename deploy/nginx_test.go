@@ -3,7 +3,7 @@
 //	go test ./deploy                             # nginx comes from PATH or /usr/sbin
 //	go test ./deploy -run LongPoll -long -v      # with a poll of 65 seconds instead of a fast clock
 //
-// processes_test.go starts and stops them, client_test.go polls.
+// processes_test.go starts them, with the package internal/pubsubtest.
 package deploy_test
 
 import (
@@ -18,11 +18,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"pubsub/internal/pubsubtest"
 )
 
 const crowd = 50
@@ -30,14 +33,14 @@ const crowd = 50
 func TestFloodReachesCursorClients(t *testing.T) {
 	const publishers, each = 4, 100 // together fewer than the history keeps
 	s := startServer(t)
-	addr, _ := startNginx(t, s.addr)
+	addr, _ := startNginx(t, s.Addr())
 	var clients, posts sync.WaitGroup
 	for range crowd {
 		c := newClient(t, addr, "127.0.0.1")
-		cursor := c.now()
+		cursor := c.Now()
 		clients.Go(func() {
 			for seen := uint64(0); seen < publishers*each; {
-				page, ok := c.page("/sub?since=" + cursor)
+				page, ok := c.Page("/sub?since=" + cursor)
 				if !ok || !assert.Nil(t, page.Gap) {
 					return
 				}
@@ -55,7 +58,7 @@ func TestFloodReachesCursorClients(t *testing.T) {
 		c := newClient(t, addr, "127.0.0.1")
 		posts.Go(func() {
 			for range each {
-				c.publish("hi")
+				c.Publish("hi")
 			}
 		})
 	}
@@ -68,23 +71,23 @@ func TestFloodReachesCursorClients(t *testing.T) {
 func TestFloodReachesPlainClients(t *testing.T) {
 	const messages = 200
 	s := startServer(t)
-	addr, _ := startNginx(t, s.addr)
+	addr, _ := startNginx(t, s.Addr())
 	var clients sync.WaitGroup
 	for range crowd {
 		c := newClient(t, addr, "127.0.0.1")
 		clients.Go(func() {
 			for want := range uint64(messages) {
-				if m, ok := c.message("/sub"); !ok || !assert.Equal(t, want+1, m.ID) {
+				if m, ok := c.Message("/sub"); !ok || !assert.Equal(t, want+1, m.ID) {
 					return
 				}
 			}
-			assert.Equal(t, int64(1), c.dials.Load(), "a client keeps its connection")
+			assert.Equal(t, int64(1), c.Dials(), "a client keeps its connection")
 		})
 	}
-	s.polling(crowd)
+	s.AwaitPolling(t, crowd)
 	publisher := newClient(t, addr, "127.0.0.1")
 	for range messages {
-		publisher.publish("hi")
+		publisher.Publish("hi")
 	}
 	clients.Wait()
 }
@@ -92,7 +95,7 @@ func TestFloodReachesPlainClients(t *testing.T) {
 // The last client's place is not the next one's. Behind an address translator, ports come again soon.
 func TestPortThatComesAgainIsAnotherClient(t *testing.T) {
 	s := startServer(t)
-	addr, _ := startNginx(t, s.addr)
+	addr, _ := startNginx(t, s.Addr())
 	publisher := newClient(t, addr, "127.0.0.1")
 	poll := func(from net.Addr) net.Conn {
 		conn, err := (&net.Dialer{LocalAddr: from}).DialContext(t.Context(), "tcp", addr)
@@ -102,65 +105,65 @@ func TestPortThatComesAgainIsAnotherClient(t *testing.T) {
 		require.NoError(t, conn.(*net.TCPConn).SetLinger(0)) // the port is free at once
 		_, err = io.WriteString(conn, "GET /sub HTTP/1.1\r\nHost: chat\r\n\r\n")
 		require.NoError(t, err)
-		s.polling(1)
+		s.AwaitPolling(t, 1)
 		return conn
 	}
 	hears := func(conn net.Conn, id uint64) {
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		require.NoError(t, err)
 		defer resp.Body.Close()
-		var m message
+		var m pubsubtest.Message
 		require.NoError(t, json.NewDecoder(resp.Body).Decode(&m))
 		require.Equal(t, id, m.ID)
 		require.NoError(t, conn.Close())
 	}
 	first := poll(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 3)}) // whose ports nobody else takes meanwhile
-	publisher.publish("1")
+	publisher.Publish("1")
 	hears(first, 1)
-	publisher.publish("2")
+	publisher.Publish("2")
 	second := poll(first.LocalAddr())
-	publisher.publish("3")
+	publisher.Publish("3")
 	hears(second, 3)
 }
 
 func TestLimitsGoByTheClientsAddress(t *testing.T) {
 	s := startServer(t, "PUBSUB_MAX_POLLS_PER_ADDRESS=1", "PUBSUB_PUBLISH_RATE=0.001", "PUBSUB_PUBLISH_BURST=1")
-	addr, _ := startNginx(t, s.addr)
+	addr, _ := startNginx(t, s.Addr())
 	const poll = "/sub?since=now"
 	here, there := newClient(t, addr, "127.0.0.1"), newClient(t, addr, "127.0.0.2")
 	var answered sync.WaitGroup
 	defer answered.Wait()
-	getsOne := func(c *client) func() {
+	getsOne := func(c *pubsubtest.Client) func() {
 		return func() {
-			page, _ := c.page(poll)
+			page, _ := c.Page(poll)
 			assert.Len(t, page.Messages, 1)
 		}
 	}
 	answered.Go(getsOne(here))
-	s.polling(1)
+	s.AwaitPolling(t, 1)
 
 	for _, spoofed := range []string{"", "10.1.2.3", "10.1.2.3, 10.3.2.1", "127.0.0.2"} {
 		c := newClient(t, addr, "127.0.0.1")
 		if spoofed != "" {
-			c.header.Set("X-Forwarded-For", spoofed)
-			c.header.Set("Forwarded", "for="+spoofed)
-			c.header.Set("X-Real-IP", spoofed)
+			c.Header.Set("X-Forwarded-For", spoofed)
+			c.Header.Set("Forwarded", "for="+spoofed)
+			c.Header.Set("X-Real-IP", spoofed)
 		}
-		status, header, body := c.do(http.MethodGet, poll)
+		status, header, body := c.Do(http.MethodGet, poll)
 		assert.Equal(t, http.StatusTooManyRequests, status)
 		assert.NotEmpty(t, header.Get("Retry-After"))
 		assert.Contains(t, body, "1 polls are pending from your address")
 	}
 	answered.Go(getsOne(there))
-	s.polling(2)
+	s.AwaitPolling(t, 2)
 
 	for i, want := range []int{http.StatusOK, http.StatusTooManyRequests} {
 		c := newClient(t, addr, "127.0.0.1")
-		c.header.Set("X-Forwarded-For", fmt.Sprint("10.1.2.", i))
-		status, _, body := c.do(http.MethodPost, "/pub?message=hi")
+		c.Header.Set("X-Forwarded-For", fmt.Sprint("10.1.2.", i))
+		status, _, body := c.Do(http.MethodPost, "/pub?message=hi")
 		assert.Equal(t, want, status, body)
 	}
-	newClient(t, addr, "127.0.0.2").publish("another address has its own rate")
+	newClient(t, addr, "127.0.0.2").Publish("another address has its own rate")
 }
 
 func TestHeartbeatIsNotHeldBack(t *testing.T) {
@@ -170,8 +173,8 @@ func TestHeartbeatIsNotHeldBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startServer(t, "PUBSUB_HEARTBEAT=200ms")
-			addr, _ := startNginx(t, s.addr, replace(t, "proxy_buffering off;", "proxy_buffering "+buffering+";"))
-			resp, err := newClient(t, addr, "127.0.0.1").send(http.MethodGet, "/sub")
+			addr, _ := startNginx(t, s.Addr(), replace(t, "proxy_buffering off;", "proxy_buffering "+buffering+";"))
+			resp, err := newClient(t, addr, "127.0.0.1").Send(http.MethodGet, "/sub")
 			require.NoError(t, err)
 			defer resp.Body.Close()
 			answer := bufio.NewReader(resp.Body)
@@ -180,10 +183,10 @@ func TestHeartbeatIsNotHeldBack(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, "\n", string(beat))
 			}
-			newClient(t, addr, "127.0.0.1").publish("the same answer goes on")
-			var m message
+			newClient(t, addr, "127.0.0.1").Publish("the same answer goes on")
+			var m pubsubtest.Message
 			require.NoError(t, json.NewDecoder(answer).Decode(&m))
-			require.Equal(t, message{1, "the same answer goes on"}, m)
+			require.Equal(t, pubsubtest.Message{ID: 1, Message: "the same answer goes on"}, m)
 		})
 	}
 }
@@ -196,25 +199,25 @@ func TestLongPollIsNotCut(t *testing.T) {
 		second, fast = time.Second/30, clock30TimesAsFast
 	}
 	s := startServer(t, "PUBSUB_HEARTBEAT=0") // nothing but nginx's settings keeps it up
-	addr, _ := startNginx(t, s.addr, fast)
-	hasty, _ := startNginx(t, s.addr, replace(t, "proxy_read_timeout 120s;", "proxy_read_timeout 60s;"), fast)
+	addr, _ := startNginx(t, s.Addr(), fast)
+	hasty, _ := startNginx(t, s.Addr(), replace(t, "proxy_read_timeout 120s;", "proxy_read_timeout 60s;"), fast)
 	var clients sync.WaitGroup
 	defer clients.Wait()
 	began := time.Now()
-	answered := make(chan message, 1)
+	answered := make(chan pubsubtest.Message, 1)
 	clients.Go(func() {
-		m, _ := newClient(t, addr, "127.0.0.1").message("/sub")
+		m, _ := newClient(t, addr, "127.0.0.1").Message("/sub")
 		answered <- m
 	})
 	clients.Go(func() {
-		page, _ := newClient(t, addr, "127.0.0.1").page(fmt.Sprint("/sub/silent?since=now&timeout=", (60 * second).Seconds()))
+		page, _ := newClient(t, addr, "127.0.0.1").Page(fmt.Sprint("/sub/silent?since=now&timeout=", (60 * second).Seconds()))
 		assert.Empty(t, page.Messages)
 		assert.GreaterOrEqual(t, time.Since(began), 60*second)
 		t.Logf("the poll with a cursor was answered after %v", time.Since(began).Round(time.Millisecond))
 	})
 	// That the time was long enough to tell: nginx's own limit does cut such a poll.
 	clients.Go(func() {
-		status, _, _ := newClient(t, hasty, "127.0.0.1").do(http.MethodGet, "/sub/silent")
+		status, _, _ := newClient(t, hasty, "127.0.0.1").Do(http.MethodGet, "/sub/silent")
 		assert.Equal(t, http.StatusServiceUnavailable, status)
 		t.Logf("with nginx's own limit a plain poll was cut after %v", time.Since(began).Round(time.Millisecond))
 	})
@@ -223,8 +226,8 @@ func TestLongPollIsNotCut(t *testing.T) {
 		require.Fail(t, "the poll ended early", "%v", early)
 	case <-time.After(65 * second):
 	}
-	newClient(t, addr, "127.0.0.1").publish("at last")
-	assert.Equal(t, message{1, "at last"}, <-answered)
+	newClient(t, addr, "127.0.0.1").Publish("at last")
+	assert.Equal(t, pubsubtest.Message{ID: 1, Message: "at last"}, <-answered)
 	t.Logf("the plain poll was answered after %v", time.Since(began).Round(time.Millisecond))
 }
 
@@ -242,21 +245,21 @@ func clock30TimesAsFast(conf string) string {
 func TestServerRestarts(t *testing.T) {
 	const each = 5
 	s := startServer(t)
-	addr, _ := startNginx(t, s.addr)
+	addr, _ := startNginx(t, s.Addr())
 	publisher := newClient(t, addr, "127.0.0.1")
 	var clients sync.WaitGroup
 	for range crowd {
 		c := newClient(t, addr, "127.0.0.1")
-		cursor := c.now()
+		cursor := c.Now()
 		clients.Go(func() {
 			for restarts, seen := 0, uint64(0); restarts == 0 || seen < each; {
-				status, header, body := c.do(http.MethodGet, "/sub?since="+cursor)
+				status, header, body := c.Do(http.MethodGet, "/sub?since="+cursor)
 				if status == http.StatusServiceUnavailable {
 					assert.NotEmpty(t, header.Get("Retry-After"))
 					<-time.After(20 * time.Millisecond) // not the second or more that it asks for
 					continue
 				}
-				var page page
+				var page pubsubtest.Page
 				if !assert.Equal(t, http.StatusOK, status, body) || !assert.NoError(t, json.Unmarshal([]byte(body), &page), body) {
 					return
 				}
@@ -276,18 +279,18 @@ func TestServerRestarts(t *testing.T) {
 			}
 		})
 	}
-	s.polling(crowd)
+	s.AwaitPolling(t, crowd)
 	for range each {
-		publisher.publish("before")
+		publisher.Publish("before")
 	}
-	s.stop()
-	status, header, body := publisher.do(http.MethodPost, "/pub?message=meanwhile")
+	require.NoError(t, s.Stop(syscall.SIGTERM))
+	status, header, body := publisher.Do(http.MethodPost, "/pub?message=meanwhile")
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Equal(t, "1", header.Get("Retry-After"))
 	assert.JSONEq(t, `{"error":"The server cannot be reached. Ask again in a moment."}`, body)
-	s.start()
+	s.Restart(t)
 	for range each {
-		publisher.publish("after")
+		publisher.Publish("after")
 	}
 	clients.Wait()
 }
@@ -295,15 +298,15 @@ func TestServerRestarts(t *testing.T) {
 // Browsers that do not say where a post comes from are told apart by Origin and Host.
 func TestPostsOfOtherOriginsAreRefused(t *testing.T) {
 	s := startServer(t)
-	addr, _ := startNginx(t, s.addr)
+	addr, _ := startNginx(t, s.Addr())
 	for origin, want := range map[string]int{
 		"http://" + addr:        http.StatusOK,
 		"http://127.0.0.1":      http.StatusForbidden,
 		"http://elsewhere.test": http.StatusForbidden,
 	} {
 		c := newClient(t, addr, "127.0.0.1")
-		c.header.Set("Origin", origin)
-		status, _, body := c.do(http.MethodPost, "/pub?message=hi")
+		c.Header.Set("Origin", origin)
+		status, _, body := c.Do(http.MethodPost, "/pub?message=hi")
 		assert.Equal(t, want, status, "%s: %s", origin, body)
 	}
 }
@@ -322,15 +325,15 @@ func TestWhatTheServerIsTold(t *testing.T) {
 	t.Cleanup(standIn.Close)
 	oneWorker := replace(t, "worker_processes auto;", "worker_processes 1;") // each has connections of its own
 	addr, addr6 := startNginx(t, standIn.Listener.Addr().String(), oneWorker)
-	ask := func(c *client) told {
-		status, _, _ := c.do(http.MethodGet, "/sub")
+	ask := func(c *pubsubtest.Client) told {
+		status, _, _ := c.Do(http.MethodGet, "/sub")
 		require.Equal(t, http.StatusOK, status)
 		return <-requests
 	}
 	ann, bo := newClient(t, addr, "127.0.0.1"), newClient(t, addr, "127.0.0.1")
-	bo.header.Set("X-Forwarded-For", "10.1.2.3")
-	bo.header.Set("Forwarded", "for=10.1.2.3")
-	bo.header.Set("Connection", "X-Anything")
+	bo.Header.Set("X-Forwarded-For", "10.1.2.3")
+	bo.Header.Set("Forwarded", "for=10.1.2.3")
+	bo.Header.Set("Connection", "X-Anything")
 	first, second, again := ask(ann), ask(bo), ask(ann)
 
 	assert.Equal(t, first.connection, second.connection, "two clients share a connection to the server")
@@ -355,11 +358,11 @@ func TestWhatTheServerIsTold(t *testing.T) {
 // A connection that ends takes a plain client's place along. nginx's own limit is 1,000 requests.
 func TestConnectionLastsForManyPolls(t *testing.T) {
 	s := startServer(t)
-	addr, _ := startNginx(t, s.addr)
+	addr, _ := startNginx(t, s.Addr())
 	c := newClient(t, addr, "127.0.0.1")
 	for range 1100 {
-		status, _, _ := c.do(http.MethodGet, "/healthz")
+		status, _, _ := c.Do(http.MethodGet, "/healthz")
 		require.Equal(t, http.StatusOK, status)
 	}
-	assert.Equal(t, int64(1), c.dials.Load())
+	assert.Equal(t, int64(1), c.Dials())
 }

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Whoever looks a setting up finds it, as the flag and as the variable.
+func TestEverySettingIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("docs/configure.md")
+	require.NoError(t, err)
+	var help bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-help"}, nil, &help, io.Discard))
+	flags := regexp.MustCompile(`(?m)^  -([a-z-]+)$`).FindAllStringSubmatch(help.String(), -1)
+	require.Greater(t, len(flags), 20, "what -help looks like has changed: %s", &help)
+	for _, flag := range flags {
+		row := "\n| `-" + flag[1] + "`"
+		if flag[1] != "version" { // which is a flag alone
+			row += ", `PUBSUB_" + strings.ToUpper(strings.ReplaceAll(flag[1], "-", "_")) + "`"
+		}
+		require.Contains(t, string(page), row+" |", "docs/configure.md lacks -%s", flag[1])
+	}
+}
+
+var (
+	mdLink    = regexp.MustCompile(`\]\(([^)#:\s]*)(#[^)\s]*)?\)`)
+	mdHeading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	mdCode    = regexp.MustCompile("(?ms)^```.*?^```")
+	noAnchor  = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+)
+
+// A link from one page to another leads to a file that is there, and to a heading
+// that is in it.
+func TestLinksOfThePages(t *testing.T) {
+	pages, err := filepath.Glob("*.md")
+	require.NoError(t, err)
+	require.NoError(t, filepath.WalkDir("docs", func(path string, _ os.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".md") {
+			pages = append(pages, path)
+		}
+		return err
+	}))
+	require.Greater(t, len(pages), 10)
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, link := range mdLink.FindAllStringSubmatch(string(text), -1) {
+			to := page
+			if link[1] != "" {
+				to = filepath.Join(filepath.Dir(page), link[1])
+			}
+			if link[2] == "" {
+				_, err := os.Stat(to)
+				require.NoError(t, err, "%s links to %s", page, link[1])
+				continue
+			}
+			require.Contains(t, anchors(t, to), link[2], "%s links to %s", page, link[0])
+		}
+	}
+}
+
+// anchors are the headings of a page as links name them.
+func anchors(t *testing.T, page string) (all []string) {
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	for _, heading := range mdHeading.FindAllStringSubmatch(mdCode.ReplaceAllString(string(text), ""), -1) {
+		name := noAnchor.ReplaceAllString(strings.ToLower(heading[1]), "")
+		all = append(all, "#"+strings.ReplaceAll(name, " ", "-"))
+	}
+	return all
+}
