@@ -10,7 +10,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
@@ -37,11 +36,6 @@ func New(b *bus.Bus, log history.Log) *Hub {
 	return &Hub{bus: b, log: log, seed: maphash.MakeSeed()}
 }
 
-// wholeRing is up to how many bytes a message travels on the bus as it is. A larger
-// one travels as its id: the log tells it anyway, and a ring must be small, as each
-// SUB may hold one.
-const wholeRing = 1 << 10
-
 // Publish gives object the channel's next id and rings for it. When it returns
 // without an error the message is in the log. object, by and the errors are as for
 // [history.Log.Append].
@@ -53,13 +47,9 @@ func (h *Hub) Publish(channel string, object []byte, by history.Owner) (history.
 	if err != nil {
 		return history.Cursor{}, err
 	}
-	ring := message.JSON
-	if len(ring) > wholeRing {
-		ring = fmt.Appendf(nil, `{"id":%d}`, message.ID)
-	}
 	// The message is acknowledged by the log; without a ring its readers only
 	// come for it later. That is so when the bus has closed: nobody waits then.
-	if err := h.bus.Publish(channel, ring); err != nil && !errors.Is(err, bus.ErrClosed) {
+	if err := h.bus.Publish(channel, message.ID); err != nil && !errors.Is(err, bus.ErrClosed) {
 		return history.Cursor{}, err
 	}
 	return cursor, nil
@@ -104,15 +94,15 @@ func (h *Hub) Follow(ctx context.Context, q *Query) (*history.Page, error) {
 		} else if ended != nil { // and nothing came at the same time
 			return page, ended
 		}
+		if ended = ring.Err(); ended != nil {
+			continue
+		}
 		h.waiting.Add(1)
-		ended = ring.Look()
-		for ended == bus.ErrNothing {
-			select {
-			case <-ring.Ready():
-				ended = ring.Look()
-			case <-ctx.Done():
-				ended = context.Cause(ctx)
-			}
+		select {
+		case <-ring.Ready():
+			ended = ring.Err()
+		case <-ctx.Done():
+			ended = context.Cause(ctx)
 		}
 		h.waiting.Add(-1)
 	}
