@@ -4,19 +4,22 @@ import (
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 
 	"github.com/go-zeromq/zmq4"
 	"github.com/stretchr/testify/require"
 )
 
 func TestDialRefusesWhereNobodyListensAnyMore(t *testing.T) {
-	l := newListener()
-	require.NoError(t, l.Close())
-	require.NoError(t, l.Close(), "twice is harmless")
-	_, err := l.Accept()
-	require.ErrorIs(t, err, net.ErrClosed)
-	_, err = dial(l, "", new(counter))
-	require.ErrorIs(t, err, net.ErrClosed)
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener()
+		require.NoError(t, l.Close())
+		require.NoError(t, l.Close(), "twice is harmless")
+		_, err := l.Accept()
+		require.ErrorIs(t, err, net.ErrClosed)
+		_, err = dial(l, "", new(counter))
+		require.ErrorIs(t, err, net.ErrClosed)
+	})
 }
 
 // counter is a bell that counts.
@@ -26,34 +29,38 @@ func (c *counter) ring([]byte) { *c++ }
 
 // What does not fit a read waits for the next one: zmq4's own inproc drops it.
 func TestLinkKeepsWhatDoesNotFitARead(t *testing.T) {
-	l := newLink(newListener(), new(counter))
-	_, err := pubEnd{l}.Write([]byte("greeting"))
-	require.NoError(t, err)
-	got := make([]byte, len("greeting"))
-	for i := range got {
-		n, err := subEnd{l}.Read(got[i : i+1])
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(newListener(), new(counter))
+		_, err := pubEnd{l}.Write([]byte("greeting"))
 		require.NoError(t, err)
-		require.Equal(t, 1, n)
-	}
-	require.Equal(t, "greeting", string(got))
+		got := make([]byte, len("greeting"))
+		for i := range got {
+			n, err := subEnd{l}.Read(got[i : i+1])
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+		}
+		require.Equal(t, "greeting", string(got))
+	})
 }
 
 func TestSettledLinkHasNoReaders(t *testing.T) {
-	l := newLink(newListener(), new(counter))
-	ended := make(chan string, 2)
-	for name, end := range map[string]net.Conn{"PUB": pubEnd{l}, "SUB": subEnd{l}} {
-		go func() {
-			defer func() { ended <- name }()
-			defer end.Close()
-			_, _ = io.Copy(io.Discard, end)
-			panic("a read has returned")
-		}()
-	}
-	_, err := subEnd{l}.Write([]byte("subscription"))
-	require.NoError(t, err)
-	l.settle()
-	require.Empty(t, l.toPub, "settle returns when all is read")
-	require.ElementsMatch(t, []string{"PUB", "SUB"}, []string{<-ended, <-ended})
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(newListener(), new(counter))
+		ended := make(chan string, 2)
+		for name, end := range map[string]net.Conn{"PUB": pubEnd{l}, "SUB": subEnd{l}} {
+			go func() {
+				defer func() { ended <- name }()
+				defer end.Close()
+				_, _ = io.Copy(io.Discard, end)
+				panic("a read has returned")
+			}()
+		}
+		_, err := subEnd{l}.Write([]byte("subscription"))
+		require.NoError(t, err)
+		l.settle()
+		require.Empty(t, l.toPub, "settle returns when all is read")
+		require.ElementsMatch(t, []string{"PUB", "SUB"}, []string{<-ended, <-ended})
+	})
 }
 
 // One ring for each frame, however zmq4 writes its header.
