@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,6 +50,46 @@ func BenchmarkOpenSubscription(b *testing.B) {
 	for _, sub := range out {
 		sub.Release()
 	}
+}
+
+// BenchmarkPendingSubscriptions is what 1,000 goroutines hold that each wait for
+// their own SUB, and what stays when they are gone.
+func BenchmarkPendingSubscriptions(b *testing.B) {
+	const pending = 1000
+	bus := openBus(b)
+	before, goroutines := heapAndStacks(), runtime.NumGoroutine()
+	var waiting, ended sync.WaitGroup
+	done := make(chan struct{})
+	for b.Loop() {
+		waiting.Add(pending)
+		for range pending {
+			ended.Go(func() {
+				sub, err := bus.Subscribe("chat")
+				require.NoError(b, err)
+				waiting.Done()
+				select {
+				case <-sub.Ready():
+				case <-done:
+				}
+				sub.Release()
+			})
+		}
+		waiting.Wait()
+		b.ReportMetric(float64(heapAndStacks()-before)/pending, "B/poll")
+		b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/pending, "goroutines/poll")
+		close(done)
+		ended.Wait()
+		done = make(chan struct{})
+	}
+}
+
+// heapAndStacks is what heap and stacks take after a collection, in bytes.
+func heapAndStacks() int64 {
+	runtime.GC()
+	runtime.GC() // gives back the stacks that the first has found unused
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc + stats.StackInuse)
 }
 
 func openBus(b *testing.B) *bus.Bus {

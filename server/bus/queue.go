@@ -1,91 +1,87 @@
 package bus
 
 import (
+	"bytes"
+	"encoding/binary"
+	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-zeromq/zmq4"
 )
 
-// maxQueued is how many messages may wait in a PUB socket.
-const maxQueued = 64
-
-// queue stands before a PUB socket, whose own has no bound. When the PUB is behind,
-// the newest message of each channel waits here and takes the place of the one
-// before it: whoever hears of one comes for all. So what waits is bounded by the
-// number of channels, and a busy channel does not hold up the others.
+// queue stands before a PUB socket, whose own queue has no bound. It sends no ring
+// for a channel that has one in there: whoever hears that one finds the newer
+// message in the log, too. So at most one ring for each channel waits, and a busy
+// channel does not hold up the others.
 //
-// It learns what the PUB has taken from a SUB that is subscribed to everything and
-// keeps nothing, its ear.
+// A SUB that is subscribed to everything tells it what the PUB has begun to send.
+// It is the PUB's first, so nobody can hear a ring and miss the next one.
 type queue struct {
-	pub     zmq4.Socket
-	ear     *Subscription
-	onMerge func()
+	pub    zmq4.Socket
+	all    *subSocket
+	merged *atomic.Int64
 
-	mu     sync.Mutex // guards all below
-	queued int        // messages in the PUB
-	late   map[string][]byte
-	order  []string // of late's channels
+	waitingMu sync.Mutex
+	waiting   map[string]struct{} // the channels of the rings in the PUB
+	ended     chan struct{}       // closed when the PUB's writer has ended; nil before end
 }
 
-// follow makes q the queue of a shard.
-func (q *queue) follow(b *Bus, s *shard) (err error) {
-	q.pub, q.onMerge, q.late = s.pub, b.onMerge, make(map[string][]byte)
-	if q.ear, err = b.open(s, "", ""); err == nil {
-		q.ear.in.listen(q.taken)
-	}
-	return err
+func newQueue(pub zmq4.Socket, l *listener, merged *atomic.Int64) (q *queue, err error) {
+	q = &queue{pub: pub, merged: merged, waiting: make(map[string]struct{})}
+	q.all, err = dial(l, "", q)
+	return q, err
 }
 
-// send puts a message into the PUB, or has it wait.
-func (q *queue) send(channel string, message []byte) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.queued < maxQueued {
-		q.queued++
-		return q.pub.Send(zmq4.NewMsg(message))
+// topicEnd is in no channel.
+const topicEnd = "\x00"
+
+// topic is what a SUB of channel asks for. A SUB gets all that its topic is a
+// prefix of, so it has an end.
+func topic(channel string) string { return channel + topicEnd }
+
+// send puts a ring into the PUB, unless there is one for its channel.
+func (q *queue) send(channel string, id uint64) error {
+	q.waitingMu.Lock()
+	defer q.waitingMu.Unlock()
+	if _, waits := q.waiting[channel]; waits {
+		q.merged.Add(1)
+		return nil
 	}
-	if _, waits := q.late[channel]; waits {
-		q.onMerge()
-	} else {
-		q.order = append(q.order, channel)
-	}
-	q.late[channel] = message
-	return nil
+	q.waiting[channel] = struct{}{}
+	frame := binary.BigEndian.AppendUint64([]byte(topic(channel)), id)
+	return q.pub.Send(zmq4.NewMsg(frame)) // which puts it into a list
 }
 
 func (q *queue) len() int64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return int64(q.queued + len(q.order))
+	q.waitingMu.Lock()
+	defer q.waitingMu.Unlock()
+	return int64(len(q.waiting))
 }
 
-// taken is called in the PUB's goroutine for each message that it begins to send.
-func (q *queue) taken() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.queued--
-	if len(q.order) == 0 {
-		q.order = nil // gives a long one back
-		return
+// ring implements [bell]: the PUB begins to send a frame.
+func (q *queue) ring(frame []byte) {
+	q.waitingMu.Lock()
+	defer q.waitingMu.Unlock()
+	if channel, _, found := bytes.Cut(frame, []byte(topicEnd)); found {
+		delete(q.waiting, string(channel))
 	}
-	next := q.order[0]
-	q.order = q.order[1:]
-	message := q.late[next]
-	delete(q.late, next)
-	q.queued++
-	_ = q.pub.Send(zmq4.NewMsg(message)) // a PUB's Send puts it into a list
-}
-
-func (q *queue) close() error {
-	if q.ear == nil {
-		return nil
+	if q.ended != nil && frame != nil {
+		close(q.ended)
+		runtime.Goexit()
 	}
-	return q.ear.socket.Close()
 }
 
-// listen has heard called for each message, none of which is kept.
-func (p *pipe) listen(heard func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.gate.onMessage = heard
+// end ends the goroutine in which the PUB writes: with one more frame it exits in
+// [queue.ring], and its deferred calls give back the PUB's locks. zmq4 leaves it
+// behind when a PUB is closed: one goroutine for each PUB, and all that the PUB holds.
+func (q *queue) end() error {
+	q.waitingMu.Lock()
+	q.ended = make(chan struct{})
+	q.waitingMu.Unlock()
+	if err := q.pub.Send(zmq4.NewMsgString(topic("the last one"))); err != nil {
+		return err
+	}
+	<-q.ended
+	return q.all.close()
 }

@@ -2,187 +2,89 @@ package bus
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/go-zeromq/zmq4"
 	zmqtransport "github.com/go-zeromq/zmq4/transport"
 )
 
-// scheme names the transport in ZeroMQ endpoints: memory://name.
-const scheme = "memory"
-
-var memory = &transport{listeners: make(map[string]*listener)}
+// endpoint is that of every PUB here: the context of a socket says what it
+// listens on or dials with.
+const (
+	scheme   = "links"
+	endpoint = scheme + "://bus"
+)
 
 func init() {
-	if err := zmq4.RegisterTransport(scheme, memory); err != nil {
+	if err := zmq4.RegisterTransport(scheme, transport{}); err != nil {
 		panic(err) // only if somebody else took the name
 	}
 }
 
-// transport is zmq4's way to our connections: listeners by name.
-type transport struct {
-	listenersMu sync.Mutex
-	listeners   map[string]*listener
-}
+// transport is zmq4's way to a [listener] and a [link]. zmq4 hands the context of
+// a socket through to Listen and Dial, and nothing else of it.
+type transport struct{}
 
-var _ zmqtransport.Transport = (*transport)(nil)
+var _ zmqtransport.Transport = transport{}
 
-// Addr implements zmq4's Transport: an endpoint's name is its address.
-func (*transport) Addr(name string) (string, error) { return name, nil }
+type (
+	listenerKey struct{} // of the *listener in a PUB's context
+	linkKey     struct{} // of the *link in a SUB's context
+)
+
+// Addr implements zmq4's Transport.
+func (transport) Addr(name string) (string, error) { return name, nil }
 
 // Listen implements zmq4's Transport.
-func (t *transport) Listen(_ context.Context, name string) (net.Listener, error) {
-	t.listenersMu.Lock()
-	defer t.listenersMu.Unlock()
-	if t.listeners[name] != nil {
-		return nil, fmt.Errorf("%s://%s is in use", scheme, name)
-	}
-	l := &listener{name: addr(name), dialed: make(chan *conn), done: make(chan struct{})}
-	t.listeners[name] = l
-	return l, nil
+func (transport) Listen(ctx context.Context, _ string) (net.Listener, error) {
+	return ctx.Value(listenerKey{}).(*listener), nil
 }
 
-// socketKey finds the *socketConfig in the context of a socket that dials.
-type socketKey struct{}
-
-// socketConfig is how a SUB tells the transport what connection it wants, and
-// the transport gives it to the SUB: zmq4 has no other way through.
-type socketConfig struct {
-	onMerge func()
-	conn    *conn
-}
-
-// Dial implements zmq4's Transport. With a *socketConfig in its context the
-// connection is a SUB's: never waited for, and read through a gate.
-func (t *transport) Dial(ctx context.Context, _ zmqtransport.Dialer, name string) (net.Conn, error) {
-	l := t.listener(name)
-	if l == nil {
-		return nil, fmt.Errorf("nobody listens on %s://%s", scheme, name)
-	}
-	in, out := newPipe(), newPipe()
-	cfg, isSub := ctx.Value(socketKey{}).(*socketConfig)
-	if isSub {
-		in.gate = newGate()
-		in.gate.onMerge = cfg.onMerge
-	}
-	near := &conn{pipe: in, name: l.name, out: out}
-	far := &conn{pipe: out, name: l.name, out: in}
-	if isSub {
-		near.peer = far
-		cfg.conn = near
-	}
+// Dial implements zmq4's Transport.
+func (transport) Dial(ctx context.Context, _ zmqtransport.Dialer, _ string) (net.Conn, error) {
+	l := ctx.Value(linkKey{}).(*link)
 	select {
-	case l.dialed <- far:
-		return near, nil
-	case <-l.done:
+	case l.to.dialed <- l:
+		return subEnd{l}, nil
+	case <-l.to.closed:
 		return nil, net.ErrClosed
 	}
 }
 
-func (t *transport) listener(name string) *listener {
-	t.listenersMu.Lock()
-	defer t.listenersMu.Unlock()
-	return t.listeners[name]
-}
-
-func (t *transport) remove(l *listener) {
-	t.listenersMu.Lock()
-	defer t.listenersMu.Unlock()
-	if t.listeners[string(l.name)] == l {
-		delete(t.listeners, string(l.name))
-	}
-}
-
+// listener gives a PUB the links that SUBs dial with.
 type listener struct {
-	name   addr
-	dialed chan *conn
-	done   chan struct{}
-	once   sync.Once
-	newest *conn // accepted last; of the goroutine that accepts
+	dialed chan *link
+	closed chan struct{}
+	once   sync.Once // closes closed
+	newest *link     // accepted last; of the goroutine that accepts
 }
 
+func newListener() *listener {
+	return &listener{dialed: make(chan *link), closed: make(chan struct{})}
+}
+
+// Accept implements [net.Listener].
 func (l *listener) Accept() (net.Conn, error) {
 	select {
-	case c := <-l.dialed:
-		l.newest = c
-		return c, nil
-	case <-l.done:
+	case l.newest = <-l.dialed:
+		return pubEnd{l.newest}, nil
+	case <-l.closed:
 		return nil, net.ErrClosed
 	}
 }
 
+// Close implements [net.Listener].
 func (l *listener) Close() error {
-	l.once.Do(func() {
-		memory.remove(l)
-		close(l.done)
-	})
+	l.once.Do(func() { close(l.closed) })
 	return nil
 }
 
-func (l *listener) Addr() net.Addr { return l.name }
+// Addr implements [net.Listener].
+func (*listener) Addr() net.Addr { return addr{} }
 
-type addr string
+// addr is the address of everything here.
+type addr struct{}
 
-func (addr) Network() string  { return scheme }
-func (a addr) String() string { return string(a) }
-
-// conn is one end of a connection: an ordinary net.Conn.
-type conn struct {
-	*pipe // what this end reads
-	name  addr
-	out   *pipe
-
-	// Of a SUB's connection; see settle.
-	peer    *conn                     // the PUB's end, at the SUB's
-	asPeer  atomic.Pointer[zmq4.Conn] // what zmq4 makes of the PUB's end
-	settled atomic.Bool               // the PUB's end: its reader has left
-}
-
-// settle ends the goroutine in which the PUB reads what this SUB sends, once it
-// has read the subscription: nothing else will come. That is 4 KB less for each
-// pending poll. What that goroutine was also for, to notice that the SUB has
-// gone, is then done by Close.
-func (c *conn) settle() {
-	c.peer.settled.Store(true)
-	c.out.endReader()
-}
-
-func (c *conn) Write(b []byte) (int, error) { return c.out.write(b) }
-
-// Close wakes everybody who waits at either end.
-func (c *conn) Close() error {
-	if c.settled.CompareAndSwap(true, false) {
-		return nil // the reader that settle has ended tidies up; the rest is in use
-	}
-	c.pipe.closeReader()
-	c.out.closeWriter()
-	if c.peer != nil {
-		if known := c.peer.asPeer.Load(); known != nil {
-			known.SetClosed() // the PUB forgets it
-		}
-	}
-	return nil
-}
-
-func (c *conn) LocalAddr() net.Addr  { return c.name }
-func (c *conn) RemoteAddr() net.Addr { return c.name }
-
-func (c *conn) SetDeadline(t time.Time) error {
-	c.pipe.setReadDeadline(t)
-	c.out.setWriteDeadline(t)
-	return nil
-}
-
-func (c *conn) SetReadDeadline(t time.Time) error {
-	c.pipe.setReadDeadline(t)
-	return nil
-}
-
-func (c *conn) SetWriteDeadline(t time.Time) error {
-	c.out.setWriteDeadline(t)
-	return nil
-}
+func (addr) Network() string { return scheme }
+func (addr) String() string  { return endpoint }

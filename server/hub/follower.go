@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"pubsub/server/bus"
@@ -11,7 +12,7 @@ import (
 // Errors that end a wait.
 var (
 	// ErrNothing: there is nothing to read yet.
-	ErrNothing = bus.ErrNothing
+	ErrNothing = errors.New("there is nothing yet")
 	// ErrTimeout: nothing came in time.
 	ErrTimeout = bus.ErrTimeout
 	// ErrClosed: nothing will come any more, as the bus is closed.
@@ -77,35 +78,19 @@ func (f *Follower) Read(ctx context.Context) (*Page, error) {
 }
 
 // look reads, and moves only if there is nothing: from then on what comes is new, also
-// to who asked for what comes from now on. The order of its steps is what makes sure
-// that nothing is missed: what rings after the first is seen by the last.
-func (f *Follower) look(ctx context.Context) (page *Page, err error) {
-	for err == nil {
-		for _, ring := range f.rings {
-			ring.Clear() // what has rung so far is in the log
-		}
-		page, err = f.hub.Read(ctx, f.places, f.limit)
-		if err != nil || page.tells() {
-			return page, err
-		}
-		f.move(page)
-		err = f.rung()
+// for a reader that asked for what comes from now on. Nothing falls between its steps:
+// what rings after the first is there for the wait that follows.
+func (f *Follower) look(ctx context.Context) (*Page, error) {
+	f.rings[0].Clear() // what has rung so far is in the log
+	page, err := f.hub.Read(ctx, f.places, f.limit)
+	if err != nil || page.tells() {
+		return page, err
 	}
-	return page, err
-}
-
-// rung returns nil if there is something to read.
-func (f *Follower) rung() error {
-	said := f.rings[0].Look()
-	for _, ring := range f.rings[1:] {
-		if said == nil {
-			return nil
-		}
-		if err := ring.Look(); err != ErrNothing {
-			said = err
-		}
+	f.move(page)
+	if err := f.rings[0].Err(); err != nil {
+		return page, err
 	}
-	return said
+	return page, ErrNothing
 }
 
 func (f *Follower) move(page *Page) {

@@ -9,7 +9,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 
 	"pubsub/server/bus"
@@ -27,11 +26,6 @@ type Hub struct {
 // New returns a hub over a bus and a log.
 func New(b *bus.Bus, log history.Log) *Hub { return &Hub{bus: b, log: log} }
 
-// wholeRing is up to how many bytes a message travels on the bus as it is. A larger
-// one travels as its id: the log tells it anyway, and a ring must be small, as each
-// SUB may hold one.
-const wholeRing = 1 << 10
-
 // Publish appends a post to the log and rings for it. When it returns without an
 // error the message is kept. The errors are those of [history.Log.Append].
 //
@@ -42,13 +36,9 @@ func (h *Hub) Publish(ctx context.Context, post history.Post) (history.Receipt, 
 	if err != nil || receipt.Repeat {
 		return receipt, err
 	}
-	ring := receipt.Message.JSON
-	if len(ring) > wholeRing {
-		ring = fmt.Appendf(nil, `{"id":%d}`, receipt.Message.ID)
-	}
 	// The message is acknowledged by the log; without a ring its readers only
 	// come for it later. That is so when the bus has closed: nobody waits then.
-	if err := h.bus.Publish(post.Channel, ring); err != nil && !errors.Is(err, bus.ErrClosed) {
+	if err := h.bus.Publish(post.Channel, receipt.Cursor.ID); err != nil && !errors.Is(err, bus.ErrClosed) {
 		return receipt, err
 	}
 	return receipt, nil

@@ -1,0 +1,146 @@
+package bus
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// spareReleased is how many SUBs may wait to be used again beyond those that were
+// in use at a time lately.
+const spareReleased = 256
+
+// released keeps the SUBs that a poll has released for the next poll of the same
+// channel, until nobody has taken them for the idle timeout. It keeps no more than
+// can be needed: a client that goes from channel to channel must not fill the memory.
+type released struct {
+	idleTimeout time.Duration
+
+	mu     sync.Mutex                 // guards all below
+	subs   map[string][]*Subscription // by channel, longest released first
+	count  int                        // of subs
+	inUse  int                        // SUBs that were taken and not put back
+	most   int                        // inUse at its highest since the last sweep
+	before int                        // and between the last two
+	sweeps *time.Timer                // nil while there is nothing to sweep
+	closed bool
+}
+
+func newReleased(idleTimeout time.Duration) *released {
+	return &released{idleTimeout: idleTimeout, subs: make(map[string][]*Subscription)}
+}
+
+// take returns the SUB of channel that was released last, nil if there is none.
+// Either way the caller has one more in use, and calls put or lost.
+func (r *released) take(channel string) *Subscription {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inUse++
+	r.most = max(r.most, r.inUse)
+	subs := r.subs[channel]
+	if len(subs) == 0 {
+		return nil
+	}
+	last := len(subs) - 1
+	sub := subs[last]
+	subs[last] = nil // the array stays
+	r.keep(channel, subs[:last])
+	r.count--
+	return sub
+}
+
+// keep sets the released SUBs of channel. mu is held.
+func (r *released) keep(channel string, subs []*Subscription) {
+	if len(subs) == 0 {
+		delete(r.subs, channel)
+		return
+	}
+	r.subs[channel] = subs
+}
+
+// lost says that a caller of take has no SUB to put back.
+func (r *released) lost() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inUse--
+}
+
+// put keeps sub for the next poll of its channel, or closes it.
+func (r *released) put(sub *Subscription) {
+	if !r.add(sub) {
+		sub.close()
+	}
+}
+
+func (r *released) add(sub *Subscription) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inUse--
+	if r.closed || r.count >= max(r.most, r.before)+spareReleased {
+		return false
+	}
+	sub.releasedAt = time.Now()
+	r.subs[sub.channel] = append(r.subs[sub.channel], sub)
+	r.count++
+	if r.sweeps == nil {
+		r.sweeps = time.AfterFunc(r.idleTimeout, r.sweep)
+	}
+	return true
+}
+
+// sweep closes the SUBs that nobody took for the idle timeout, and comes again
+// while any are left.
+func (r *released) sweep() {
+	r.mu.Lock()
+	r.before, r.most = r.most, r.inUse
+	old := r.cut(time.Now().Add(-r.idleTimeout))
+	switch {
+	case r.closed:
+	case r.count > 0:
+		r.sweeps.Reset(r.idleTimeout / 2)
+	default:
+		r.sweeps = nil
+	}
+	r.mu.Unlock()
+	closeAll(old)
+}
+
+// cut takes out the SUBs that were released at or before a time. mu is held.
+func (r *released) cut(before time.Time) (old []*Subscription) {
+	for channel, subs := range r.subs {
+		n := 0
+		for n < len(subs) && !subs[n].releasedAt.After(before) {
+			n++
+		}
+		if n > 0 {
+			old = append(old, subs[:n]...)
+			r.keep(channel, slices.Clone(subs[n:])) // a clone, as the rest of a long array would stay
+		}
+	}
+	r.count -= len(old)
+	return old
+}
+
+// close closes all that is here, and has put close what comes.
+func (r *released) close() {
+	r.mu.Lock()
+	r.closed = true
+	if r.sweeps != nil {
+		r.sweeps.Stop()
+	}
+	old := r.cut(time.Now())
+	r.mu.Unlock()
+	closeAll(old)
+}
+
+func closeAll(subs []*Subscription) {
+	for _, sub := range subs {
+		sub.close()
+	}
+}
+
+func (r *released) len() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return int64(r.count)
+}
