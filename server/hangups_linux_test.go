@@ -4,9 +4,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -83,4 +85,26 @@ func TestEveryByteOfARequestIsRead(t *testing.T) {
 	}
 	status, _ := answer(t, c)
 	require.Equal(t, http.StatusOK, status)
+}
+
+// What waits is small, as long as net/http and the router work as they did: no
+// goroutine watches for the hang-up of one poll, none reads at its SUB, and no frame of
+// the router is on its stack.
+func TestWaitingPollsHoldLittle(t *testing.T) {
+	s := start(t, open())
+	const polls = 50
+	before := runtime.NumGoroutine()
+	for i := range polls {
+		path := []string{"/sub", "/sub?since=now&timeout=60", "/subscribe/chat"}[i%3]
+		defer s.dial(t, path).Close()
+	}
+	s.polling(t, polls)
+	http.DefaultClient.CloseIdleConnections()
+	require.Eventually(t, func() bool { return runtime.NumGoroutine()-before <= 2*polls+5 }, 10*time.Second, time.Millisecond,
+		"one of net/http's and one of zmq4's for each")
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for function, times := range map[string]int{"hub.(*Follower).Next(": polls, "backgroundRead": 0, "httprouter": 0} {
+		require.Equal(t, times, strings.Count(string(stacks), function), function)
+	}
 }
