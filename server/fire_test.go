@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// How hard the tests under fire are; see the README for what was measured.
+// How hard the tests under fire are; docs/how-it-works.md has what was measured.
 var (
 	fireClients    = flag.Int("fire.clients", 100, "clients")
 	fireFor        = flag.Duration("fire.for", 3*time.Second, "how long messages come")
