@@ -127,7 +127,7 @@ func (p *polls) displace(among *shares.Shares[netip.Addr], address netip.Addr, c
 		return false
 	}
 	for held := range p.pending.Of(victim) {
-		if poll := &held.Thing; channel == "" || poll.channel == channel {
+		if poll := &held.Value; channel == "" || poll.channel == channel {
 			p.remove(held)
 			poll.end(errDisplaced)
 			return true
@@ -139,10 +139,10 @@ func (p *polls) displace(among *shares.Shares[netip.Addr], address netip.Addr, c
 // supersede ends the oldest poll of a client that has as many as it may, and counts
 // the new one. mu is held.
 func (p *polls) supersede(poll *pendingPoll) {
-	client := poll.Thing.client
+	client := poll.Value.client
 	pending := p.byClient[client]
 	if len(pending) >= p.settings.MaxPollsPerClient {
-		pending[0].Thing.end(errSuperseded)
+		pending[0].Value.end(errSuperseded)
 		pending = pending[1:]
 	}
 	p.byClient[client] = append(pending, poll)
@@ -152,11 +152,11 @@ func (p *polls) leave(poll *pendingPoll) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.remove(poll)
-	client := poll.Thing.client
+	client := poll.Value.client
 	if client.name == "" || p.settings.MaxPollsPerClient == 0 {
 		return
 	}
-	poll.Thing.end(nil)
+	poll.Value.end(nil)
 	pending := slices.DeleteFunc(p.byClient[client], func(other *pendingPoll) bool { return other == poll })
 	if p.byClient[client] = pending; len(pending) == 0 {
 		delete(p.byClient, client)
@@ -168,7 +168,7 @@ func (p *polls) remove(pending *pendingPoll) {
 	if !p.pending.Remove(pending) {
 		return // it was displaced
 	}
-	poll := &pending.Thing
+	poll := &pending.Value
 	if poll.here.Add(poll.client.address, -1); poll.here.Total() == 0 {
 		delete(p.onChannel, poll.channel)
 	}

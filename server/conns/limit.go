@@ -69,11 +69,11 @@ const lookedAt = 100
 func (o *Conns) oldest(who netip.Addr) (found *Conn) {
 	looked := 0
 	for at := range o.open.Of(who) {
-		if !at.Thing.handled.Load() {
-			return at.Thing
+		if !at.Value.handled.Load() {
+			return at.Value
 		}
 		if found == nil {
-			found = at.Thing
+			found = at.Value
 		}
 		if looked++; looked == lookedAt {
 			break

@@ -77,7 +77,7 @@ func (p *bookmarks) of(r *http.Request, channel string) bookmark {
 	defer p.mu.Unlock()
 	client := &proxied{who: who}
 	if known := p.byProxy[who]; known != nil {
-		client = known.Thing
+		client = known.Value
 	}
 	return bookmark{p, client, p.source.Of(r), &client.last, channel}
 }
@@ -144,7 +144,7 @@ func (p *bookmarks) keep(at bookmark, cursor history.Cursor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if known := p.byProxy[client.who]; known != nil {
-		client = known.Thing
+		client = known.Value
 		p.held.Remove(known)
 	}
 	client.at = time.Now()
@@ -161,11 +161,11 @@ func (p *bookmarks) keep(at bookmark, cursor history.Cursor) {
 // since a time. mu is held.
 func (p *bookmarks) forgetOldest(address netip.Addr, since time.Time) (forgotten bool) {
 	for held := range p.held.Of(address) {
-		if held.Thing.at.After(since) {
+		if held.Value.at.After(since) {
 			return false
 		}
 		p.held.Remove(held)
-		delete(p.byProxy, held.Thing.who)
+		delete(p.byProxy, held.Value.who)
 		return true
 	}
 	return false

@@ -2,85 +2,99 @@ package shares
 
 import "iter"
 
-// Holdings is what each holder has, one by one, each with a weight. Its zero value
-// is empty. It is not safe for concurrent use. What comes and goes with each poll
-// is one allocation and one look-up.
+// Holdings lists what each holder holds: values, each with a weight, in the order in
+// which they were added. Its zero value is empty. It is not safe for concurrent use.
+//
+// Polls come and go by the thousand, so adding one takes one allocation and one look-up,
+// and removing one takes neither.
 type Holdings[K comparable, T any] struct {
-	Weights  Shares[K] // to be read; Add and Remove change it
-	byHolder map[K]*holder[K, T]
+	Weights  Shares[K] // what each holder's values weigh together; only for reading
+	byHolder map[K]*chain[K, T]
 }
 
-// holder is who has something, what it got first first.
-type holder[K comparable, T any] struct {
+// chain is what one holder holds, oldest first.
+type chain[K comparable, T any] struct {
 	share       *share[K]
 	first, last *Holding[K, T]
 }
 
-// Holding is one thing that a holder has.
+// Holding is one value that a holder holds.
 type Holding[K comparable, T any] struct {
-	Thing      T
+	Value      T
 	weight     int
-	holder     *holder[K, T] // nil once it was removed
+	chain      *chain[K, T] // nil once it was removed
 	prev, next *Holding[K, T]
 }
 
-// Holder is whose it is, until it is removed.
-func (h *Holding[K, T]) Holder() K { return h.holder.share.holder }
+// Holder returns who holds it. It panics once the holding was removed.
+func (h *Holding[K, T]) Holder() K { return h.chain.share.holder }
 
-// Add gives holder a thing.
-func (h *Holdings[K, T]) Add(key K, thing T, weight int) *Holding[K, T] {
-	who := h.byHolder[key]
-	if who == nil {
-		if h.byHolder == nil {
-			h.byHolder = make(map[K]*holder[K, T])
-		}
-		who = &holder[K, T]{share: h.Weights.of(key)}
-		h.byHolder[key] = who
-	}
-	h.Weights.add(who.share, weight)
-	held := &Holding[K, T]{Thing: thing, weight: weight, holder: who, prev: who.last}
-	if who.last == nil {
-		who.first = held
+// Add adds a value to what a holder holds. The weight must not be negative.
+func (h *Holdings[K, T]) Add(holder K, value T, weight int) *Holding[K, T] {
+	chain := h.chainOf(holder)
+	h.Weights.add(chain.share, weight)
+	held := &Holding[K, T]{Value: value, weight: weight, chain: chain, prev: chain.last}
+	if chain.last == nil {
+		chain.first = held
 	} else {
-		who.last.next = held
+		chain.last.next = held
 	}
-	who.last = held
+	chain.last = held
 	return held
 }
 
-// Remove takes a thing back. It tells whether it was still there; nil never is.
+// chainOf returns a holder's chain, and makes it if there is none.
+func (h *Holdings[K, T]) chainOf(holder K) *chain[K, T] {
+	known := h.byHolder[holder]
+	if known == nil {
+		if h.byHolder == nil {
+			h.byHolder = make(map[K]*chain[K, T])
+		}
+		known = &chain[K, T]{share: h.Weights.of(holder)}
+		h.byHolder[holder] = known
+	}
+	return known
+}
+
+// Remove removes a holding. It returns false if that was done before, or it is nil.
 func (h *Holdings[K, T]) Remove(held *Holding[K, T]) bool {
-	if held == nil || held.holder == nil {
+	if held == nil || held.chain == nil {
 		return false
 	}
-	who := held.holder
-	if held.prev == nil {
-		who.first = held.next
-	} else {
-		held.prev.next = held.next
-	}
-	if held.next == nil {
-		who.last = held.prev
-	} else {
-		held.next.prev = held.prev
-	}
-	held.holder, held.prev, held.next = nil, nil, nil // who keeps this one keeps none of the others
-	h.Weights.add(who.share, -held.weight)
-	if who.first == nil {
-		delete(h.byHolder, who.share.holder)
-		h.Weights.drop(who.share)
+	chain := held.chain
+	chain.unlink(held)
+	h.Weights.add(chain.share, -held.weight)
+	if chain.first == nil {
+		delete(h.byHolder, chain.share.holder)
+		h.Weights.drop(chain.share)
 	}
 	return true
 }
 
-// Of is what a holder has, what it got first first. The one at hand may be removed.
-func (h *Holdings[K, T]) Of(key K) iter.Seq[*Holding[K, T]] {
+func (c *chain[K, T]) unlink(held *Holding[K, T]) {
+	if held.prev == nil {
+		c.first = held.next
+	} else {
+		held.prev.next = held.next
+	}
+	if held.next == nil {
+		c.last = held.prev
+	} else {
+		held.next.prev = held.prev
+	}
+	// A removed holding that somebody keeps must not keep its neighbours in memory.
+	held.chain, held.prev, held.next = nil, nil, nil
+}
+
+// Of returns what a holder holds, oldest first. The loop's body may remove the holding
+// that it is given.
+func (h *Holdings[K, T]) Of(holder K) iter.Seq[*Holding[K, T]] {
 	return func(yield func(*Holding[K, T]) bool) {
-		who := h.byHolder[key]
-		if who == nil {
+		chain := h.byHolder[holder]
+		if chain == nil {
 			return
 		}
-		for next := who.first; next != nil; {
+		for next := chain.first; next != nil; {
 			held := next
 			next = held.next
 			if !yield(held) {

@@ -1,11 +1,12 @@
-// Package shares knows how much each of many holds of something that all share,
-// and who holds most: whoever is full takes from them.
+// Package shares counts how much each of many holders has of something that is limited,
+// such as connections, polls or bytes of messages. It knows who has most: when a limit is
+// reached, that holder makes room for the others.
 package shares
 
 import "container/heap"
 
-// Shares counts what each holder has. Its zero value is empty. It is not safe for
-// concurrent use. Adding takes O(log holders), the rest O(1).
+// Shares counts what each holder has, in whatever unit the caller adds. Its zero value is
+// empty. It is not safe for concurrent use. Add takes O(log holders), the rest O(1).
 type Shares[K comparable] struct {
 	byHolder map[K]*share[K]
 	largest  byWeight[K]
@@ -18,8 +19,8 @@ type share[K comparable] struct {
 	at     int // in largest
 }
 
-// Add gives holder n more, or takes -n from it, and returns what it then has. One
-// that has nothing is forgotten.
+// Add adds n to what a holder has and returns the sum. n may be negative, the sum may
+// not. A holder with 0 takes no memory.
 func (s *Shares[K]) Add(holder K, n int) int {
 	share := s.of(holder)
 	if s.add(share, n); share.weight == 0 {
@@ -28,7 +29,7 @@ func (s *Shares[K]) Add(holder K, n int) int {
 	return share.weight
 }
 
-// of returns a holder's share, which is made if it has none.
+// of returns a holder's share, and makes it if there is none.
 func (s *Shares[K]) of(holder K) *share[K] {
 	known := s.byHolder[holder]
 	if known == nil {
@@ -53,7 +54,7 @@ func (s *Shares[K]) drop(share *share[K]) {
 	delete(s.byHolder, share.holder)
 }
 
-// Of returns what holder has.
+// Of returns what a holder has, 0 if nothing.
 func (s *Shares[K]) Of(holder K) int {
 	if had := s.byHolder[holder]; had != nil {
 		return had.weight
@@ -61,10 +62,11 @@ func (s *Shares[K]) Of(holder K) int {
 	return 0
 }
 
-// Total is what all have together.
+// Total returns what all holders have together.
 func (s *Shares[K]) Total() int { return s.total }
 
-// Largest returns who has most, and how much: 0 if nobody has anything.
+// Largest returns the holder that has most, and how much that is: 0 if nobody has
+// anything. Of several that have the same it returns any.
 func (s *Shares[K]) Largest() (holder K, weight int) {
 	if len(s.largest) == 0 {
 		return holder, 0

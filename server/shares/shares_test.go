@@ -44,7 +44,7 @@ func TestHoldings(t *testing.T) {
 	var h shares.Holdings[string, string]
 	things := func(holder string) (all string) {
 		for held := range h.Of(holder) {
-			all += held.Thing
+			all += held.Value
 		}
 		return all
 	}
@@ -70,7 +70,7 @@ func TestHoldingsLetGo(t *testing.T) {
 	first := h.Add("ann", nil, 1)
 	gone := make(chan struct{})
 	second := h.Add("ann", new([1 << 20]byte), 1)
-	runtime.AddCleanup(second.Thing, func(struct{}) { close(gone) }, struct{}{})
+	runtime.AddCleanup(second.Value, func(struct{}) { close(gone) }, struct{}{})
 	h.Remove(first)
 	h.Remove(second)
 	second = nil

@@ -161,7 +161,7 @@ func (l *Log) takeFrom(moreThan int) bool {
 		return false
 	}
 	for held := range l.begun.Of(owner) {
-		c := held.Thing
+		c := held.Value
 		if l.options.Waited != nil && l.options.Waited(c.name) {
 			continue
 		}
@@ -246,7 +246,7 @@ func (l *Log) overweight(by history.Owner) *entry {
 	}
 	for oldest := range l.kept.Of(by) {
 		l.kept.Remove(oldest)
-		return oldest.Thing
+		return oldest.Value
 	}
 	return nil
 }
