@@ -11,16 +11,15 @@ import (
 	"pubsub/server/history"
 )
 
-// Bounds of the keys that are remembered.
 const (
 	keyFor   = history.KeyFor
-	keyBytes = 16 << 20
-	keyEntry = 256 // bytes of a key with its receipt and its place in the maps
+	keyBytes = 16 << 20 // of all keys
+	keyEntry = 256      // bytes of a key with its receipt and its place in the maps
 )
 
-// key stands for one post: what the client calls it, together with what is in it.
-// The same name for something else is another post, so that nobody's message is
-// taken for somebody else's.
+// key stands for one post: the Idempotency-Key that its sender chose, and its content.
+// So the same Idempotency-Key with other content is another post, and nobody's message is
+// mistaken for somebody else's.
 type key [16]byte
 
 func keyOf(post history.Post) key {
@@ -30,44 +29,52 @@ func keyOf(post history.Post) key {
 	return key(sum.Sum(nil))
 }
 
-// keys remembers the receipts of posts that had a key, as many as fit into 16 MiB:
-// past that the one used longest ago is forgotten early.
+// keys remembers the receipts of posts that had a key, as many as fit into 16 MiB. When
+// there are more, the key that was used longest ago is forgotten.
 type keys struct {
-	receipts *lru.Cache[key, *receipt]
+	posts *lru.Cache[key, *keyedPost]
 }
 
-type receipt struct {
-	mu   sync.Mutex // held while the first post is appended
-	at   time.Time  // zero until then
-	kept history.Receipt
+// keyedPost is what is remembered of the post with a key.
+type keyedPost struct {
+	mu      sync.Mutex // held while the post is appended
+	at      time.Time  // when it was appended, zero before
+	receipt history.Receipt
 }
 
 func newKeys() *keys {
-	receipts, err := lru.New[key, *receipt](keyBytes / keyEntry)
+	posts, err := lru.New[key, *keyedPost](keyBytes / keyEntry)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	return &keys{receipts: receipts}
+	return &keys{posts: posts}
 }
 
-// once returns what add returns, or returned in an earlier call with the key, then
-// as a repeat. A call with the key of another that is under way waits for that. An
-// error is not remembered.
+// once calls add and returns its receipt. If an earlier call with the same key got a
+// receipt, it returns that one instead, marked as a repeat. A call waits while another
+// with the same key is under way. An error of add is not remembered.
 func (k *keys) once(key key, add func() (history.Receipt, error)) (history.Receipt, error) {
-	mine := new(receipt)
-	if earlier, found, _ := k.receipts.PeekOrAdd(key, mine); found {
-		mine = earlier
-		k.receipts.Get(key) // marks it used
+	post := new(keyedPost)
+	if earlier, found, _ := k.posts.PeekOrAdd(key, post); found {
+		post = earlier
+		k.posts.Get(key) // marks it used
 	}
-	mine.mu.Lock()
-	defer mine.mu.Unlock()
-	if !mine.at.IsZero() && time.Since(mine.at) < keyFor {
-		return mine.kept, nil
+	post.mu.Lock()
+	defer post.mu.Unlock()
+	if !post.at.IsZero() && time.Since(post.at) < keyFor {
+		return post.receipt, nil
 	}
-	kept, err := add()
+	receipt, err := add()
 	if err == nil {
-		mine.at = time.Now()
-		mine.kept = history.Receipt{Message: history.Message{ID: kept.Message.ID, Time: kept.Message.Time}, Cursor: kept.Cursor, Repeat: true}
+		post.at = time.Now()
+		post.receipt = withoutJSON(receipt)
+		post.receipt.Repeat = true
 	}
-	return kept, err
+	return receipt, err
+}
+
+// withoutJSON is a receipt that does not keep its message in memory.
+func withoutJSON(receipt history.Receipt) history.Receipt {
+	receipt.Message.JSON = nil
+	return receipt
 }

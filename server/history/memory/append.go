@@ -1,0 +1,77 @@
+package memory
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"pubsub/server/history"
+)
+
+// entryBytes is what a message takes in memory beyond its JSON.
+const entryBytes = 320
+
+// Append implements [history.Log].
+func (l *Log) Append(_ context.Context, post history.Post) (history.Receipt, error) {
+	if post.Key == "" {
+		return l.append(post)
+	}
+	return l.keys.once(keyOf(post), func() (history.Receipt, error) { return l.append(post) })
+}
+
+func (l *Log) append(post history.Post) (history.Receipt, error) {
+	c, err := l.lockChannel(post.Channel, post.By)
+	if err != nil {
+		return history.Receipt{}, err
+	}
+	e := c.add(post.Object, time.Now())
+	l.messagesMu.Lock()
+	e.holding = l.messagesByOwner.Add(post.By, e, entryBytes+len(e.JSON))
+	l.messagesMu.Unlock()
+	l.expire(c, e.at)
+	receipt := history.Receipt{Message: e.Message, Cursor: history.Cursor{Epoch: c.epoch, ID: c.last}}
+	c.mu.Unlock()
+	l.makeRoom(post.By)
+	return receipt, nil
+}
+
+// lockChannel returns the named channel with its mu locked. If the channel has no
+// messages, it is added to those that have.
+func (l *Log) lockChannel(name string, by history.Owner) (*channel, error) {
+	for {
+		l.channelsMu.RLock()
+		c := l.channels[name]
+		l.channelsMu.RUnlock()
+		if c == nil {
+			var err error
+			if c, err = l.addChannel(name, by); err != nil {
+				return nil, err
+			}
+		}
+		c.mu.Lock()
+		if !c.removed {
+			return c, nil
+		}
+		c.mu.Unlock()
+	}
+}
+
+// addChannel returns the named channel, and adds it if it is not there.
+func (l *Log) addChannel(name string, by history.Owner) (*channel, error) {
+	l.channelsMu.Lock()
+	defer l.channelsMu.Unlock()
+	if c := l.channels[name]; c != nil { // somebody else has just added it
+		return c, nil
+	}
+	c := &channel{name: strings.Clone(name)}
+	if name != l.options.Home {
+		if err := l.admitChannel(by); err != nil {
+			return nil, err
+		}
+		c.holding = l.channelsByOwner.Add(by, c, 1)
+	}
+	c.position = l.dormant.take(name)
+	l.channels[c.name] = c
+	l.channelsChanged()
+	return c, nil
+}

@@ -1,0 +1,103 @@
+package memory
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"pubsub/server/history"
+)
+
+// page returns at most limit messages of the channel since a place. isLogEpoch tells
+// whether an epoch is the log's own: a cursor in it is from before the channel's first
+// message. mu is held.
+func (c *channel) page(since history.Since, limit int, isLogEpoch func(string) bool, now time.Time) *history.Page {
+	after, gap := c.find(since, isLogEpoch)
+	rest := c.entries[after-c.dropped():]
+	skipped := 0
+	for skipped < len(rest) && rest[skipped].evicted() {
+		skipped++
+	}
+	if since.Kind == history.SinceCursor {
+		gap = widen(gap, uint64(skipped))
+	}
+	after, rest = after+uint64(skipped), rest[skipped:]
+	n := 0
+	for n < min(len(rest), limit) && !rest[n].evicted() {
+		n++
+	}
+	return &history.Page{
+		Messages: messagesOf(rest[:n]), Cursor: history.Cursor{Epoch: c.epoch, ID: after + uint64(n)},
+		More: n < len(rest), Gap: gap, Flood: c.flooded(now), LastTime: c.lastTime,
+	}
+}
+
+// widen adds evicted messages to a gap. Only an expired one counts what was missed.
+func widen(gap *history.Gap, evicted uint64) *history.Gap {
+	switch {
+	case evicted == 0 || gap != nil && gap.Reason != history.Expired:
+		return gap
+	case gap != nil:
+		evicted += gap.Missed
+	}
+	return &history.Gap{Reason: history.Expired, Missed: evicted}
+}
+
+func messagesOf(entries []*entry) []history.Message {
+	if len(entries) == 0 {
+		return nil
+	}
+	messages := make([]history.Message, len(entries))
+	for i, e := range entries {
+		messages[i] = e.Message
+	}
+	return messages
+}
+
+// find returns the id after which since begins, which is at least dropped, and the gap
+// if the reader cannot have all of it. mu is held.
+func (c *channel) find(since history.Since, isLogEpoch func(string) bool) (after uint64, gap *history.Gap) {
+	switch dropped := c.dropped(); since.Kind {
+	case history.SinceLast:
+		return c.last - min(since.N, uint64(len(c.entries))), nil
+	case history.SinceID:
+		if since.N > c.last {
+			return dropped, nil
+		}
+		return max(since.N, dropped), nil
+	case history.SinceTime:
+		return dropped + c.upTo(time.UnixMicro(int64(since.N))), nil
+	case history.SinceCursor:
+		return c.findCursor(since.Cursor(), isLogEpoch)
+	}
+	return c.last, nil
+}
+
+// upTo is how many entries are not newer than a time. mu is held.
+func (c *channel) upTo(at time.Time) uint64 {
+	n, _ := slices.BinarySearchFunc(c.entries, at, func(e *entry, at time.Time) int {
+		return cmp.Or(e.Time.Compare(at), -1) // an entry of that very time is before the place
+	})
+	return uint64(n)
+}
+
+// findCursor is find for a cursor. mu is held.
+func (c *channel) findCursor(cursor history.Cursor, isLogEpoch func(string) bool) (after uint64, gap *history.Gap) {
+	dropped, ofLog := c.dropped(), isLogEpoch(cursor.Epoch)
+	switch {
+	case cursor.Epoch != c.epoch && !ofLog, ofLog && cursor.ID != c.before:
+		return dropped, &history.Gap{Reason: history.Restarted}
+	case cursor.ID > c.last:
+		return dropped, &history.Gap{Reason: history.Ahead}
+	case cursor.ID < dropped:
+		return dropped, &history.Gap{Reason: history.Expired, Missed: dropped - cursor.ID}
+	}
+	return cursor.ID, nil
+}
+
+// flooded tells whether the newest messages came at history.FloodRate or faster.
+func (c *channel) flooded(now time.Time) bool {
+	const few = 5
+	n := len(c.entries)
+	return n >= few && now.Sub(c.entries[n-few].at) <= few*time.Second/history.FloodRate
+}

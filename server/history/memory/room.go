@@ -1,0 +1,85 @@
+package memory
+
+import (
+	"time"
+
+	"pubsub/server/history"
+)
+
+// When the log is full, the owner that has most makes room, so that nobody is kept out
+// because another owner has filled the log.
+
+// admitChannel makes room for one more channel of an owner, or returns the error that
+// refuses it. channelsMu is held.
+func (l *Log) admitChannel(by history.Owner) error {
+	err := l.tryAdmit(by)
+	if err != nil && time.Since(l.sweptAt) >= sweepAtLeast {
+		l.sweep() // channels whose messages have expired since make room
+		err = l.tryAdmit(by)
+	}
+	return err
+}
+
+func (l *Log) tryAdmit(by history.Owner) error {
+	switch mine := l.channelsByOwner.Weights.Of(by); {
+	case reached(mine, l.options.ChannelsPerOwner):
+		return history.ErrTooManyOfOwner
+	case reached(l.channelsByOwner.Weights.Total(), l.options.Channels) && !l.displaceChannel(mine+1):
+		return history.ErrTooManyChannels
+	}
+	return nil
+}
+
+func reached(n, limit int) bool { return limit > 0 && n >= limit }
+
+// displaceChannel removes a channel of the owner that has most: the oldest on which
+// nobody waits. It removes none and returns false if that owner has no more than the
+// given number, or somebody waits on each of them. channelsMu is held.
+func (l *Log) displaceChannel(moreThan int) bool {
+	owner, most := l.channelsByOwner.Weights.Largest()
+	if most <= moreThan {
+		return false
+	}
+	for holding := range l.channelsByOwner.Of(owner) {
+		c := holding.Value
+		if l.options.Waited != nil && l.options.Waited(c.name) {
+			continue
+		}
+		c.mu.Lock()
+		l.free(c.cut(len(c.entries)))
+		l.retire(c, time.Now())
+		c.mu.Unlock()
+		return true
+	}
+	return false
+}
+
+// makeRoom evicts messages while there are too many bytes of them in all, or of the
+// owner that has just posted.
+func (l *Log) makeRoom(by history.Owner) {
+	for e := l.takeExcess(by); e != nil; e = l.takeExcess(by) {
+		e.channel.mu.Lock()
+		e.JSON = nil
+		l.expire(e.channel, time.Now())
+		e.channel.mu.Unlock()
+	}
+}
+
+// takeExcess returns the message to evict next, and counts its bytes no longer. It
+// returns nil if the log is within its bounds.
+func (l *Log) takeExcess(by history.Owner) *entry {
+	l.messagesMu.Lock()
+	defer l.messagesMu.Unlock()
+	weights := &l.messagesByOwner.Weights
+	if limit := l.options.BytesPerOwner; limit == 0 || weights.Of(by) <= limit {
+		if l.options.Bytes == 0 || weights.Total() <= l.options.Bytes {
+			return nil
+		}
+		by, _ = weights.Largest()
+	}
+	for oldest := range l.messagesByOwner.Of(by) {
+		l.messagesByOwner.Remove(oldest)
+		return oldest.Value
+	}
+	return nil
+}

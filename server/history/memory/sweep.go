@@ -1,0 +1,66 @@
+package memory
+
+import "time"
+
+const (
+	sweepEvery   = 90 * time.Second
+	sweepAtLeast = time.Second // between sweeps that make room for a channel
+)
+
+// startSweeps sweeps every 90 seconds, because a channel that nobody uses would
+// otherwise keep its old messages.
+func (l *Log) startSweeps() {
+	l.channelsMu.Lock()
+	defer l.channelsMu.Unlock()
+	l.sweeper = time.AfterFunc(sweepEvery, func() {
+		l.channelsMu.Lock()
+		defer l.channelsMu.Unlock()
+		l.sweep()
+		if !l.closed {
+			l.sweeper.Reset(sweepEvery)
+		}
+	})
+}
+
+// sweep drops the messages that are too old, and makes channels without messages
+// dormant. channelsMu is held.
+func (l *Log) sweep() {
+	now := time.Now()
+	l.sweptAt = now
+	for _, c := range l.channels {
+		c.mu.Lock()
+		if l.expire(c, now); len(c.entries) == 0 {
+			l.retire(c, now)
+		}
+		c.mu.Unlock()
+	}
+	l.dormant.forgetOld(now)
+}
+
+// retire makes a channel that has no messages left a dormant one. channelsMu and the
+// channel's mu are held.
+func (l *Log) retire(c *channel, now time.Time) {
+	c.removed = true
+	delete(l.channels, c.name)
+	l.channelsByOwner.Remove(c.holding)
+	l.channelsChanged()
+	l.dormant.add(c.name, c.position, now)
+}
+
+// expire drops a channel's messages that are too many or too old. The channel's mu is
+// held.
+func (l *Log) expire(c *channel, now time.Time) {
+	l.free(c.cut(c.tooMany(&l.options, now)))
+}
+
+// free stops counting the bytes of entries that were dropped.
+func (l *Log) free(entries []*entry) {
+	if len(entries) == 0 {
+		return
+	}
+	l.messagesMu.Lock()
+	defer l.messagesMu.Unlock()
+	for _, e := range entries {
+		l.messagesByOwner.Remove(e.holding)
+	}
+}
