@@ -25,8 +25,8 @@ func (p *bookmarks) ofClient(forwarded, agent, channel string) bookmark {
 }
 
 func TestBookmarksGoForwardOnly(t *testing.T) {
-	var l lasts
-	p := bookmark{last: &l, channel: "chat"}
+	var l lastRead
+	p := bookmark{read: &l, channel: "chat"}
 	p.set(at(5))
 	p.set(at(3))
 	require.Equal(t, history.After(at(5)), p.since())
@@ -35,11 +35,11 @@ func TestBookmarksGoForwardOnly(t *testing.T) {
 	renewed := history.Cursor{Epoch: "another", ID: 1}
 	p.set(renewed)
 	require.Equal(t, history.After(renewed), p.since(), "the log began anew")
-	for i := range bookmarksPerClient - 1 {
-		bookmark{last: &l, channel: fmt.Sprint(i)}.set(at(1))
+	for i := range lastReadChannels - 1 {
+		bookmark{read: &l, channel: fmt.Sprint(i)}.set(at(1))
 	}
 	require.Equal(t, history.After(renewed), p.since())
-	bookmark{last: &l, channel: "more"}.set(at(1))
+	bookmark{read: &l, channel: "more"}.set(at(1))
 	require.Equal(t, history.Now(), p.since(), "the channel not used for longest")
 }
 
@@ -70,10 +70,10 @@ func TestInventedClientsPushOutNobodyElse(t *testing.T) {
 		} else {
 			p.ofClient("203.0.113.1", invented, "chat").set(at(1))
 		}
-		require.LessOrEqual(t, p.held.Weights.Total(), bookmarksBytes)
-		require.LessOrEqual(t, len(p.byProxy), bookmarksBytes/bookmarksEntry)
+		require.LessOrEqual(t, p.byAddress.Weights.Total(), bookmarksBytes)
+		require.LessOrEqual(t, len(p.byID), bookmarksBytes/bookmarksEntry)
 	}
-	require.Greater(t, p.held.Weights.Total(), bookmarksBytes*9/10)
+	require.Greater(t, p.byAddress.Weights.Total(), bookmarksBytes*9/10)
 	cid := func() bookmark { return p.ofClient("203.0.113.3", "cid", "chat") }
 	cid().set(at(4))
 	require.Equal(t, history.After(at(4)), cid().since(), "a newcomer")
@@ -91,8 +91,8 @@ func TestBookmarksAreForgottenInTime(t *testing.T) {
 		bob.set(at(2))
 		time.Sleep(time.Second)
 		p.forget()
-		require.Len(t, p.byProxy, 1)
+		require.Len(t, p.byID, 1)
 		require.Equal(t, history.After(at(2)), p.ofClient("203.0.113.2", "", "chat").since())
-		require.Zero(t, p.held.Weights.Of(netip.MustParseAddr("203.0.113.1")))
+		require.Zero(t, p.byAddress.Weights.Of(netip.MustParseAddr("203.0.113.1")))
 	})
 }
