@@ -14,17 +14,17 @@ import (
 	"pubsub/server/web"
 )
 
-// Chat answers with conversations as text.
+// Chat answers with all messages of a channel as text, one line for each.
 type Chat struct {
 	*Polls
 	transcripts *transcripts
 }
 
-// NewChat answers as polls do.
+// NewChat returns a Chat over the hub, the limits and the times of the polls.
 func NewChat(p *Polls) *Chat { return &Chat{p, newTranscripts(p.hub)} }
 
-// Answer answers with the conversation as text once its length is not cur_len,
-// counted in UTF-16 units as JavaScript does, or with 304 at the timeout.
+// Answer answers with the text as soon as its length differs from the field cur_len, which
+// counts UTF-16 units as JavaScript does. At the timeout it answers with 304.
 func (c *Chat) Answer(w http.ResponseWriter, r *http.Request) error {
 	fields, err := fieldsOf(r)
 	if err != nil {
@@ -55,20 +55,21 @@ func (c *Chat) Answer(w http.ResponseWriter, r *http.Request) error {
 	return c.follow(ctx, w, r, channel, length, timeout)
 }
 
-// follow waits for a conversation to have another length, and answers with it.
+// follow waits until the text has another length, and answers with it.
 func (c *Chat) follow(ctx context.Context, w http.ResponseWriter, r *http.Request, channel string, length int, timeout time.Duration) error {
-	for begin := func() error { return c.access.AdmitRead(r) }; ; begin = func() error { return nil } {
-		said, err := c.transcripts.now(r.Context(), channel, begin)
+	// A request is counted once, however often its transcript is made anew.
+	for admit := func() error { return c.access.AdmitRead(r) }; ; admit = func() error { return nil } {
+		now, err := c.transcripts.now(r.Context(), channel, admit)
 		if err != nil {
 			return err
 		}
-		if said.length != length {
-			return c.write(w, r, said)
+		if now.length != length {
+			return c.write(w, r, now)
 		}
 		if timeout == 0 {
 			return c.notModified(w)
 		}
-		since := history.After(said.cursor) // what waits holds no text
+		since := history.After(now.cursor) // only the cursor, so that a waiting poll holds no text
 		page, err := c.next(ctx, hub.Place{Channel: channel, Since: since}, timeout)
 		switch {
 		case endedInTime(err):
@@ -80,7 +81,7 @@ func (c *Chat) follow(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	}
 }
 
-// next waits for the next message.
+// next waits for the first message after a place.
 func (c *Chat) next(ctx context.Context, place hub.Place, timeout time.Duration) (*hub.Page, error) {
 	next, err := c.hub.Follow([]hub.Place{place}, 1)
 	if err != nil {
@@ -91,8 +92,8 @@ func (c *Chat) next(ctx context.Context, place hub.Place, timeout time.Duration)
 	return next.Next(ctx)
 }
 
-func (c *Chat) write(w http.ResponseWriter, r *http.Request, said said) error {
-	giveBack, ok := c.access.HoldAnswer(r, len(said.text))
+func (c *Chat) write(w http.ResponseWriter, r *http.Request, s snapshot) error {
+	giveBack, ok := c.access.HoldAnswer(r, len(s.text))
 	if !ok {
 		return access.ErrUnread
 	}
@@ -101,7 +102,7 @@ func (c *Chat) write(w http.ResponseWriter, r *http.Request, said said) error {
 	if err := web.Write(w, http.StatusOK, web.Text, nil); err != nil {
 		return err
 	}
-	for _, part := range [...]string{said.text, said.fill} { // not copied: it may wait for long
+	for _, part := range [...]string{s.text, s.fill} { // without a copy, since a slow client holds it for long
 		if _, err := io.WriteString(w, part); err != nil {
 			return errors.Join(web.ErrAnswered, err)
 		}

@@ -1,0 +1,45 @@
+package poll
+
+import (
+	"context"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"pubsub/server/history"
+	"pubsub/server/hub"
+)
+
+// transcripts caches the transcripts that were asked for last, so that a message is
+// turned into text once, not once for each reader.
+type transcripts struct {
+	hub       *hub.Hub
+	byChannel *lru.Cache[string, *transcript]
+}
+
+// maxTranscripts bounds the memory that they take, as each has at most maxBytes.
+const maxTranscripts = 64
+
+func newTranscripts(h *hub.Hub) *transcripts {
+	byChannel, err := lru.New[string, *transcript](maxTranscripts)
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	return &transcripts{h, byChannel}
+}
+
+// now returns a channel's transcript as it is now. To make a transcript costs much, and
+// to bring one up to date costs little: before the former, admit is called and may
+// refuse it with an error.
+func (t *transcripts) now(ctx context.Context, channel string, admit func() error) (snapshot, error) {
+	known, found := t.byChannel.Get(channel)
+	if !found {
+		if err := admit(); err != nil {
+			return snapshot{}, err
+		}
+		known = &transcript{hub: t.hub, channel: channel, since: history.All()}
+		if other, found, _ := t.byChannel.PeekOrAdd(channel, known); found {
+			known = other
+		}
+	}
+	return known.now(ctx)
+}
