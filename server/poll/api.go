@@ -14,7 +14,7 @@ import (
 	"pubsub/server/web"
 )
 
-// PublishAPI publishes a JSON object of any shape.
+// PublishAPI answers POST /api/publish: it publishes a JSON object with any fields.
 func PublishAPI(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel string) error {
 	receipt, err := posts.Publish(w, r, channel, func(body *post.Body) (any, error) { return body.Object() })
 	if err != nil {
@@ -23,21 +23,22 @@ func PublishAPI(posts *post.Publisher, w http.ResponseWriter, r *http.Request, c
 	return web.WriteJSON(w, http.StatusOK, map[string]any{"status": "published", "message_id": receipt.Cursor.ID})
 }
 
-// API asks for the first message after the time since, or for all
-// after last_message_id where that is given.
+// API is the [Dialect] of /api/poll. It asks for all messages after the id
+// last_message_id, or without that for the first message after the timestamp since.
 func API(fields web.Fields, q *Query) (err error) {
 	if fields.Has("last_message_id") {
 		q.places[0].Since, err = parseID("last_message_id", fields.First("last_message_id"))
-		q.limit, q.answer = maxPage, answerAPIReliably
+		q.limit, q.answer = maxPage, answerAPIByID
 	} else {
-		q.places[0].Since, q.goesOn, err = parseTime(fields.First("since"))
+		q.places[0].Since, q.resume, err = parseTime(fields.First("since"))
 		q.limit, q.answer = 1, answerAPI
 	}
 	return err
 }
 
-// answerAPI gives a time to go on from: that of the last message that the client
-// has. The clock after the last look would pass over what came in between.
+// answerAPI answers with one message, and the timestamp from which the client polls next.
+// At a timeout that is the newest message's timestamp, not the time now: a message that is
+// published between the last read and now would be skipped.
 func answerAPI(w http.ResponseWriter, q *Query, page *hub.Page) error {
 	if len(page.Messages) == 0 {
 		at := page.LastTime
@@ -53,7 +54,7 @@ func answerAPI(w http.ResponseWriter, q *Query, page *hub.Page) error {
 	})
 }
 
-func answerAPIReliably(w http.ResponseWriter, _ *Query, page *hub.Page) error {
+func answerAPIByID(w http.ResponseWriter, _ *Query, page *hub.Page) error {
 	status := "messages"
 	if len(page.Messages) == 0 {
 		status = "timeout"
@@ -64,9 +65,9 @@ func answerAPIReliably(w http.ResponseWriter, _ *Query, page *hub.Page) error {
 
 func timestamp(at time.Time) json.RawMessage { return history.AppendTimestamp(nil, at) }
 
-// parseTime reads the timestamp of the last message that a client has. Without one,
-// or with 0, it has none yet, or keeps none: it goes on from its place.
-func parseTime(text string) (since history.Since, goesOn bool, err error) {
+// parseTime reads the timestamp of the last message that a client has. A client that has
+// none sends nothing or 0: it is to resume from where the server remembers that it was.
+func parseTime(text string) (since history.Since, resume bool, err error) {
 	if text == "" {
 		return history.Now(), true, nil
 	}

@@ -13,25 +13,26 @@ import (
 )
 
 const (
-	manyChannels = 250     // a longer list costs much
+	manyChannels = 250     // a longer list costs so much that it counts as a dear read
 	listPart     = 8 << 10 // bytes of a list that are written at once
-	nameBytes    = 16      // of a name in a list that shares its text
+	nameBytes    = 16      // of a name in memory; its text is shared
 )
 
-// Channels lists what channels there are.
+// Channels answers GET /channels with the names of the channels.
 type Channels struct {
 	hub    *hub.Hub
 	access *access.Control
-	listed bool // for everybody
+	listed bool // false: every request is refused
 }
 
-// NewChannels lists only if that is set.
+// NewChannels returns a Channels, which lists them only if the setting ListChannels is true.
 func NewChannels(s *settings.Settings, h *hub.Hub, control *access.Control) *Channels {
 	return &Channels{h, control, s.ListChannels}
 }
 
-// Answer lists the channels that have messages or that somebody waits on: all of
-// them, or limit of them after a name.
+// Answer lists, sorted, the channels that have messages or a pending poll. The field limit
+// bounds how many it lists, and after is the name after which it begins. It leaves out
+// channels to which the client has no right.
 func (c *Channels) Answer(w http.ResponseWriter, r *http.Request) error {
 	if !c.listed {
 		return web.Refuse(http.StatusNotFound, "The channels are not listed here. Whoever runs the server can allow that in PUBSUB_LIST_CHANNELS.")
@@ -62,7 +63,7 @@ func (c *Channels) Answer(w http.ResponseWriter, r *http.Request) error {
 	return writeList(w, c.readable(r, union(behind(kept, after), behind(waited, after))), limit)
 }
 
-// readable are those of the names whose channels the client may read.
+// readable returns the names of the channels that the client may read.
 func (c *Channels) readable(r *http.Request, names iter.Seq[string]) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for name := range names {
@@ -73,7 +74,7 @@ func (c *Channels) readable(r *http.Request, names iter.Seq[string]) iter.Seq[st
 	}
 }
 
-// listOf reads how much of a list is asked for; a limit of 0 is all.
+// listOf reads which part of the list is asked for; a limit of 0 is all.
 func listOf(r *http.Request) (limit int, after string, err error) {
 	fields, err := web.FieldsOf(r)
 	if err != nil {
@@ -87,7 +88,7 @@ func listOf(r *http.Request) (limit int, after string, err error) {
 	return limit, fields.First("after"), nil
 }
 
-// behind is what comes after a name in a sorted list.
+// behind returns what comes after a name in a sorted list.
 func behind(names []string, after string) []string {
 	at, found := slices.BinarySearch(names, after)
 	if found {
@@ -96,7 +97,7 @@ func behind(names []string, after string) []string {
 	return names[at:]
 }
 
-// union is what is in one of two sorted lists, sorted.
+// union merges two sorted lists, and returns once what is in both.
 func union(a, b []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for len(a) > 0 || len(b) > 0 {
@@ -116,8 +117,8 @@ func union(a, b []string) iter.Seq[string] {
 	}
 }
 
-// writeList writes at most limit of the names, 0 for all, in small parts: who does
-// not read them holds one.
+// writeList writes at most limit of the names; 0 is all. It writes them in small parts, so
+// that a client that does not read its answer holds the memory of one part only.
 func writeList(w http.ResponseWriter, names iter.Seq[string], limit int) error {
 	part, n, more := append(make([]byte, 0, listPart+256), `{"active_channels":[`...), 0, false
 	for name := range names {

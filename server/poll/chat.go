@@ -57,7 +57,7 @@ func (c *Chat) Answer(w http.ResponseWriter, r *http.Request) error {
 
 // follow waits until the text has another length, and answers with it.
 func (c *Chat) follow(ctx context.Context, w http.ResponseWriter, r *http.Request, channel string, length int, timeout time.Duration) error {
-	// A request is counted once, however often its transcript is made anew.
+	// Only the first turn is refused when the limit is reached: a request counts once.
 	for admit := func() error { return c.access.AdmitRead(r) }; ; admit = func() error { return nil } {
 		now, err := c.transcripts.now(r.Context(), channel, admit)
 		if err != nil {

@@ -10,8 +10,8 @@ import (
 	"pubsub/server/web"
 )
 
-// Cursor asks for everything after since, at once if there is anything, else
-// for an empty list at the timeout.
+// Cursor is the [Dialect] of /sub with the field since. It asks for all messages after
+// that place. At the timeout its answer is an empty list.
 func Cursor(fields web.Fields, q *Query) (err error) {
 	q.places[0].Since, err = history.ParseSince(fields.First("since"))
 	q.limit, q.answer = maxPage, answerPage
@@ -22,9 +22,9 @@ func answerPage(w http.ResponseWriter, _ *Query, page *hub.Page) error {
 	return web.WriteBody(w, http.StatusOK, encodePage(page))
 }
 
-// encodePage is {"messages": […], "cursor": "…", "more": false, "gap": {…}}.
+// encodePage writes {"messages": […], "cursor": "…", "more": false, "gap": {…}}.
 func encodePage(page *hub.Page) []byte {
-	const around = 128 // bytes for all but the messages
+	const around = 128 // bytes of all but the messages
 	b := make([]byte, 0, around+sizeOf(page.Messages))
 	b = append(b, `{"messages":`...)
 	b = appendMessages(b, page.Messages)
@@ -33,7 +33,7 @@ func encodePage(page *hub.Page) []byte {
 	b = append(b, `","more":`...)
 	b = strconv.AppendBool(b, page.More)
 	if page.Gap != nil {
-		gap, _ := json.Marshal(page.Gap) // a text and a number
+		gap, _ := json.Marshal(page.Gap) // a struct of texts and a number, which cannot fail
 		b = append(append(b, `,"gap":`...), gap...)
 	}
 	return append(b, "}\n"...)
@@ -51,7 +51,7 @@ func appendMessages(b []byte, messages []history.Message) []byte {
 	return append(b, ']')
 }
 
-// sizeOf is how many bytes the messages have as a JSON array, or one more.
+// sizeOf is how many bytes the messages take as a JSON array, or one byte more.
 func sizeOf(messages []history.Message) int {
 	size := len("[]")
 	for _, m := range messages {

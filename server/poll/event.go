@@ -11,7 +11,7 @@ import (
 	"pubsub/server/web"
 )
 
-// PublishEvent publishes a JSON object that has a message.
+// PublishEvent answers POST /publish: it publishes a JSON object that has a field message.
 func PublishEvent(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel string) error {
 	receipt, err := posts.Publish(w, r, channel, readEvent)
 	if err != nil {
@@ -28,8 +28,8 @@ func readEvent(body *post.Body) (any, error) {
 	return object, err
 }
 
-// Event asks for the first message after last_event_id, without that for
-// the next new one.
+// Event is the [Dialect] of /subscribe. It asks for the first message after the id
+// last_event_id, or without that for the next message that is published.
 func Event(fields web.Fields, q *Query) (err error) {
 	if fields.Has("last_event_id") {
 		q.places[0].Since, err = parseID("last_event_id", fields.First("last_event_id"))
@@ -54,7 +54,7 @@ func parseID(name, text string) (history.Since, error) {
 	return history.AfterID(id), nil
 }
 
-// isEmpty tells what Python takes for false, as in "if not message".
+// isEmpty is Python's "not value", the rule by which this dialect refuses a message.
 func isEmpty(value any) bool {
 	switch value := value.(type) {
 	case string:

@@ -10,10 +10,11 @@ import (
 	"pubsub/server/web"
 )
 
-// Index is the chat page.
+// Index answers GET / with the chat page.
 func Index(assets *web.Assets) web.Handler { return assets.Page }
 
-// Pub publishes what a client posted.
+// Pub answers POST /pub: it publishes a nick and a message, from a form or as JSON. The
+// answer has the id and the cursor of the message.
 func Pub(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel string) error {
 	receipt, err := posts.Publish(w, r, channel, (*post.Body).Message)
 	if err != nil {
@@ -26,7 +27,8 @@ func Pub(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel 
 	}{"sent", receipt.Cursor.ID, receipt.Cursor.String()})
 }
 
-// Sub asks for the next message alone. With since it is a poll of the cursor API.
+// Sub is the [Dialect] of /sub. It asks for one message, the next one. With the field since
+// it is the same as [Cursor].
 func Sub(fields web.Fields, q *Query) error {
 	if fields.Has("since") {
 		return Cursor(fields, q)
@@ -35,8 +37,9 @@ func Sub(fields web.Fields, q *Query) error {
 	return nil
 }
 
-// plain waits for the next message. It never times out: while nothing is said the client
-// is sent a newline now and then, which finds out who is gone.
+// plain answers a plain /sub with the next message. Such a poll has no timeout. While it
+// waits the client is sent newlines, because routers close a connection on which nothing is
+// sent, and because writing shows whether the client is still there.
 func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 	ctx, leave, err := p.access.AdmitPoll(r, q.places[0].Channel)
 	if err != nil {
@@ -44,7 +47,7 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 	}
 	defer leave()
 
-	bookmark, begun := p.bookmarks.of(r, q.places[0].Channel), false
+	bookmark, begun := p.bookmarks.of(r, q.places[0].Channel), false // begun: a newline was sent
 	q.places[0].Since = bookmark.since()
 	next, err := p.hub.Follow(q.places[:], 1)
 	if err != nil {
@@ -60,22 +63,22 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 			p.metrics.Deliver(page)
 			closeIfDisplaced(w, r)
 			return web.WriteLine(w, page.Messages[0].JSON)
-		case errors.Is(err, hub.ErrTimeout): // nobody has said anything for a while
+		case errors.Is(err, hub.ErrTimeout): // no message since the last newline
 			if err := web.WriteHeartbeat(w); err != nil {
 				return err
 			}
 			begun = true
-		case errors.Is(err, web.ErrDraining) && begun: // an answer of newlines has no message: ask again
+		case errors.Is(err, web.ErrDraining) && begun: // the answer ends without a message, and the client polls again
 			return web.ErrAnswered
-		case err != nil && begun: // somebody else has its place: not as if it had been answered
+		case err != nil && begun: // it was displaced: cut off, so that it does not look like an answer
 			panic(http.ErrAbortHandler)
-		case err != nil: // the client is gone, or the server is going
+		case err != nil: // the client hung up, or the server drains
 			return err
 		}
 	}
 }
 
-// Debug lets us see how many polls are active.
+// Debug answers GET /debug with the number of pending polls and of channels as text.
 func Debug(h *hub.Hub) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		channels, err := h.Len(r.Context())

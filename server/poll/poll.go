@@ -1,6 +1,9 @@
-// Package poll answers each request once, with what there is or with what comes. A
-// poll's wait and answer are here; what it asks for and how it is answered is its
-// dialect's: original.go and cursor.go, event.go, api.go, chat.go.
+// Package poll has the endpoints. Each answers a request once: with the messages that are
+// there, or with the next ones as soon as they are published.
+//
+// This file has what is the same for all polls: waiting and answering. What a request may
+// ask for, and the form of its answer, is a [Dialect]. Each has a file: original.go,
+// cursor.go, event.go and api.go. The endpoints of chat.go and channels.go have no dialect.
 package poll
 
 import (
@@ -16,9 +19,11 @@ import (
 	"pubsub/server/web"
 )
 
-const maxBytes = 256 << 10 // of messages in an answer, but for a larger one alone
+// maxBytes is how many bytes of messages an answer has at most. A single larger message
+// is an answer of its own.
+const maxBytes = 256 << 10
 
-// Polls answers polls.
+// Polls answers polls in any dialect. Its methods are safe for concurrent use.
 type Polls struct {
 	hub       *hub.Hub
 	access    *access.Control
@@ -26,13 +31,13 @@ type Polls struct {
 	metrics   *observe.Metrics
 	bookmarks *bookmarks
 
-	timeout   time.Duration // of a poll that names none, 0 for the longest there is
-	heartbeat time.Duration // of a plain poll, 0 for none
+	timeout   time.Duration // of a poll that names none; 0 is settings.MaxTimeout
+	heartbeat time.Duration // of a plain poll; 0 is none
 
-	strangers occasion // to warn of cursors of another process
+	restartWarning oncePerMinute // about cursors of another process
 }
 
-// New takes the times of the settings.
+// New returns polls with the poll timeout and the heartbeat of the settings.
 func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *web.Responder, metrics *observe.Metrics) *Polls {
 	return &Polls{
 		hub: h, access: control, responder: responder, metrics: metrics, bookmarks: newBookmarks(control.Source),
@@ -40,13 +45,15 @@ func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *w
 	}
 }
 
-// Forget forgets clients that have not been given a message for a while.
+// Forget frees the memory of clients that have not been given a message for ten minutes.
+// Call it now and then.
 func (p *Polls) Forget() { p.bookmarks.forget() }
 
-// Poll waits on the named channel for what a request asks for in a dialect, and answers.
+// Poll waits until the named channel has what a request asks for, and answers in the given
+// dialect. It answers errors, too.
 //
-// Thousands of requests wait in it at a time, so what they have on their stacks counts:
-// there is no call between it and the follower's Next.
+// Thousands of requests wait here at the same time, and the stack of each takes memory. So
+// Poll calls the follower's Next itself, without another function between them.
 func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, name string, dialect Dialect) {
 	q, err := p.query(r, name, dialect)
 	switch {
@@ -76,7 +83,7 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, name string, dialec
 	}
 }
 
-// answer answers with the page of a poll that ended with err.
+// answer answers a poll whose wait returned the page and err.
 func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *hub.Page, err error) error {
 	if err != nil && !endedInTime(err) {
 		return err
@@ -86,27 +93,27 @@ func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *h
 	}
 	page.Cut(maxBytes)
 	giveBack, ok := p.access.HoldAnswer(r, page.Size())
-	if !ok { // it asks for the rest when it has read this
+	if !ok { // the client polls for the rest when it has read this
 		page.Cut(access.SmallAnswer)
 	}
 	defer giveBack()
 	p.responder.Closing(w.Header())
 	closeIfDisplaced(w, r)
 	p.metrics.Deliver(page)
-	if q.goesOn {
+	if q.resume {
 		q.bookmark.set(page.Cursors[0])
 	}
 	return q.answer(w, q, page)
 }
 
-// endedInTime tells whether a poll ended without a message in a way that lets its client
-// ask again with the same cursor.
+// endedInTime tells whether a poll ended without a message because of its timeout or the
+// drain. Then it is answered as at a timeout, and its client polls again from where it was.
 func endedInTime(err error) bool {
 	return errors.Is(err, hub.ErrTimeout) || errors.Is(err, web.ErrDraining)
 }
 
-// closeIfDisplaced closes the connection behind an answer whose poll was displaced when
-// it had it already.
+// closeIfDisplaced closes the connection after the answer if the poll was displaced while it
+// was being answered. A poll that waits on that connection would end at once.
 func closeIfDisplaced(w http.ResponseWriter, r *http.Request) {
 	if access.Displaced(r) {
 		w.Header()["Connection"] = web.Closed

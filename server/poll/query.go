@@ -20,17 +20,18 @@ const maxPage = 256 // messages in an answer
 type Query struct {
 	places  [1]hub.Place
 	limit   int           // messages
-	timeout time.Duration // 0 is not to wait
-	plain   bool          // waits as the Python original's, and all else has no meaning
+	timeout time.Duration // 0: answer at once
+	plain   bool          // a plain /sub; then only places has a meaning
 	answer  func(w http.ResponseWriter, q *Query, page *hub.Page) error
 
-	goesOn   bool     // from where the client was, which the server remembers
-	bookmark bookmark // where that is
-	asked    time.Time
+	resume   bool      // begin where the server remembers that the client was
+	bookmark bookmark  // where that is, if resume is set
+	asked    time.Time // when the request came
 }
 
-// Dialect reads from the fields of a request what is not the same for every poll: since
-// when, how much, and how it is answered.
+// Dialect reads from a request's fields what differs between dialects: where the poll
+// begins, how many messages it gets, and the form of its answer. It sets those in q. Its
+// error refuses the request.
 type Dialect func(fields web.Fields, q *Query) error
 
 // query reads what a poll asks for on the named channel.
@@ -50,7 +51,7 @@ func (p *Polls) query(r *http.Request, name string, dialect Dialect) (*Query, er
 	if err := dialect(fields, q); err != nil || q.plain {
 		return q, err
 	}
-	if q.goesOn {
+	if q.resume {
 		q.bookmark = p.bookmarks.of(r, channel)
 		q.places[0].Since = q.bookmark.since()
 	}
@@ -58,18 +59,18 @@ func (p *Polls) query(r *http.Request, name string, dialect Dialect) (*Query, er
 	return q, err
 }
 
-// fieldsOf reads a poll's query.
+// fieldsOf reads the fields of a poll's query. It refuses a poll with a body.
 func fieldsOf(r *http.Request) (web.Fields, error) {
-	// Where net/http watches for hang-ups, it does so only when a request's body was
-	// read (golang/go#23262), and a poll waits on that.
+	// net/http notices a hang-up only after the body was read (golang/go#23262), and nobody
+	// reads a poll's.
 	if r.Body != http.NoBody {
 		return nil, web.Refuse(http.StatusBadRequest, "A poll has no body. Put what you ask for into the query.")
 	}
 	return web.FieldsOf(r)
 }
 
-// timeoutOf reads how many seconds a poll waits, 60 at most. Without a word on that it
-// is the setting within 10 %, so that clients do not march in step.
+// timeoutOf reads the field timeout: seconds, at most 60. Without that field it is the
+// setting, plus or minus up to 10 %, so that clients that began together spread out.
 func (p *Polls) timeoutOf(fields web.Fields) (time.Duration, error) {
 	text := fields.First("timeout")
 	if text == "" && p.timeout == 0 {

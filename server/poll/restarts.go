@@ -8,26 +8,27 @@ import (
 	"pubsub/server/web"
 )
 
-// slowDown holds an answer back that tells of a restart if its address was told so
-// often. A client is told once, unless two processes with a log of their own answer it in
-// turn: then it would ask without end.
+// slowDown delays an answer with a restarted gap if its address has had many of them. After
+// a restart a client gets one such answer. It gets them without end if two processes answer
+// it in turn, each with a log of its own: without the delay it would poll in a tight loop.
 func (p *Polls) slowDown(r *http.Request) {
 	wait, ok := p.access.AdmitRestart(r)
 	if ok {
 		return
 	}
-	if p.strangers.due() {
+	if p.restartWarning.due() {
 		p.responder.Log.Warn("readers come again and again with cursors of another process: if several answer for one address, " +
 			"they lose each other's messages. Run one process, or one log for all")
 	}
 	web.Pause(r, time.Duration(wait)*time.Second)
 }
 
-// occasion is when something was told last. Its zero value is never.
-type occasion struct{ at atomic.Int64 }
+// oncePerMinute limits how often a warning is logged. Its zero value is due. It is safe for
+// concurrent use.
+type oncePerMinute struct{ at atomic.Int64 } // when due was last true, in Unix seconds
 
-// due tells whether a minute has passed since it was true.
-func (o *occasion) due() bool {
+// due returns true at most once per minute.
+func (o *oncePerMinute) due() bool {
 	now, last := time.Now().Unix(), o.at.Load()
 	return now-last >= 60 && o.at.CompareAndSwap(last, now)
 }
