@@ -2,15 +2,16 @@ package access
 
 import "net/http"
 
-// Right is what somebody may do on a channel.
+// Right is something that a client may do on a channel.
 type Right string
 
 // The rights.
 const (
 	Publish   Right = "publish"
-	Subscribe Right = "subscribe" // and read what was said
+	Subscribe Right = "subscribe" // and read its messages
 )
 
-// Authorize tells whether whoever sent a request has a right on a channel. Every way in
-// asks it for each channel, before anything is done there. Everybody may everything.
+// Authorize returns an error if the sender of a request does not have a right on a channel.
+// Every endpoint calls it for each channel before it does anything there. Today it returns
+// nil: everybody has every right.
 func (c *Control) Authorize(_ *http.Request, _ Right, _ string) error { return nil }

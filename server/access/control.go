@@ -1,5 +1,5 @@
-// Package access is who may do what, and how often: rights, and the bounds of what
-// strangers may take at a time.
+// Package access decides whether a request is admitted: by rights, by rates and by limits
+// on what an address may have at a time.
 package access
 
 import (
@@ -9,21 +9,22 @@ import (
 	"pubsub/server/settings"
 )
 
-// Control is asked by every way in before anything is done. A bound of 0 in the
-// settings is none.
+// Control is asked by every endpoint before it does anything. A limit of 0 in the settings
+// is no limit. Its methods are safe for concurrent use. Make it with [New].
 type Control struct {
-	Source address.Source
+	Source address.Source // tells the address of a request
 	polls
-	requests *rates
-	posts    *rates
-	reads    *rates // that cost much
-	restarts *rates // answers that tell of a restart
+	requests *limiter
+	posts    *limiter
+	reads    *limiter // dear ones
+	restarts *limiter // answers that tell of a restart
 	unread   unread
 
 	settings *settings.Settings
 }
 
-// New takes the bounds of the settings.
+// New returns a Control with the limits of the settings, which it keeps: do not change
+// them.
 func New(s *settings.Settings) *Control {
 	burst := max(1, s.PublishBurst)
 	if s.PublishBurst == 0 {
@@ -33,17 +34,18 @@ func New(s *settings.Settings) *Control {
 	return &Control{
 		Source:   source,
 		polls:    newPolls(s, source),
-		requests: newRates(s.RequestRate, int(math.Ceil(s.RequestRate*requestBurst))),
-		posts:    newRates(s.PublishRate, burst),
-		reads:    newRates(s.ReadRate, int(math.Ceil(readBurst*s.ReadRate))),
-		restarts: newRates(restartRate, restartBurst),
+		requests: newLimiter(s.RequestRate, int(math.Ceil(s.RequestRate*requestBurst))),
+		posts:    newLimiter(s.PublishRate, burst),
+		reads:    newLimiter(s.ReadRate, int(math.Ceil(readBurst*s.ReadRate))),
+		restarts: newLimiter(restartRate, restartBurst),
 		settings: s,
 	}
 }
 
-// Forget forgets addresses that have not done anything for a while.
+// Forget frees the memory of addresses that have not done anything for a while. Call it now
+// and then.
 func (c *Control) Forget() {
-	for _, rates := range []*rates{c.requests, c.posts, c.reads, c.restarts} {
-		rates.forget()
+	for _, limiter := range []*limiter{c.requests, c.posts, c.reads, c.restarts} {
+		limiter.forget()
 	}
 }

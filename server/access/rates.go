@@ -1,73 +1,58 @@
 package access
 
 import (
-	"math"
-	"math/rand/v2"
-	"net/netip"
-	"sync"
-	"time"
+	"net/http"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-	"golang.org/x/time/rate"
+	"pubsub/server/web"
 )
 
-// ratedAddresses is how many addresses' rates are remembered; past that the one
-// that was used longest ago begins anew.
-const ratedAddresses = 20_000
+// requestBurst is the burst of requests, in seconds at the request rate. It allows half of
+// what an address sends when all its polls are answered at once and come again.
+const requestBurst = 0.1
 
-// rates bounds how often each address may do something.
-type rates struct {
-	limit rate.Limit // a second; 0 is no limit
-	burst int
+// readBurst is the burst of dear reads, in seconds at the read rate.
+const readBurst = 5
 
-	mu        sync.Mutex // guards byAddress
-	byAddress *simplelru.LRU[netip.Addr, *rate.Limiter]
+// How many answers that tell of a restart an address gets without a delay. After a restart
+// each client gets one of them, which the burst is for. It gets them without end if two
+// processes with a log of their own answer it in turn, which the rate is for.
+const (
+	restartBurst = 15 // answers
+	restartRate  = 1  // a second
+)
+
+// Pace delays a request whose address exceeds the request rate. It is delayed and not
+// refused, because a client that never waits would send the next one at once. Pace panics
+// with http.ErrAbortHandler if the client hangs up meanwhile.
+func (c *Control) Pace(r *http.Request) {
+	if c.requests.rate == 0 {
+		return
+	}
+	if wait := c.requests.of(c.Source.Of(r)).Reserve().Delay(); wait > 0 {
+		web.Pause(r, wait)
+	}
 }
 
-func newRates(perSecond float64, burst int) *rates {
-	byAddress, err := simplelru.NewLRU[netip.Addr, *rate.Limiter](ratedAddresses, nil)
-	if err != nil {
-		panic(err) // only for a size below 1
+// AdmitPost counts a post. If its address exceeds the publish rate, the error is a
+// [web.Problem] that refuses it.
+func (c *Control) AdmitPost(r *http.Request) error {
+	if wait, ok := c.posts.take(c.Source.Of(r)); !ok {
+		return web.TooMany("publish-rate", wait, "Your address has posted more than %g messages a second. Wait a moment between them.", c.settings.PublishRate)
 	}
-	return &rates{limit: rate.Limit(perSecond), burst: burst, byAddress: byAddress}
+	return nil
 }
 
-// take takes a token of an address's, or tells after how many seconds there is
-// one. The wait is a second longer for half of those who ask, so that they do not
-// come back together.
-func (l *rates) take(address netip.Addr) (wait int, ok bool) {
-	if l.limit == 0 {
-		return 0, true
+// AdmitRead counts a dear read: one that costs the server much. If its address exceeds the
+// read rate, the error is a [web.Problem] that refuses it.
+func (c *Control) AdmitRead(r *http.Request) error {
+	if wait, ok := c.reads.take(c.Source.Of(r)); !ok {
+		return web.TooMany("read-rate", wait, "Your address has asked more than %g times a second for what costs this server much. Wait a moment between them.", c.settings.ReadRate)
 	}
-	limiter := l.of(address)
-	if limiter.Allow() {
-		return 0, true
-	}
-	seconds := math.Ceil((1 - limiter.Tokens()) / float64(l.limit))
-	return int(max(seconds, 1)) + rand.IntN(2), false
+	return nil
 }
 
-func (l *rates) of(address netip.Addr) *rate.Limiter {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	limiter, found := l.byAddress.Get(address)
-	if !found {
-		limiter = rate.NewLimiter(l.limit, l.burst)
-		l.byAddress.Add(address, limiter)
-	}
-	return limiter
-}
-
-// forget forgets the addresses that have all their tokens again: they would begin
-// as they are. It looks at those used longest ago, until one has not.
-func (l *rates) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for {
-		_, limiter, found := l.byAddress.GetOldest()
-		if !found || limiter.TokensAt(time.Now()) < float64(l.burst) {
-			return
-		}
-		l.byAddress.RemoveOldest()
-	}
+// AdmitRestart counts an answer that tells of a restart. If its address had too many of
+// them, it returns false, and for how many seconds to delay the answer.
+func (c *Control) AdmitRestart(r *http.Request) (wait int, ok bool) {
+	return c.restarts.take(c.Source.Of(r))
 }

@@ -9,25 +9,28 @@ import (
 	"pubsub/server/web"
 )
 
-// Bounds of what answers hold in memory that their clients have not taken in yet.
+// SmallAnswer is the size in bytes up to which an answer is always admitted. What all small
+// answers take together is bounded by the number of connections.
+const SmallAnswer = 16 << 10
+
+// Bounds, in bytes, of the larger answers that clients have not read yet.
 const (
-	SmallAnswer      = 16 << 10 // bytes; is always given, and bounded by the number of connections
-	unreadBytes      = 32 << 20 // of larger ones, together
+	unreadBytes      = 32 << 20
 	unreadPerAddress = unreadBytes / 4
 )
 
-// ErrUnread refuses an answer that cannot be a small one.
+// ErrUnread refuses an answer when there is no room for it and it cannot be made small.
 var ErrUnread = web.TooMany("unread-answers", 5, "Answers for your address wait to be taken in, as many bytes as may. Read them first.")
 
-// unread counts the bytes of large answers that are being written. Its zero value
-// is none.
+// unread counts the bytes of larger answers while they are written. Its zero value is
+// empty.
 type unread struct {
 	mu    sync.Mutex
 	bytes shares.Shares[netip.Addr]
 }
 
-// HoldAnswer counts an answer of so many bytes to r until it is given back. It tells
-// whether there is room; if not, the answer must be a small one.
+// HoldAnswer counts the bytes of an answer until giveBack is called. If ok is false there is
+// no room: the answer must not exceed [SmallAnswer]. giveBack is never nil: call it once.
 func (c *Control) HoldAnswer(r *http.Request, bytes int) (giveBack func(), ok bool) {
 	if bytes <= SmallAnswer {
 		return func() {}, true

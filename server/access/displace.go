@@ -1,0 +1,76 @@
+package access
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+
+	"pubsub/server/shares"
+	"pubsub/server/web"
+)
+
+// When there are as many polls as there may be, the address that has most makes room: the
+// oldest of its polls is displaced. So an address with few polls is not refused because
+// another has many. A client with as many as it may have loses its oldest to its newest.
+
+// The causes with which the context of a poll ends that has to make room.
+var (
+	errSuperseded = &web.Problem{Status: http.StatusTooManyRequests, Reason: "polls-per-client", RetryAfter: web.Soon,
+		Text: "Newer polls of this client took this one's place. Keep fewer open."}
+	errDisplaced = &web.Problem{Status: http.StatusServiceUnavailable, Reason: "polls", RetryAfter: web.Soon,
+		Close: true, // nothing can wait on a connection whose poll was displaced
+		Text:  "The server is full, and your address has most of the polls that are pending. Keep fewer open."}
+)
+
+// Displaced tells whether a request's poll was displaced. Then every further poll on its
+// connection ends at once, so the connection is to be closed.
+func Displaced(r *http.Request) bool {
+	ctx := r.Context()
+	return ctx.Err() != nil && context.Cause(ctx) == error(errDisplaced)
+}
+
+// makeRoom displaces a poll if that is needed to admit another, or returns the error that
+// refuses it. mu is held.
+func (p *polls) makeRoom(poll *poll) error {
+	address, all, here := poll.client.address, &p.byAddress.Weights, poll.onChannel
+	if web.Reached(all.Of(address), p.settings.MaxPollsPerAddress) {
+		return web.TooMany("polls-per-address", web.Soon, "%d polls are pending from your address, as many as one may have. Let some end.", p.settings.MaxPollsPerAddress)
+	}
+	if here != nil && web.Reached(here.Total(), p.settings.MaxPollsPerChannel) && !p.displace(here, address, poll.channel) {
+		return web.Full("polls-per-channel", "This channel has %d pending polls, as many as one may. Ask again in a moment.", p.settings.MaxPollsPerChannel)
+	}
+	if web.Reached(all.Total(), p.settings.MaxPolls) && !p.displace(all, address, "") {
+		return web.Full("polls", "The server holds %d polls, as many as it may. Ask again in a moment.", p.settings.MaxPolls)
+	}
+	return nil
+}
+
+// displace ends the oldest poll of the address that has most of the shares, and returns
+// true. It returns false if that address has no more than the given one with one more
+// poll. If a channel is named, only polls on it are displaced. mu is held.
+func (p *polls) displace(among *shares.Shares[netip.Addr], address netip.Addr, channel string) bool {
+	victim, most := among.Largest()
+	if among.Of(address)+1 >= most {
+		return false
+	}
+	for pending := range p.byAddress.Of(victim) {
+		if poll := &pending.Value; channel == "" || poll.channel == channel {
+			p.remove(pending)
+			poll.end(errDisplaced)
+			return true
+		}
+	}
+	return false
+}
+
+// supersede counts a client's newest poll. If the client already has as many as it may,
+// its oldest ends. mu is held.
+func (p *polls) supersede(newest *pendingPoll) {
+	client := newest.Value.client
+	pending := p.byClient[client]
+	if len(pending) >= p.settings.MaxPollsPerClient {
+		pending[0].Value.end(errSuperseded)
+		pending = pending[1:]
+	}
+	p.byClient[client] = append(pending, newest)
+}
