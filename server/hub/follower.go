@@ -9,28 +9,29 @@ import (
 	"pubsub/server/history"
 )
 
-// Errors that end a wait.
+// Errors of a follower that has nothing to return.
 var (
-	// ErrNothing: there is nothing to read yet.
+	// ErrNothing: nothing has been published yet. Only Read returns it.
 	ErrNothing = errors.New("there is nothing yet")
-	// ErrTimeout: nothing came in time.
+	// ErrTimeout: nothing was published before the timeout.
 	ErrTimeout = bus.ErrTimeout
-	// ErrClosed: nothing will come any more, as the bus is closed.
+	// ErrClosed: the bus is closed, so no message will be published any more.
 	ErrClosed = bus.ErrClosed
 )
 
-// Follower waits on channels for what comes after its places. Nothing that comes
-// once it is open is missed. One goroutine at a time may use it. Close it.
+// Follower reads channels and waits for their next messages. It misses nothing that is
+// published after [Hub.Follow] returned. Only one goroutine at a time may use it. Close it.
 type Follower struct {
 	hub    *Hub
 	places []Place
 	limit  int
-	rings  []*bus.Subscription // of each place, in their order
-	one    [1]*bus.Subscription
+	rings  []*bus.Subscription  // one for each place; all ring at the first
+	one    [1]*bus.Subscription // for rings of one place, which saves an allocation
 }
 
-// Follow opens a follower that reads at most limit messages at a time. The places
-// are the follower's own from now on: it moves them.
+// Follow opens a follower that returns at most limit messages at a time. There must be at
+// least one place. The slice belongs to the follower from now on: it moves the places
+// forward. The error is ErrClosed, or that of a bus that is broken.
 func (h *Hub) Follow(places []Place, limit int) (*Follower, error) {
 	f := &Follower{hub: h, places: places, limit: limit}
 	f.rings = f.one[:0]
@@ -48,7 +49,7 @@ func (h *Hub) Follow(places []Place, limit int) (*Follower, error) {
 	return f, nil
 }
 
-// Close gives back what Follow took.
+// Close ends the subscriptions of the follower. Do not use it afterwards.
 func (f *Follower) Close() {
 	for _, ring := range f.rings {
 		ring.Release()
@@ -56,19 +57,19 @@ func (f *Follower) Close() {
 	f.rings = nil
 }
 
-// SetTimeout makes Read and Next say ErrTimeout so long from now if there is nothing;
-// 0 is never, as it is at first.
+// SetTimeout makes Read and Next return ErrTimeout if nothing is published until then,
+// counted from now. 0 is no timeout, as a new follower has none.
 func (f *Follower) SetTimeout(timeout time.Duration) { f.rings[0].SetTimeout(timeout) }
 
-// Ready receives when Read may find something, or may say something else than
-// ErrNothing. Some tokens come for nothing. Read first: there is none for what is
-// there already.
+// Ready returns a channel that receives when Read may return something other than
+// ErrNothing. It may also receive when there is nothing. It does not receive for messages
+// that were published before the follower was opened: call Read before you wait.
 func (f *Follower) Ready() <-chan struct{} { return f.rings[0].Ready() }
 
-// Read returns what there is since the follower's places, and moves them behind it.
-// A gap is told at once. It does not wait: where there is nothing, the page is empty
-// but for its cursors, and the error ErrNothing, ErrTimeout or ErrClosed. After
-// another error, which is the log's, there is no page.
+// Read returns the messages and the gap since the follower's places, and moves the places
+// after them. It does not wait. If there is nothing, it returns a page that has only cursors,
+// and the error ErrNothing, ErrTimeout or ErrClosed. Any other error is the log's: then the
+// page is nil.
 func (f *Follower) Read(ctx context.Context) (*Page, error) {
 	page, err := f.look(ctx)
 	if err == nil {
@@ -77,13 +78,15 @@ func (f *Follower) Read(ctx context.Context) (*Page, error) {
 	return page, err
 }
 
-// look reads, and moves only if there is nothing: from then on what comes is new, also
-// for a reader that asked for what comes from now on. Nothing falls between its steps:
-// what rings after the first is there for the wait that follows.
+// look reads the log. It moves the places only if there is nothing: a reader that asked for
+// what is published from now on then has a cursor, and is given all that comes after it.
+//
+// No message is missed between its steps: a ring that comes after Clear stays, and ends
+// the wait that follows.
 func (f *Follower) look(ctx context.Context) (*Page, error) {
-	f.rings[0].Clear() // what has rung so far is in the log
+	f.rings[0].Clear() // the log has the messages of all rings so far
 	page, err := f.hub.Read(ctx, f.places, f.limit)
-	if err != nil || page.tells() {
+	if err != nil || page.hasNews() {
 		return page, err
 	}
 	f.move(page)
@@ -99,15 +102,15 @@ func (f *Follower) move(page *Page) {
 	}
 }
 
-// Next waits until Read has something to return. When ctx ends first, its cause is
-// the error.
+// Next waits until Read has something to return, and returns that. Its errors are those of
+// Read, except ErrNothing. When ctx ends first, the error is its cause.
 //
-// In a flood, and where there is a fresh message without a wait, which is to ask
-// slower than messages come, it returns more at a time: it waits until the first
-// message is as old as [Gather]. On a calm channel who waits for a message has it at
-// once.
+// A message is returned as soon as it is published, with two exceptions: in a flood, and when
+// the message is there without a wait, which means that messages come faster than the client
+// polls. Then Next waits until the first message is as old as [Gather], so that an answer
+// carries several.
 //
-// Thousands wait in it at a time, so what it has on its stack counts.
+// Thousands of requests wait here at the same time, and the stack of each takes memory.
 func (f *Follower) Next(ctx context.Context) (*Page, error) {
 	page, err := f.next(ctx, false)
 	if err != ErrNothing {
@@ -119,14 +122,15 @@ func (f *Follower) Next(ctx context.Context) (*Page, error) {
 		case <-f.Ready():
 			page, err = f.next(ctx, true)
 		case <-ctx.Done():
-			page, err = f.last(ctx)
+			page, err = f.nextAtEnd(ctx)
 		}
 	}
 	f.hub.waiting.Add(-1)
 	return page, err
 }
 
-// next is Read for somebody who has waited, or has not yet.
+// next is Read, with the gathering that Next describes. waited tells whether the caller has
+// waited for a ring.
 func (f *Follower) next(ctx context.Context, waited bool) (*Page, error) {
 	page, err := f.look(ctx)
 	if err == nil && (page.flood || !waited) && gather(ctx, page, f.limit) {
@@ -139,8 +143,8 @@ func (f *Follower) next(ctx context.Context, waited bool) (*Page, error) {
 	return page, err
 }
 
-// last is Read once ctx has ended: something may have come at the same time.
-func (f *Follower) last(ctx context.Context) (*Page, error) {
+// nextAtEnd is next when ctx has ended: a message may have been published at the same time.
+func (f *Follower) nextAtEnd(ctx context.Context) (*Page, error) {
 	page, err := f.next(context.WithoutCancel(ctx), true)
 	if err == ErrNothing {
 		err = context.Cause(ctx)
@@ -148,17 +152,18 @@ func (f *Follower) last(ctx context.Context) (*Page, error) {
 	return page, err
 }
 
-// Gather is how long an answer may wait for more of a flood, so that it carries
-// several messages; see [Follower.Next].
+// Gather is how old the first message of a page may become while [Follower.Next] waits for
+// more messages of a flood.
 const Gather = 5 * time.Millisecond
 
-// gather waits until it pays to read the page anew, if it does.
+// gather waits until the first message of a page is as old as Gather. It returns false if
+// there is no reason to wait, and else true: then the page is to be read again.
 func gather(ctx context.Context, page *Page, limit int) bool {
 	if n := len(page.Messages); n == 0 || n >= limit {
 		return false
 	}
 	wait := Gather - time.Since(page.Messages[0].Time)
-	if wait <= 0 || wait > Gather { // a clock that was set back makes no message younger
+	if wait <= 0 || wait > Gather { // more than Gather: the clock was set back
 		return false
 	}
 	select {

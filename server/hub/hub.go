@@ -1,9 +1,10 @@
-// Package hub joins the message log and the bus: the bus rings, the log tells.
+// Package hub joins the log of messages and the bus. The log has the messages. The bus only
+// tells that there is something new: it rings.
 //
-// A message is appended to its channel's log, then published on the bus. A follower
-// subscribes to the bus first, reads the log second and waits third; whatever rings,
-// it answers from the log after its place. So a lost, doubled, early or late ring
-// costs delay at most. It can never lose, double or reorder a message.
+// A message is first appended to its channel's log and then published on the bus. A follower
+// first subscribes to the bus, then reads the log, then waits for a ring. Whatever rings, it
+// reads the log after its cursor. So a ring that is lost, doubled, early or late can delay a
+// message, but it cannot lose, double or reorder one.
 package hub
 
 import (
@@ -15,8 +16,9 @@ import (
 	"pubsub/server/history"
 )
 
-// Hub is the one way in and out for messages. Its methods are safe for
-// concurrent use. It has nothing to close: bus and log are the caller's.
+// Hub publishes messages and reads them. No other package uses the log and the bus. Its
+// methods are safe for concurrent use. It need not be closed: its caller closes the bus and
+// the log. Make it with [New].
 type Hub struct {
 	bus     *bus.Bus
 	log     history.Log
@@ -26,31 +28,32 @@ type Hub struct {
 // New returns a hub over a bus and a log.
 func New(b *bus.Bus, log history.Log) *Hub { return &Hub{bus: b, log: log} }
 
-// Publish appends a post to the log and rings for it. When it returns without an
-// error the message is kept. The errors are those of [history.Log.Append].
+// Publish appends a post to the log and rings for it. When it returns without an error, the
+// log has the message and every follower gets it. Its errors are those of
+// [history.Log.Append], and those of a bus that is broken.
 //
-// No lock is held over the log. So two messages of a channel may ring in another
-// order than they are in: whoever hears the first ring reads both.
+// No lock is held while it appends, so two messages of a channel may ring in another order
+// than the log has them. That does no harm: a follower reads both at the first ring.
 func (h *Hub) Publish(ctx context.Context, post history.Post) (history.Receipt, error) {
 	receipt, err := h.log.Append(ctx, post)
 	if err != nil || receipt.Repeat {
 		return receipt, err
 	}
-	// The message is acknowledged by the log; without a ring its readers only
-	// come for it later. That is so when the bus has closed: nobody waits then.
+	// The log has the message. Without a ring its readers only get it later, at their next
+	// poll. When the bus is closed nobody waits, so that is no error.
 	if err := h.bus.Publish(post.Channel, receipt.Cursor.ID); err != nil && !errors.Is(err, bus.ErrClosed) {
 		return receipt, err
 	}
 	return receipt, nil
 }
 
-// Waiting returns how many followers wait for a message: whatever is published
-// from now on reaches them.
+// Waiting returns how many followers wait in Next. All of them get what is published from
+// now on.
 func (h *Hub) Waiting() int64 { return h.waiting.Load() }
 
-// Channels returns the names of the channels that have messages, sorted. It is
+// Channels returns the names of the channels that have messages, sorted. The slice is
 // shared: do not change it.
 func (h *Hub) Channels(ctx context.Context) ([]string, error) { return h.log.Channels(ctx) }
 
-// Len is how many channels have messages.
+// Len returns how many channels have messages.
 func (h *Hub) Len(ctx context.Context) (int, error) { return h.log.Len(ctx) }

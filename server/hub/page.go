@@ -8,34 +8,34 @@ import (
 	"pubsub/server/history"
 )
 
-// Place is where somebody is in a channel.
+// Place is a channel, and where in it a reader begins.
 type Place struct {
 	Channel string
 	Since   history.Since
 }
 
-// Page is what the channels of some places have since them.
+// Page is what the channels of one or several places have since those places.
 type Page struct {
 	Messages []history.Message // channel by channel, in order within each
-	Cursors  []history.Cursor  // of each place: what is up to here is in Messages or in the gap
-	More     bool              // there is more already
-	Gap      *history.Gap      // nil if there is none; that of another channel comes with a later page
-	Waited   bool              // nothing was there at first
-	LastTime time.Time         // of the newest message of the channels, zero if none is known of
+	Cursors  []history.Cursor  // of each place; all up to here is in Messages or in the gap
+	More     bool              // the log already has more messages
+	Gap      *history.Gap      // nil if there is none; a second channel's comes with a later page
+	Waited   bool              // the follower had to wait for it
+	LastTime time.Time         // timestamp of the channels' newest message, zero if there is none
 
 	flood bool
-	ends  []int // of each place's messages; nil where there is one place
-	one   [1]history.Cursor
+	ends  []int             // of each place's messages in Messages; nil if there is one place
+	one   [1]history.Cursor // for Cursors of one place, which saves an allocation
 }
 
-// tells is whether there is anything in a page.
-func (p *Page) tells() bool { return len(p.Messages) > 0 || p.Gap != nil }
+// hasNews tells whether a page has a message or a gap.
+func (p *Page) hasNews() bool { return len(p.Messages) > 0 || p.Gap != nil }
 
-// Cursor is the text from which [history.ParseSince] goes on, for several channels
-// with commas between theirs.
+// Cursor returns the text with which a client goes on: see [history.ParseSince]. Those of
+// several channels have commas between them.
 func (p *Page) Cursor() string { return string(p.AppendCursor(nil)) }
 
-// AppendCursor appends the same text.
+// AppendCursor appends what Cursor returns.
 func (p *Page) AppendCursor(b []byte) []byte {
 	for i := range p.Cursors {
 		if i > 0 {
@@ -46,7 +46,7 @@ func (p *Page) AppendCursor(b []byte) []byte {
 	return b
 }
 
-// Size is how many bytes the messages have.
+// Size returns how many bytes the JSON of the messages has.
 func (p *Page) Size() (bytes int) {
 	for i := range p.Messages {
 		bytes += len(p.Messages[i].JSON)
@@ -54,8 +54,8 @@ func (p *Page) Size() (bytes int) {
 	return bytes
 }
 
-// Cut leaves as many messages as have so many bytes together, and at least one. What
-// it takes away comes with the next page.
+// Cut drops messages from the end until the rest has at most so many bytes, but keeps at
+// least one. It sets the cursors back, so that the next page has what was dropped.
 func (p *Page) Cut(bytes int) {
 	for i := range p.Messages {
 		if bytes -= len(p.Messages[i].JSON); bytes < 0 && i > 0 {
@@ -65,7 +65,7 @@ func (p *Page) Cut(bytes int) {
 	}
 }
 
-// cut leaves the first n messages.
+// cut keeps the first n messages, with n from 1.
 func (p *Page) cut(n int) {
 	begin := 0
 	for i := range p.Cursors {
@@ -74,7 +74,7 @@ func (p *Page) cut(n int) {
 			end = p.ends[i]
 		}
 		switch {
-		case end <= n, begin == end: // all of its messages stay
+		case end <= n, begin == end: // all messages of this place stay
 		case begin < n:
 			p.Cursors[i].ID = p.Messages[n-1].ID
 		default:
@@ -85,8 +85,9 @@ func (p *Page) cut(n int) {
 	p.Messages, p.More, p.ends = p.Messages[:n], true, nil
 }
 
-// Read returns what there is since some places now, at most limit messages, of which
-// each channel has its share.
+// Read returns what the log has now since some places: at most limit messages, of which each
+// channel may have an equal share. It does not wait. Its errors are those of
+// [history.Log.Read].
 func (h *Hub) Read(ctx context.Context, places []Place, limit int) (*Page, error) {
 	page := new(Page)
 	page.Cursors = page.one[:0]
@@ -104,10 +105,11 @@ func (h *Hub) Read(ctx context.Context, places []Place, limit int) (*Page, error
 	return page, nil
 }
 
-// add adds what a place's channel has.
+// add adds what was found since a place. A page tells one gap only: a place with a second
+// one is put off to the next page.
 func (p *Page) add(place *Place, found *history.Page) {
 	several := p.ends != nil
-	if found.Gap != nil && p.Gap != nil { // an answer tells one gap
+	if found.Gap != nil && p.Gap != nil {
 		*found = history.Page{Cursor: place.Since.Cursor(), More: true}
 	}
 	if found.Gap != nil {
