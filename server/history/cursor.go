@@ -6,26 +6,27 @@ import (
 	"strings"
 )
 
-// Cursor says "I have everything up to here": a place in one epoch of a
-// channel's log.
+// Cursor is a place in a channel's log. Its reader has every message of the epoch up to and
+// including ID.
 type Cursor struct {
-	Epoch string // 1–32 of a–z 0–9
-	ID    uint64 // of the last message that the reader has, 0 before the first
+	Epoch string // 1 to 32 of the characters a–z 0–9; within an epoch no id is used twice
+	ID    uint64 // of the last message that the reader has; 0 if it has none
 }
 
-// String is the cursor's text, opaque to clients: <epoch>-<id>.
+// String returns the cursor as text: <epoch>-<id>. Clients should not look inside.
 func (c Cursor) String() string { return string(c.Append(nil)) }
 
-// Append appends the cursor's text.
+// Append appends what String returns.
 func (c Cursor) Append(b []byte) []byte {
 	b = append(append(b, c.Epoch...), '-')
 	return strconv.AppendUint(b, c.ID, 10)
 }
 
-// ErrCursor tells a client that what it sent is no cursor.
+// ErrCursor: a text is not one that [ParseSince] or [ParseCursor] reads. It is told to
+// clients.
 var ErrCursor = errors.New("since must be now, all, -N (the last N messages) or a cursor that this server gave you")
 
-// ParseCursor reads what String wrote.
+// ParseCursor reads what [Cursor.String] returns. Its only error is ErrCursor.
 func ParseCursor(text string) (Cursor, error) {
 	epoch, digits, found := strings.Cut(text, "-")
 	if !found || !isEpoch(epoch) {

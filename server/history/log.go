@@ -1,6 +1,6 @@
-// Package history is the log of messages that readers go back to: per channel
-// a sequence of ids without holes, bounded by count, age and bytes, that can tell
-// a reader exactly what it missed.
+// Package history defines the log of messages. For each channel it keeps the newest
+// messages, whose ids have no holes. It is bounded by count, age and bytes, and tells a reader
+// exactly what it missed. [Log] is the contract; package memory implements it.
 package history
 
 import (
@@ -10,120 +10,123 @@ import (
 	"time"
 )
 
-// Append's answers for a channel that has no messages yet.
+// Errors of Append when it is the first message of a channel.
 var (
-	// ErrTooManyChannels: as many channels as there may be have messages, and
-	// none can be taken from somebody who has more of them.
+	// ErrTooManyChannels: as many channels have messages as Options.Channels allows, and no
+	// other owner has so many of them that one could be displaced.
 	ErrTooManyChannels = errors.New("too many channels are in use")
-	// ErrTooManyOfOwner: the owner has begun as many as one may.
+	// ErrTooManyOfOwner: the owner was the first to post to as many channels as
+	// Options.ChannelsPerOwner allows.
 	ErrTooManyOfOwner = errors.New("this owner has begun too many channels")
 )
 
-// Owner is whose message it is: the network that it was posted from. What is kept
-// is shared out among owners.
+// Owner is the network that a message was posted from. When the log is full, the owner that
+// has most makes room for the others.
 type Owner = netip.Addr
 
-// Options bound what a log keeps. 0 means no limit.
+// Options bound what a log keeps. The zero value has no limits, and 0 is no limit.
 type Options struct {
-	Messages int           // kept per channel
-	Age      time.Duration // how long a message is kept
+	Messages int           // of each channel
+	Age      time.Duration // of a message
 
-	Bytes         int // of all messages, with what it takes to keep them
-	BytesPerOwner int
+	Bytes         int // of all messages, with what the log needs for each
+	BytesPerOwner int // of the messages that an owner posted, counted in the same way
 
-	Channels         int // with messages at a time
-	ChannelsPerOwner int
+	Channels         int // that have messages
+	ChannelsPerOwner int // that have messages, and to which the owner posted first
 
-	// Home is a channel that always has its place among them.
+	// Home is a channel that counts towards no limit on channels and is never displaced.
+	// "" is none.
 	Home string
 
-	// Waited tells whether somebody waits on a channel; none such is taken from
-	// its owner to make room. nil: nobody does. It must not use the log.
+	// Waited tells whether somebody waits on a channel. Such a channel is not displaced to
+	// make room for another. nil: nobody waits. It must not call the log, and must be safe
+	// for concurrent use.
 	Waited func(channel string) bool
 }
 
-// KeyFor is how long the key of a post is remembered.
+// KeyFor is how long the key of a post is remembered at most.
 const KeyFor = 5 * time.Minute
 
-// Post is a message that is to be kept.
+// Post is a message that is to be appended.
 type Post struct {
 	Channel string
-	Object  []byte // a compact JSON object without the [Reserved] fields; it is copied
+	Object  []byte // a compact JSON object without the [Reserved] fields; Append copies it
 	By      Owner
-	Key     string // the same key with the same object is the same post; "" is none
+	Key     string // marks a repeat of the same object; "" is none
 }
 
-// Receipt says that a post is kept.
+// Receipt says that the log has a post.
 type Receipt struct {
-	Message Message // without its JSON if this is a repeat
+	Message Message // without JSON if Repeat is true
 	Cursor  Cursor  // right after the message
-	Repeat  bool    // it was kept before, under the same key
+	Repeat  bool    // the post was appended earlier, under the same key
 }
 
-// Log is what keeps the messages. Its methods are safe for concurrent use, and may
-// take as long as a disk or a network does: nobody should hold a lock over them.
-// The suite in historytest holds an implementation against this contract.
+// Log keeps messages. Its methods are safe for concurrent use. They may take as long as a disk
+// or a network takes, so do not hold a lock while you call them. The tests in historytest
+// check an implementation against this contract.
 //
-// When a context ends, a method may return early with an error. A post may be kept
-// even so: its sender repeats it with its key.
+// When a context ends, a method may return early with an error. A post may be appended all
+// the same: its sender repeats it with its key.
 type Log interface {
-	// Append adds a post under its channel's next id. The ids of a channel go up
-	// by 1 within an epoch, from 1 unless the channel may have been forgotten, and
-	// its timestamps rise strictly, also when the clock steps back. When it returns
-	// without an error the message is kept, and from then on every reader sees it;
-	// no reader sees a message that may still be lost.
+	// Append adds a post under its channel's next id. Within an epoch the ids of a channel
+	// go up by 1. They begin at 1, or higher if the log may have forgotten the channel. The
+	// timestamps go up, too, also when the clock is set back. When Append returns without an
+	// error, the log has the message and every reader sees it. No reader sees a message that
+	// may still be lost.
 	//
-	// A post with a key that was kept in the last 5 minutes is not kept again.
+	// A post with a key is appended only once within [KeyFor], counted from the first time.
 	//
-	// Where there is no room, it is taken from the owner that has most: its
-	// oldest messages leave, and readers are told that they have expired.
+	// If there is no room, the owner that has most makes room: its oldest messages leave the
+	// log, and readers are told of a gap with the reason [Expired].
 	Append(ctx context.Context, post Post) (Receipt, error)
 
-	// Read returns what the channel has since the given place, oldest first, at
-	// most limit messages. It does not wait for messages, and leaves nothing
-	// behind: a channel that nobody has posted to has a cursor of the log, which
-	// is still good when somebody does.
+	// Read returns what the channel has since the given place, oldest first: at most limit
+	// messages, and none if limit is 0. It does not wait for messages. It takes no memory in
+	// the log, also if nobody has posted to the channel. Such a channel has a cursor, too: it
+	// is before the first message.
 	Read(ctx context.Context, channel string, since Since, limit int) (*Page, error)
 
-	// Channels returns the names of the channels that have messages, sorted. It
-	// is shared: do not change it.
+	// Channels returns the names of the channels that have messages, sorted. The slice is
+	// shared: do not change it.
 	Channels(ctx context.Context) ([]string, error)
 
-	// Len is how many channels have messages.
+	// Len returns how many channels have messages.
 	Len(ctx context.Context) (int, error)
 }
 
-// Page is what a reader gets at once.
+// Page is what one call of Read returns.
 type Page struct {
-	Messages []Message // the reader's own, but for their JSON
+	Messages []Message // the slice is the reader's own; the JSON in it is shared
 	Cursor   Cursor    // everything up to here is in Messages or in the Gap
-	More     bool      // there is more already
-	Gap      *Gap      // what the reader asked for and cannot have, nil if nothing
+	More     bool      // the log already has more messages
+	Gap      *Gap      // what the reader asked for and cannot have; nil if there is none
 	Flood    bool      // the newest messages came at FloodRate or faster
 
-	// LastTime is when the channel's newest message came, whether or not it is in
-	// the page; zero if it never had one that is known of.
+	// LastTime is the timestamp of the channel's newest message, whether or not it is in the
+	// page. It is zero if the log knows of none.
 	LastTime time.Time
 }
 
-// FloodRate is how many messages a second are a flood; the newest few count.
+// FloodRate is how many messages a second are a flood. Only the newest few count.
 const FloodRate = 200
 
-// Reasons of a Gap.
+// The reasons of a [Gap].
 const (
-	// Expired: messages after the cursor have left the log. Missed is exact.
+	// Expired: messages after the cursor have left the log. Gap.Missed is how many.
 	Expired = "expired"
-	// Restarted: the cursor is of another epoch; the page begins with the
-	// oldest message of this one.
+	// Restarted: the cursor is of another epoch. The page begins with the oldest message of
+	// this one.
 	Restarted = "restarted"
-	// Ahead: the cursor names a message that this epoch has not had; the page
-	// begins with the oldest message.
+	// Ahead: the cursor's id is higher than that of the newest message. The page begins with
+	// the oldest message.
 	Ahead = "ahead"
 )
 
-// Gap tells a reader that its cursor cannot be honoured in full.
+// Gap tells a reader that messages after its cursor are missing, or may be.
 type Gap struct {
-	Channel string `json:"channel,omitempty"` // where several were asked for
+	Channel string `json:"channel,omitempty"` // set if several channels were asked for
 	Reason  string `json:"reason"`
-	Missed  uint64 `json:"missed,omitempty"` // messages; 0 where it cannot be known
+	Missed  uint64 `json:"missed,omitempty"` // messages; 0 if the log cannot know
 }

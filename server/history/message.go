@@ -5,22 +5,21 @@ import (
 	"time"
 )
 
-// Message is one entry of a channel's log.
+// Message is one message in a channel's log.
 type Message struct {
 	ID   uint64    // goes up by 1 within the channel's epoch
 	Time time.Time // strictly increasing within the epoch, to the microsecond
 
-	// JSON is the message as every reader gets it: one flat object of id,
-	// timestamp, channel and what was posted. All readers share it: do not
-	// change it.
+	// JSON is the message as every reader gets it: one object with id, timestamp, channel
+	// and the fields that were posted. All readers share it: do not change it.
 	JSON []byte
 }
 
-// Reserved are the fields of a message that the server sets. An object given
-// to Append must not have them.
+// Reserved are the fields of a message that the server sets. A posted object must not have
+// them.
 var Reserved = [...]string{"id", "timestamp", "channel"}
 
-// NewMessage makes a message out of the posted object.
+// NewMessage makes a message of a posted object, which it copies: see [Post].
 func NewMessage(id uint64, at time.Time, channel string, object []byte) Message {
 	return Message{ID: id, Time: at, JSON: encode(id, at, channel, object)}
 }
@@ -40,8 +39,8 @@ func encode(id uint64, at time.Time, channel string, object []byte) []byte {
 	return append(b, object[1:]...)
 }
 
-// AppendTimestamp appends at as Unix seconds with six decimals, which is how
-// every answer gives a time. It is exact where a float64 may not be.
+// AppendTimestamp appends a time as Unix seconds with six decimals, as every answer has it.
+// It does not go through a float64, which may not be exact.
 func AppendTimestamp(b []byte, at time.Time) []byte {
 	us := at.UnixMicro()
 	b = strconv.AppendInt(b, us/1e6, 10)

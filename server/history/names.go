@@ -5,14 +5,15 @@ import (
 	"strings"
 )
 
-// DefaultChannel is the one that no name stands for: the Python original's.
+// DefaultChannel is the channel of requests that name none, as those to the Python original.
 const DefaultChannel = "chat"
 
-// ErrChannel tells a client that what it sent is no channel's name.
+// ErrChannel: a text is not the name of a channel. It is told to clients.
 var ErrChannel = errors.New("a channel's name has 1 to 128 of the characters A–Z a–z 0–9 . _ ~ -, and neither . nor .. is one")
 
-// ParseChannel reads a channel's name; "" is the default one. What it returns is a
-// copy: the text is often a part of a request that is long, and a name outlives it.
+// ParseChannel reads the name of a channel; "" is [DefaultChannel]. Its only error is
+// ErrChannel. It returns a copy, because the name is kept for long, and would keep the whole
+// request in memory whose part it is.
 func ParseChannel(text string) (string, error) {
 	switch {
 	case text == "":
@@ -23,8 +24,8 @@ func ParseChannel(text string) (string, error) {
 	return strings.Clone(text), nil
 }
 
-// isChannel tells whether a name needs no escaping in a path and in JSON. Browsers
-// take . and .. out of a path.
+// isChannel tells whether a text is a channel's name. Its characters need no escaping in a
+// path or in JSON. Neither . nor .. is a name, because browsers remove them from a path.
 func isChannel(name string) bool {
 	for _, c := range []byte(name) {
 		switch {

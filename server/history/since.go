@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Since is where a reader wants to begin. The zero value is Now.
+// Since is where a reader begins. The zero value is [Now].
 type Since struct {
 	Kind  SinceKind
-	Epoch string // of a cursor
-	N     uint64 // messages, an id, or microseconds since 1970, by the kind
+	Epoch string // of a cursor, otherwise empty
+	N     uint64 // by the kind: a number of messages, an id, or microseconds since 1970
 }
 
-// SinceKind tells what a [Since] goes by.
+// SinceKind is how a [Since] is given.
 type SinceKind int
 
 // The kinds, each with the function that makes it.
@@ -25,29 +25,30 @@ const (
 	SinceTime                    // [AfterTime]
 )
 
-// Now begins after the newest message: only what comes.
+// Now begins after the newest message.
 func Now() Since { return Since{} }
 
-// All begins with the oldest message that is still there.
+// All begins with the oldest message that the log still has.
 func All() Since { return Last(1<<63 - 1) }
 
-// Last begins with the newest n messages, or as many as there are.
+// Last begins with the newest n messages, or with all if there are fewer.
 func Last(n uint64) Since { return Since{Kind: SinceLast, N: n} }
 
-// After begins after a cursor; what it missed is told as a [Gap].
+// After begins after a cursor. It is the only kind with which the page may have a [Gap].
 func After(c Cursor) Since { return Since{Kind: SinceCursor, Epoch: c.Epoch, N: c.ID} }
 
-// Cursor is that of [After].
+// Cursor returns the cursor of a Since that [After] made.
 func (s Since) Cursor() Cursor { return Cursor{Epoch: s.Epoch, ID: s.N} }
 
-// AfterID begins after an id of whatever epoch the log is in: for readers that
-// keep no epoch. An id ahead of the log begins with the oldest message.
+// AfterID begins after an id, for readers that keep no epoch. An id that is higher than the
+// newest message's begins with the oldest message, since the log has begun anew.
 func AfterID(id uint64) Since { return Since{Kind: SinceID, N: id} }
 
-// AfterTime begins after the last message that is not newer than at.
+// AfterTime begins with the first message whose timestamp is after at.
 func AfterTime(at time.Time) Since { return Since{Kind: SinceTime, N: uint64(at.UnixMicro())} }
 
-// ParseSince reads the since of a request: now, all, -N, or a cursor.
+// ParseSince reads the field since of a request: now, all, -N for the last N messages, or a
+// cursor. Its only error is ErrCursor.
 func ParseSince(text string) (Since, error) {
 	switch {
 	case text == "now":

@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Clock runs what depends on time, in a bubble whose clock is the test's: a day
-// takes none. So the log must not wait on a socket.
+// Clock runs the tests that depend on time, in a [synctest] bubble: its clock is fake, so a
+// day passes at once. In a bubble the log must not wait on a socket.
 func Clock(t *testing.T, open Open) {
 	for name, test := range map[string]func(*testing.T, Open){
 		"Age":            testAge,
 		"Flood":          testFlood,
 		"Channels":       testChannels,
-		"Past":           testPast,
+		"Dormant":        testDormant,
 		"BeforeTheFirst": testBeforeTheFirst,
 		"Keys":           testKeysAreForgotten,
 		"Model":          testModel,
@@ -43,7 +43,7 @@ func testAge(t *testing.T, open Open) {
 	require.Equal(t, uint64(6), add(t, log, "chat", 1).ID, "ids go on when all have expired")
 }
 
-// testFlood: a flood is told while it lasts.
+// testFlood: a page tells of a flood as long as it lasts.
 func testFlood(t *testing.T, open Open) {
 	log := open(t, history.Options{})
 	const apart = time.Second / history.FloodRate
@@ -79,8 +79,8 @@ func testChannels(t *testing.T, open Open) {
 	require.Equal(t, []string{"d"}, channels(t, log), "what has no message makes room")
 }
 
-// testPast: when its messages are gone, a channel is remembered for a day.
-func testPast(t *testing.T, open Open) {
+// testDormant: when its messages have expired, a channel is remembered for a day.
+func testDormant(t *testing.T, open Open) {
 	log := open(t, history.Options{Age: time.Minute})
 	before := read(t, log, "chat", history.Now(), everything).Cursor
 	cursor := add(t, log, "chat", 3)
@@ -102,8 +102,8 @@ func testPast(t *testing.T, open Open) {
 	require.Equal(t, uint64(1), add(t, log, "chat", 1).ID)
 }
 
-// testBeforeTheFirst: who waits for the first message for days, asking now and
-// then, is not told of a gap.
+// testBeforeTheFirst: a reader that polls for days until a channel has its first message
+// is told of no gap.
 func testBeforeTheFirst(t *testing.T, open Open) {
 	log := open(t, history.Options{Age: time.Minute})
 	cursor := read(t, log, "chat", history.Now(), everything).Cursor

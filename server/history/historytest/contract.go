@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Contract runs what holds whatever the clock does, and whatever a log is made of.
+// Contract runs the tests that do not depend on time.
 func Contract(t *testing.T, open Open) {
 	for name, test := range map[string]func(*testing.T, Open){
 		"Messages":          testMessages,
@@ -135,8 +135,8 @@ func testTimestamps(t *testing.T, open Open) {
 	}
 }
 
-// testShares: who is new gets room from who has most, but for a channel that
-// somebody waits on, and its readers are told.
+// testShares: the owner that has most channels makes room for another. Channels that somebody
+// waits on stay, and readers of the displaced channel are told of the gap.
 func testShares(t *testing.T, open Open) {
 	log := open(t, history.Options{Channels: 4, ChannelsPerOwner: 4, Waited: func(channel string) bool { return channel == "1" }})
 	var cursors []history.Cursor
@@ -162,8 +162,8 @@ func testHome(t *testing.T, open Open) {
 	require.ErrorIs(t, begin(log, "b", bob), history.ErrTooManyChannels, "it is nobody's to take")
 }
 
-// testBytes: over the bound the oldest message of the owner that has most leaves,
-// also from between those of others, and is told exactly.
+// testBytes: when there are too many bytes, the oldest message of the owner that has most is
+// evicted, also if it is between messages of others. Readers are told exactly of the gap.
 func testBytes(t *testing.T, open Open) {
 	log := open(t, history.Options{Bytes: 22_000, BytesPerOwner: 12_000})
 	long := []byte(`{"message":"` + strings.Repeat("x", 3000) + `"}`)
@@ -211,8 +211,8 @@ func testBytes(t *testing.T, open Open) {
 	require.Equal(t, "1", ids(read(t, log, "cid's", history.All(), everything)))
 }
 
-// testReadsLeaveNothing: a channel that nobody has posted to takes no room, and its
-// cursor holds all the same.
+// testReadsLeaveNothing: reading a channel that nobody has posted to takes no room, and its
+// cursor is good all the same.
 func testReadsLeaveNothing(t *testing.T, open Open) {
 	log := open(t, history.Options{Channels: 2})
 	for i := range 10 {
@@ -263,7 +263,7 @@ func testConcurrent(t *testing.T, open Open) {
 	all.Wait()
 }
 
-// testKeys: a post that comes again with its key is not kept again.
+// testKeys: a post that is repeated with its key is not appended again.
 func testKeys(t *testing.T, open Open) {
 	log := open(t, history.Options{Channels: 2, ChannelsPerOwner: 2})
 	send := func(channel, key, object string) history.Receipt {
@@ -289,7 +289,7 @@ func testKeys(t *testing.T, open Open) {
 	require.Equal(t, "1 2 3 4 5", ids(read(t, log, "chat", history.All(), everything)))
 }
 
-// testKeysAtOnce: also when it comes many times at once.
+// testKeysAtOnce: that holds for many posts at the same time, too.
 func testKeysAtOnce(t *testing.T, open Open) {
 	log := open(t, history.Options{})
 	var all sync.WaitGroup

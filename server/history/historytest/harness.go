@@ -1,6 +1,6 @@
-// Package historytest holds an implementation of [history.Log] against its
-// contract: [Contract] on any clock and over any socket, [Clock] where time can be
-// made to pass.
+// Package historytest has the tests that every implementation of [history.Log] must pass.
+// [Contract] runs on the real clock. [Clock] runs on a fake one, and so only for a log that
+// waits on no socket.
 package historytest
 
 import (
@@ -15,10 +15,10 @@ import (
 	"pubsub/server/history"
 )
 
-// Open makes an empty log for one test and cleans it up afterwards.
+// Open returns an empty log for one test, and closes it when the test ends.
 type Open func(t testing.TB, options history.Options) history.Log
 
-// Two whose messages are kept.
+// Two owners.
 var (
 	ann = netip.MustParseAddr("192.0.2.1")
 	bob = netip.MustParseAddr("192.0.2.2")
@@ -28,7 +28,7 @@ var hi = []byte(`{"message":"hi"}`)
 
 const everything = 1 << 30 // a limit that cuts nothing short
 
-// add posts n times and returns the cursor behind.
+// add posts n times and returns the cursor after that.
 func add(t require.TestingT, log history.Log, channel string, n int) (last history.Cursor) {
 	for range n {
 		last = post(t, log, history.Post{Channel: channel, Object: hi, By: ann}).Cursor
@@ -42,7 +42,7 @@ func post(t require.TestingT, log history.Log, post history.Post) history.Receip
 	return receipt
 }
 
-// begin posts to a channel, which may have to be refused.
+// begin posts to a channel, and returns the error if that is refused.
 func begin(log history.Log, channel string, by history.Owner) error {
 	_, err := log.Append(context.Background(), history.Post{Channel: channel, Object: []byte(`{}`), By: by})
 	return err

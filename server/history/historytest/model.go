@@ -10,10 +10,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// testModel holds the log against the simplest one there is: a slice that
-// keeps everything, and two bounds applied when it is read.
+// testModel compares the log with the simplest one there is: a slice that keeps everything,
+// to which the two bounds are applied when it is read.
 func testModel(t *testing.T, open Open) {
-	noDeadline := struct{ rapid.TB }{t} // a bubble has none to ask for
+	noDeadline := struct{ rapid.TB }{t} // in a bubble T.Deadline panics
 	rapid.Check(noDeadline, func(r *rapid.T) {
 		options := history.Options{
 			Messages: rapid.IntRange(0, 5).Draw(r, "messages"),
