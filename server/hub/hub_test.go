@@ -224,11 +224,13 @@ func (w *world) poll(t require.TestingT, reader *history.Cursor, c pollCase) {
 		}
 	}
 	began := time.Now()
+	var ended time.Time
 	var page *hub.Page
 	var err error
 	var done atomic.Bool
 	go func() {
 		page, err = w.follow(t, ctx, history.After(*reader), c.limit, timeout)
+		ended = time.Now()
 		done.Store(true)
 	}()
 	synctest.Wait()
@@ -257,18 +259,18 @@ func (w *world) poll(t require.TestingT, reader *history.Cursor, c pollCase) {
 		}
 		require.Empty(t, page.Messages)
 	}
-	w.check(t, *reader, page, elapsed(began, err))
+	w.check(t, *reader, page, elapsed(began, ended, err))
 	if !c.answerLost {
 		*reader = page.Cursors[0]
 	}
 }
 
 // elapsed is how long an answer took, 0 for one that a context's end brought.
-func elapsed(began time.Time, err error) time.Duration {
+func elapsed(began, ended time.Time, err error) time.Duration {
 	if err != nil {
 		return 0
 	}
-	return time.Since(began)
+	return ended.Sub(began)
 }
 
 // A message that comes right after a follower found the log empty must wake it.
