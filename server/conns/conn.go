@@ -11,21 +11,21 @@ import (
 	"time"
 )
 
-// Conn is one connection. All that is not atomic is used by the goroutine that serves
-// it, but for what Close needs.
+// Conn is one connection of a client. Only the goroutine of net/http that serves it uses the
+// fields that are neither atomic nor guarded. Close may be called at any time.
 type Conn struct {
 	net.Conn
 	conns   *Conns
-	known   atomic.Bool // no newcomer any more
-	handled atomic.Bool // a request of it is or was with a handler, since it was idle
-	writeBy time.Time   // the deadline that is set
-	holding *holding    // guarded by Conns
+	known   atomic.Bool // it has sent something, so it is no newcomer
+	handled atomic.Bool // a handler has had a request since the connection was idle
+	writeBy time.Time   // the write deadline that is set
+	holding *holding    // guarded by Conns.mu
 
-	end    context.CancelCauseFunc // ends its context
-	forget func()                  // ends the watch for a hang-up, nil where there is none
+	end    context.CancelCauseFunc // ends the contexts of its requests
+	forget func()                  // ends the watch for a hang-up; nil if there is none
 
-	skips   atomic.Bool // net/http reads from it directly, and need not look for a hang-up
-	skipped bool        // the last read was
+	skips   atomic.Bool // Read skips net/http's wait for a hang-up
+	skipped bool        // the last read was skipped
 
 	keptMu sync.Mutex
 	kept   any // see Kept
@@ -33,13 +33,14 @@ type Conn struct {
 
 type connKey struct{}
 
-// Of is the connection that a request came on, nil if it is not from our listener.
+// Of returns the connection that a request came on; nil if it is not from a listener of
+// [Conns.Prepare].
 func Of(r *http.Request) *Conn {
 	c, _ := r.Context().Value(connKey{}).(*Conn)
 	return c
 }
 
-// of is what net/http was given, or what TLS wraps; nil if it is neither.
+// of returns the Conn that net/http has, with or without TLS around it; nil if there is none.
 func of(c net.Conn) *Conn {
 	if ours, ok := c.(*Conn); ok {
 		return ours
@@ -50,14 +51,16 @@ func of(c net.Conn) *Conn {
 	return nil
 }
 
-// Handling tells the connection of a request that a handler has it.
+// Handling marks the connection of a request as one on which a handler answers. Call it
+// before the handler.
 func Handling(r *http.Request) {
 	if c := Of(r); c != nil {
 		c.handled.Store(true)
 	}
 }
 
-// End returns what ends whatever is under way on the connection of a request.
+// End returns a function that ends the contexts of all requests on the connection of r. It
+// does nothing if the connection is not from a listener of [Conns.Prepare].
 func End(r *http.Request) context.CancelCauseFunc {
 	if c := Of(r); c != nil {
 		return c.end
@@ -65,12 +68,13 @@ func End(r *http.Request) context.CancelCauseFunc {
 	return func(error) {} // not from our listener
 }
 
-// Kept returns what is remembered with the connection of a request and goes with it: a
-// zero T at first. There is one T for all connections.
+// Kept returns a value that lives as long as the connection of a request, the same for all
+// its requests. At first it is a zero T. All callers must use the same T. It is safe for
+// concurrent use; what is done with the value is the caller's care.
 func Kept[T any](r *http.Request) *T {
 	c := Of(r)
 	if c == nil {
-		return new(T) // nothing is remembered
+		return new(T) // the next request gets another
 	}
 	c.keptMu.Lock()
 	defer c.keptMu.Unlock()
@@ -80,13 +84,12 @@ func Kept[T any](r *http.Request) *T {
 	return c.kept.(*T)
 }
 
-// Read skips the read of one byte in which net/http waits for a hang-up while a handler
-// runs, where hangups watch for it: to read nothing is nothing wrong, and ends that
-// wait. The read that follows is not skipped.
+// Read reads from the connection. But while a handler runs, net/http reads one byte only to
+// notice a hang-up. [hangups] notices it more cheaply, so Read skips that read: it returns 0
+// bytes without an error, which ends net/http's wait. It does not skip the read after that.
 //
-// It saves a goroutine with its stack, two system calls and two deadlines for each
-// poll. Where TLS lies between, or a handler took the connection over, nothing is
-// skipped.
+// This saves a goroutine with its stack, two system calls and two deadlines for each poll.
+// Nothing is skipped if the connection has TLS, or if a handler has taken it over.
 func (c *Conn) Read(b []byte) (int, error) {
 	if c.skipped = len(b) == 1 && !c.skipped && c.skips.Load(); c.skipped {
 		return 0, nil
@@ -94,30 +97,32 @@ func (c *Conn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// Close closes the connection and ends what is under way on it.
+// Close closes the connection and ends the contexts of its requests. It may be called again.
 func (c *Conn) Close() error {
 	if c.forget != nil {
 		c.forget()
 	}
-	if c.end != nil { // else net/http has not heard of it
+	if c.end != nil { // nil: the connection was turned away before net/http had it
 		c.end(nil)
 	}
 	err := c.Conn.Close()
-	c.conns.leave(c) // now that its descriptor is free
+	c.conns.leave(c) // only now, since the place is free when the descriptor is
 	return err
 }
 
-// writeTimeout is what a client has at least to take a part of an answer in.
+// writeTimeout is how long a client has at least to read one part of an answer.
 const writeTimeout = 20 * time.Second
 
-// Write gives the client the write timeout to take b in, or up to half as much again: a
-// deadline costs a twentieth of a small answer, and so is not set for each. A client
-// that does not take it in is reset, since the kernel would keep for minutes what it
-// has for it.
+// Write writes a part of an answer. It fails if the client does not read for 20 to 30
+// seconds. The time varies because setting a deadline costs a twentieth of a small answer:
+// a deadline that is far enough off is used again.
+//
+// A connection whose client does not read is reset when it is closed. Otherwise the kernel
+// would keep the rest of the answer for minutes.
 func (c *Conn) Write(b []byte) (int, error) {
 	if now := time.Now(); c.writeBy.Sub(now) < writeTimeout {
 		c.writeBy = now.Add(writeTimeout + writeTimeout/2)
-		_ = c.Conn.SetWriteDeadline(c.writeBy) // a connection that is gone says so below
+		_ = c.Conn.SetWriteDeadline(c.writeBy) // if it fails, so does the write
 	}
 	if !c.handled.Load() {
 		if problem := unhandled(b); problem != nil {
@@ -128,13 +133,14 @@ func (c *Conn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		if tcp, ok := c.Conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // it is gone already if that fails
+			_ = tcp.SetLinger(0) // if it fails, the connection is closed already
 		}
 	}
 	return n, err
 }
 
-// CloseWrite is what net/http asks for to end an answer before it hangs up.
+// CloseWrite closes the sending half. net/http calls it at the end of an answer, before it
+// closes the connection.
 func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -1,7 +1,11 @@
-// Package conns is what a connection is here. It has manners that net/http's lack: what
-// net/http answers by itself, before any handler sees the request, is JSON, logged and
-// counted as our own refusals are; a client that does not take its answer in is reset;
-// hang-ups are seen for all connections at once; and what is too many is turned away.
+// Package conns has the server's connections. It adds what net/http does not do:
+//
+//   - Connections are limited, for each address and in all. One over a limit is answered
+//     with an error and closed.
+//   - An error that net/http answers by itself, before any handler sees the request, becomes
+//     JSON. It is logged and counted like other refusals.
+//   - A client that does not read its answer is reset.
+//   - Hang-ups are noticed with one epoll set for all connections.
 package conns
 
 import (
@@ -17,22 +21,23 @@ import (
 	"pubsub/server/web"
 )
 
-// Conns is all connections of a server.
+// Conns is the set of all connections of a server. Its methods are safe for concurrent use,
+// except Prepare and Close. Make it with [New].
 type Conns struct {
 	responder    *web.Responder
-	acceptFailed func() // counts
+	acceptFailed func() // counts a failure of Accept
 	newcomers    newcomers
 	hangups      *hangups
 
-	perAddress int // 0 is no limit, as behind a proxy that brings everybody
+	perAddress int // 0 is no limit: behind a proxy all connections have its address
 	total      int // 0 is no limit
 
 	mu   sync.Mutex // guards the next one, and Conn.holding
 	open shares.Holdings[netip.Addr, *Conn]
 }
 
-// New takes the limits of the settings. acceptFailed is called for each connection that
-// could not be taken.
+// New returns an empty set with the limits of the settings. acceptFailed is called each time
+// that Accept fails.
 func New(s *settings.Settings, responder *web.Responder, acceptFailed func()) *Conns {
 	o := &Conns{responder: responder, acceptFailed: acceptFailed}
 	if s.TrustedHops == 0 {
@@ -44,8 +49,8 @@ func New(s *settings.Settings, responder *web.Responder, acceptFailed func()) *C
 	return o
 }
 
-// Prepare makes a listener of ours for a server, once. Close after the server's last
-// request.
+// Prepare sets the hooks of a server, and returns the listener on which it is to serve. Call
+// it once, and Close after the server's last request.
 func (o *Conns) Prepare(server *http.Server, l net.Listener) net.Listener {
 	log, err := o.responder.Log, error(nil)
 	if o.hangups, err = watchHangups(l); err != nil {
@@ -58,21 +63,21 @@ func (o *Conns) Prepare(server *http.Server, l net.Listener) net.Listener {
 	return &listener{Listener: l, conns: o}
 }
 
-// Close gives back what Prepare took.
+// Close ends the watch for hang-ups that Prepare began.
 func (o *Conns) Close() error { return o.hangups.Close() }
 
-// Open is how many connections are open.
+// Open returns how many connections are open.
 func (o *Conns) Open() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.open.Weights.Total()
 }
 
-// CloseNewcomers hangs up on those that have sent nothing yet, and on those who still
-// come and send nothing.
+// CloseNewcomers closes the connections that have sent nothing yet, and from now on every
+// new one.
 func (o *Conns) CloseNewcomers() { o.newcomers.close() }
 
-// track is for http.Server.
+// track is http.Server.ConnState.
 func (o *Conns) track(c net.Conn, state http.ConnState) {
 	ours := of(c)
 	if ours == nil {
@@ -82,14 +87,14 @@ func (o *Conns) track(c net.Conn, state http.ConnState) {
 	case http.StateIdle:
 		ours.handled.Store(false)
 		return
-	case http.StateHijacked: // who took it over reads for itself
+	case http.StateHijacked: // the handler that took it over needs every read
 		ours.skips.Store(false)
 	}
 	o.newcomers.track(ours, state)
 }
 
-// connContext is for http.Server: the context ends when the client hangs up, and knows
-// its connection.
+// connContext is http.Server.ConnContext. The context ends when the client hangs up, and has
+// the connection as a value.
 func (o *Conns) connContext(ctx context.Context, c net.Conn) context.Context {
 	ours := of(c)
 	if ours == nil {

@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// hangups tells of each connection whose client hangs up.
+// hangups watches connections, and calls a function when the client of one hangs up. One epoll
+// set serves all connections.
 //
-// Without it net/http has a goroutine wait in a read beside every handler to find
-// that out: per poll a stack, two system calls and two deadlines. And it finds
-// out nothing once the client has sent ahead of the answer, since it has no place
-// for more than a byte. Here one epoll set serves all connections.
+// Without it, net/http has a goroutine beside every handler that waits in a read. That costs
+// each poll a stack, two system calls and two deadlines. It also fails once the client has
+// sent its next request ahead of the answer: the read returns a byte of that, and net/http
+// reads no further.
 type hangups struct {
 	epoll  *os.File
 	events syscall.RawConn
 	ended  sync.WaitGroup
 
 	mu   sync.Mutex // guards the next two
-	last uint64     // id: file descriptors are used again
+	last uint64     // id given; not the descriptor, which the system uses again
 	end  map[uint64]func()
 }
 
-// watchHangups is for connections from l. It returns nil, which watches nothing
-// and leaves that to net/http, for a listener without a file descriptor, as those
-// in memory are.
+// watchHangups returns hangups for the connections of l. It returns nil if l has no file
+// descriptor, such as a listener in memory. Nil watches nothing: net/http notices hang-ups.
 func watchHangups(l net.Listener) (*hangups, error) {
 	if _, ok := l.(syscall.Conn); !ok {
 		return nil, nil
@@ -35,14 +35,14 @@ func watchHangups(l net.Listener) (*hangups, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	if err := syscall.SetNonblock(fd, true); err != nil { // or os.File would not wait for it
+	if err := syscall.SetNonblock(fd, true); err != nil { // os.File waits only for what does not block
 		_ = syscall.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	h := &hangups{epoll: os.NewFile(uintptr(fd), "epoll"), end: make(map[uint64]func())}
 	h.events, err = h.epoll.SyscallConn()
 	if err == nil {
-		err = h.epoll.SetReadDeadline(time.Time{}) // fails where os.File does not wait for it
+		err = h.epoll.SetReadDeadline(time.Time{}) // fails if os.File cannot wait for it
 	}
 	if err != nil {
 		_ = h.epoll.Close()
@@ -52,7 +52,7 @@ func watchHangups(l net.Listener) (*hangups, error) {
 	return h, nil
 }
 
-// Close stops watching. No call of watch may follow or be under way.
+// Close stops watching. watch must not be called any more.
 func (h *hangups) Close() error {
 	if h == nil {
 		return nil
@@ -64,7 +64,7 @@ func (h *hangups) Close() error {
 
 func (h *hangups) run() {
 	events := make([]syscall.EpollEvent, 128)
-	_ = h.events.Read(func(fd uintptr) bool { // again whenever there are events, until epoll is closed
+	_ = h.events.Read(func(fd uintptr) bool { // calls this whenever there are events, until epoll is closed
 		for {
 			n, err := syscall.EpollWait(int(fd), events, 0)
 			if n <= 0 && err != syscall.EINTR {
@@ -81,13 +81,13 @@ func (h *hangups) hungUp(id uint64) {
 	h.mu.Lock()
 	end := h.end[id]
 	h.mu.Unlock()
-	if end != nil { // else it was closed here at the same time
+	if end != nil { // nil: we closed the connection at the same time
 		end()
 	}
 }
 
-// watch calls end when the other end of c hangs up, until it is forgotten, which it
-// must be before c is closed. forget is nil where c cannot be watched.
+// watch calls end when the client of c hangs up. forget ends the watch: call it before c is
+// closed. forget is nil if c cannot be watched.
 func (h *hangups) watch(c net.Conn, end func()) (forget func()) {
 	socket, ok := c.(syscall.Conn)
 	if !ok || h == nil {
@@ -107,8 +107,8 @@ func (h *hangups) watch(c net.Conn, end func()) (forget func()) {
 		delete(h.end, id)
 		h.mu.Unlock()
 	}
-	// It says nothing of what the client sends, and each hang-up once.
-	const hangup = syscall.EPOLLRDHUP | 1<<31 // syscall.EPOLLET is not this on every platform
+	// One event for each hang-up, and none for what the client sends.
+	const hangup = syscall.EPOLLRDHUP | 1<<31 // EPOLLET; on some platforms syscall.EPOLLET is negative
 	event := syscall.EpollEvent{Events: hangup, Fd: int32(uint32(id)), Pad: int32(uint32(id >> 32))}
 	if controlErr := raw.Control(func(fd uintptr) {
 		err = syscall.EpollCtl(int(h.epoll.Fd()), syscall.EPOLL_CTL_ADD, int(fd), &event)

@@ -6,7 +6,7 @@ import (
 	"net"
 )
 
-// hangups are for net/http to find out where there is no epoll.
+// hangups watches nothing where there is no epoll: net/http notices hang-ups.
 type hangups struct{}
 
 func watchHangups(net.Listener) (*hangups, error) { return nil, nil }

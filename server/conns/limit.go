@@ -11,15 +11,16 @@ import (
 	"pubsub/server/web"
 )
 
-// How many connections are open is bounded: of one address, and in all, so that there
-// is always a descriptor for the next. When all are taken, who has most makes room: an
-// address with few is not kept out because others have many.
+// The number of open connections is limited for each address, and in all by the descriptors
+// that the process may have. When there are as many as there may be, the address that has most
+// makes room: one of its connections is displaced. So an address with few connections is not
+// kept out because another has many.
 
-// holding is a connection's place among all.
+// holding is a connection as it is counted.
 type holding = shares.Holding[netip.Addr, *Conn]
 
-// limitsOf tells whose connection it is, and how many may be open with it. Those on
-// a Unix socket are nobody's; those in memory take no descriptor.
+// limitsOf returns the address of a connection and its limits. A connection on a Unix socket
+// has no address, so only the total limits it. One in memory takes no descriptor.
 func (o *Conns) limitsOf(c *Conn) (who netip.Addr, perAddress, total int) {
 	switch peer := c.RemoteAddr().(type) {
 	case *net.TCPAddr:
@@ -30,8 +31,8 @@ func (o *Conns) limitsOf(c *Conn) (who netip.Addr, perAddress, total int) {
 	return netip.Addr{}, 0, 0
 }
 
-// enter counts a connection until it leaves, or says which limit it is over. The
-// caller closes the one that is displaced, if any is.
+// enter counts a connection until leave, or returns the [web.Problem] of the limit that is
+// reached. If another connection was displaced, the caller closes that one.
 func (o *Conns) enter(c *Conn) (displaced *Conn, err error) {
 	who, perAddress, total := o.limitsOf(c)
 	o.mu.Lock()
@@ -48,8 +49,8 @@ func (o *Conns) enter(c *Conn) (displaced *Conn, err error) {
 	return displaced, nil
 }
 
-// displace takes a connection from who has most of them, nil if that is not more
-// than who has with one more. mu is held.
+// displace returns a connection of the address that has most, and counts it no longer. It
+// returns nil if that address has no more than who would have with one more. mu is held.
 func (o *Conns) displace(who netip.Addr) *Conn {
 	victim, most := o.open.Weights.Largest()
 	if o.open.Weights.Of(who)+1 >= most {
@@ -60,12 +61,12 @@ func (o *Conns) displace(who netip.Addr) *Conn {
 	return c
 }
 
-// lookedAt is among how many connections one is looked for that nobody uses.
-// Somebody may have thousands of polls, and everybody waits for this.
+// lookedAt is among how many connections of an address an unused one is looked for. The
+// address may have thousands, and nobody can connect during the search.
 const lookedAt = 100
 
-// oldest is an address's oldest connection that is without a request, if a short
-// look finds one, else the oldest of all. mu is held.
+// oldest returns the connection of an address that is to be displaced: the oldest on which no
+// request is handled if there is one among the first, otherwise the oldest. mu is held.
 func (o *Conns) oldest(who netip.Addr) (found *Conn) {
 	looked := 0
 	for at := range o.open.Of(who) {
@@ -82,16 +83,15 @@ func (o *Conns) oldest(who netip.Addr) (found *Conn) {
 	return found
 }
 
-// leave counts a connection no more. It may be called again, and for one that was
-// never admitted.
+// leave stops counting a connection. It does nothing for one that is not counted.
 func (o *Conns) leave(c *Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.open.Remove(c.holding)
 }
 
-// admit tells whether a connection may stay. It is called by the goroutine that
-// accepts.
+// admit tells whether a connection is within the limits. If it is not, admit answers and
+// closes it. The goroutine that accepts calls it, so it must not wait.
 func (o *Conns) admit(c *Conn) bool {
 	displaced, err := o.enter(c)
 	if err != nil {
@@ -104,20 +104,20 @@ func (o *Conns) admit(c *Conn) bool {
 	return true
 }
 
-// turnAwayFor is for a connection that is no socket after all.
+// turnAwayFor bounds the write of turnAway on a connection in memory, which has no buffer.
 const turnAwayFor = 10 * time.Millisecond
 
-// turnAway answers a connection before it asks. It waits for nobody: a new socket
-// has room for so short an answer.
+// turnAway answers a connection before its first request, and closes it. On a socket this
+// does not wait, because the buffer of a new one has room for so short an answer.
 func (o *Conns) turnAway(c *Conn, err error) {
 	problem := o.responder.Turned(err, c.RemoteAddr())
 	_ = c.Conn.SetWriteDeadline(time.Now().Add(turnAwayFor))
-	_, _ = c.Conn.Write(problem.Response()) // nobody to tell if that fails
+	_, _ = c.Conn.Write(problem.Response()) // if it fails, nobody can be told
 	_ = c.Close()
 }
 
-// hangUp closes a connection whose place is needed. It is told nothing, since what
-// it might be told could stand in the middle of an answer.
+// hangUp closes a displaced connection. Its client is not told why, because the error could
+// end up in the middle of an answer.
 func (o *Conns) hangUp(c *Conn) {
 	const reason = "connections"
 	if o.responder.Refusals.Count(reason, slog.LevelInfo) {

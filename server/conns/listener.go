@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// listener hands connections out that are ours, but for those over a limit.
+// listener returns each connection as a [Conn], except those over a limit.
 type listener struct {
 	net.Listener
 	conns *Conns
-	told  time.Time // when an error was logged last
+	told  time.Time // when an error was last logged
 }
 
-// Accept is called by one goroutine, which tries again after most errors.
+// Accept is called by one goroutine of net/http, which calls it again after most errors.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -29,7 +29,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-const acceptErrorEvery = 10 * time.Second // at most one line
+const acceptErrorEvery = 10 * time.Second // at most one log line
 
 func (l *listener) failed(err error) {
 	l.conns.acceptFailed()

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// newcomers are the connections that have sent nothing yet. One that has sent
-// something takes the lock no more: requests are many.
+// newcomers are the connections that have sent nothing yet. track is called for every request,
+// so it takes the lock only for newcomers.
 type newcomers struct {
 	mu     sync.Mutex
 	conns  map[*Conn]struct{}
@@ -35,7 +35,7 @@ func (n *newcomers) track(c *Conn, state http.ConnState) {
 	}
 }
 
-// close hangs up on the newcomers, and on those who still come.
+// close closes the newcomers, and makes track close each that comes later.
 func (n *newcomers) close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

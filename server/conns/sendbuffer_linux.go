@@ -6,17 +6,17 @@ import (
 	"syscall"
 )
 
-// sendBuffer is how many bytes of answers the kernel takes for a client that does
-// not read; it keeps as many more for itself. Left alone it would take up to
-// 4 MB for each, which is no memory of ours to count.
+// sendBuffer is how many bytes of an answer the kernel holds for a client that does not read.
+// It needs as much again for itself. By default it would hold up to 4 MB for each client,
+// which the process does not see in its own memory.
 const sendBuffer = 64 << 10
 
-// boundSendBuffers is for the connections that reach l from now on. They have the
-// option from their listener, which saves a system call for each.
+// boundSendBuffers sets the send buffer of connections that l accepts from now on. It sets it
+// on the listener, from which they inherit it, to save a system call for each.
 func boundSendBuffers(l net.Listener) error {
 	socket, ok := l.(syscall.Conn)
 	if !ok {
-		return nil // in memory
+		return nil // a listener in memory
 	}
 	raw, err := socket.SyscallConn()
 	if err != nil {

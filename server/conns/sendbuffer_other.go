@@ -4,5 +4,5 @@ package conns
 
 import "net"
 
-// boundSendBuffers leaves the buffers as the system has them.
+// boundSendBuffers does nothing: the buffers keep the system's size.
 func boundSendBuffers(net.Listener) error { return nil }

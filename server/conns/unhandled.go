@@ -8,16 +8,17 @@ import (
 	"pubsub/server/web"
 )
 
-// MaxHeader is how many bytes a request's header may have; net/http takes 4,096 more.
+// MaxHeader is http.Server.MaxHeaderBytes: how many bytes a request's header may have.
+// net/http allows 4,096 more.
 const MaxHeader = 16 << 10
 
-// unhandled makes a problem of what net/http answers by itself, nil if it is
-// none. It answers so before a handler begins, in one write that starts with the
-// status line: 400 and 431, and 417, 501 or 505 for what is the client's fault.
+// unhandled returns a [web.Problem] in place of an error that net/http answers by itself, and
+// nil for any other write. net/http writes such an error before a handler begins, in one
+// write that starts with the status line: 400, 417, 431, 501 or 505.
 func unhandled(answer []byte) error {
 	line, _, _ := bytes.Cut(answer, []byte("\r\n"))
-	_, said, _ := strings.Cut(string(line), " ")
-	status, detail, _ := strings.Cut(said, " ")
+	_, rest, _ := strings.Cut(string(line), " ")
+	status, detail, _ := strings.Cut(rest, " ")
 	switch status {
 	case "431":
 		return web.Refuse(http.StatusRequestHeaderFieldsTooLarge, "The request's header has more than %d bytes. Send a shorter address and fewer cookies.", MaxHeader)
