@@ -27,9 +27,9 @@ import (
 //go:embed static templates
 var files embed.FS
 
-// gcPercent lets the heap grow to five times what is in use before the garbage
-// collector runs. Pending polls are small and live long; collecting them over
-// and over was a tenth of the server's work. GOGC overrides it.
+// gcPercent lets the heap grow to five times what is in use before the garbage collector
+// runs. Pending polls are small and live long: to look at them again and again was a
+// tenth of the server's work. GOGC overrides it.
 const gcPercent = 400
 
 func main() {
@@ -37,20 +37,21 @@ func main() {
 		debug.SetGCPercent(gcPercent)
 	}
 	signals := []os.Signal{syscall.SIGTERM, syscall.SIGINT}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	context.AfterFunc(ctx, stop)   // a second signal ends the process at once
-	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may leave
+	signal.Ignore(syscall.SIGPIPE) // the reader of the log may end before this process
 	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr); err != nil {
-		time.AfterFunc(time.Second, func() { os.Exit(1) }) // or may not read
+		time.AfterFunc(time.Second, func() { os.Exit(1) }) // if nobody reads stderr
 		fmt.Fprintln(os.Stderr, "pubsub:", err)
 		os.Exit(1)
 	}
 }
 
-// run does what the first word of args says, with the settings that follow.
+// run does what the first word of args says: serve, version or help. Flags follow the
+// word.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	word, args, err := settings.SplitWord(args)
 	if err != nil {
@@ -70,11 +71,11 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	return serve(ctx, set, stdout, stderr)
 }
 
-// serve answers until ctx ends and every request is answered. It prints one line
-// with the address to stdout when it listens, and logs to stderr.
+// serve runs the server until ctx ends and every request is answered. When it listens, it
+// prints one line with the address to stdout. It logs to stderr.
 func serve(ctx context.Context, set settings.Settings, stdout, stderr io.Writer) error {
-	static, _ := fs.Sub(files, "static")       // both are embedded above
-	templates, _ := fs.Sub(files, "templates") // so this cannot fail
+	static, _ := fs.Sub(files, "static") // both cannot fail, as the folders are embedded
+	templates, _ := fs.Sub(files, "templates")
 	lines := logs.New(stderr, set.LogLevel, set.LogFormat == "json")
 	defer lines.Close()
 	log := slog.New(lines)
@@ -99,7 +100,7 @@ func serve(ctx context.Context, set settings.Settings, stdout, stderr io.Writer)
 	return s.Serve(ctx, l, admin)
 }
 
-// listenAdmin returns nil where no address is set.
+// listenAdmin listens on the admin address. It returns nil if none is set.
 func listenAdmin(addr string, log *slog.Logger) (net.Listener, error) {
 	if addr == "" {
 		return nil, nil
@@ -112,7 +113,8 @@ func listenAdmin(addr string, log *slog.Logger) (net.Listener, error) {
 	return l, nil
 }
 
-// browsable is an address that a browser on this machine can open, if any can.
+// browsable writes an address so that it can be opened in a browser on this machine. A
+// Unix socket cannot.
 func browsable(addr net.Addr) string {
 	switch tcp, ok := addr.(*net.TCPAddr); {
 	case !ok:
@@ -123,7 +125,8 @@ func browsable(addr net.Addr) string {
 	return "http://" + addr.String()
 }
 
-// version is what the build knows of itself: a tag or a commit.
+// version returns the version that Go has built in: a tag or a commit, and the Go
+// version.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

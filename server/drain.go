@@ -8,23 +8,25 @@ import (
 	"pubsub/server/web"
 )
 
-// lingerFor is how long nothing must have been handed over before a drain
-// believes that everybody has everything: a client's way back and forth.
+// lingerFor is how long no message must be delivered before a drain takes it that all
+// clients have all messages. It is longer than an answer and the next poll take on the
+// network.
 const lingerFor = 250 * time.Millisecond
 
-// maxLinger is how long a drain lets clients take more at most, whatever its
-// timeout: one that asks again and again must not hold it up.
+// maxLinger bounds how long a drain goes on delivering, also if its timeout is longer: a
+// client that polls without end must not hold it up.
 const maxLinger = 10 * time.Second
 
-// newcomersGrace is how long a new connection has for its first byte while the
-// server drains.
+// newcomersGrace is how long connections that have sent nothing stay open once the server
+// accepts no more.
 const newcomersGrace = 500 * time.Millisecond
 
-// drain ends what is under way so that nobody loses anything. New posts are
-// refused, and those in flight finish. Then every pending poll, and each that
-// still comes, is answered at once with all that was acknowledged, until nobody
-// has anything left to get, or half the drain timeout is over. Then the
-// listener closes, and what has not ended by the drain timeout is cut off.
+// drain stops the server so that every client that waits gets every acknowledged message:
+//
+//  1. New posts are refused, and those in flight finish.
+//  2. Pending polls and new ones are answered at once with what there is. This goes on
+//     until no client gets a message any more, or half the drain timeout is over.
+//  3. The listener closes. What has not ended at the drain timeout is cut off.
 func (p *parts) drain(front *http.Server, endPolls context.CancelCauseFunc) {
 	p.log.Info("draining", "polling", p.hub.Waiting())
 	limit, cancel := p.drainLimit(1)
@@ -32,16 +34,17 @@ func (p *parts) drain(front *http.Server, endPolls context.CancelCauseFunc) {
 	p.posts.Gate.Close(limit)
 	endPolls(web.ErrDraining)
 	p.linger()
-	// Shutdown waits five seconds for connections that never asked anything,
-	// which browsers keep in reserve.
+	// Browsers open connections that they may need later. Shutdown would wait five
+	// seconds for each of those to send something.
 	hurry := time.AfterFunc(newcomersGrace, p.conns.CloseNewcomers)
 	defer hurry.Stop()
 	if err := front.Shutdown(limit); err != nil {
 		p.log.Warn("requests were cut off that had not ended in the drain timeout", "error", err)
-		_ = front.Close() // everything has ended, well or not
+		_ = front.Close() // an error would change nothing
 	}
 }
 
+// linger waits until no message has been delivered for lingerFor.
 func (p *parts) linger() {
 	limit, cancel := p.drainLimit(2)
 	defer cancel()
@@ -57,7 +60,8 @@ func (p *parts) linger() {
 	}
 }
 
-// drainLimit ends after the drain timeout divided by n.
+// drainLimit returns a context that ends after the drain timeout divided by n; a timeout
+// of 0 never ends.
 func (p *parts) drainLimit(n int) (context.Context, context.CancelFunc) {
 	if p.settings.DrainTimeout == 0 {
 		return context.WithCancel(context.Background())

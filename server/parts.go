@@ -20,7 +20,7 @@ import (
 	"pubsub/server/web"
 )
 
-// parts are what a server is made of, from the ground up.
+// parts are what a server is made of. Each is made of those above it.
 type parts struct {
 	settings settings.Settings
 	log      *slog.Logger
@@ -71,10 +71,10 @@ func (p *parts) observe() {
 	}
 }
 
-// maxBytesPerOwner is how much of the history one network may fill.
+// maxBytesPerOwner bounds how many bytes of messages one owner may have in the log.
 const maxBytesPerOwner = 16 << 20
 
-// bounds are those of the history.
+// bounds are the limits of the log.
 func (p *parts) bounds() history.Options {
 	return history.Options{
 		Messages:         p.settings.HistoryMessages,
@@ -88,7 +88,7 @@ func (p *parts) bounds() history.Options {
 	}
 }
 
-// Close gives back what newParts took.
+// Close closes what newParts opened.
 func (p *parts) Close() error {
 	p.refusals.Close()
 	return errors.Join(p.bus.Close(), p.history.Close())

@@ -11,8 +11,9 @@ import (
 	"pubsub/server/web"
 )
 
-// router finds a request's handler. It is asked for the handler and does not call it: so
-// a request that waits has 300 bytes less on its stack, which stays at 4 KB then and not 8.
+// router finds the handler of a request. Its method find returns the handler and does not
+// call it: a waiting request then has 300 bytes less on its stack, which so stays at 4 KB
+// and does not grow to 8 KB.
 type router struct {
 	*httprouter.Router
 	responder *web.Responder
@@ -30,7 +31,8 @@ func (p *parts) newRouter() router {
 	return t
 }
 
-// find returns what answers r, nil if no route does. Then ServeHTTP says why.
+// find returns the handler of r. If it is nil, there is none: ServeHTTP answers with the
+// error.
 func (t router) find(r *http.Request) (httprouter.Handle, httprouter.Params) {
 	handle, params, _ := t.Lookup(r.Method, r.URL.Path)
 	return handle, params
@@ -49,8 +51,8 @@ func (t router) both(path string, h web.Handler) {
 	t.head(path, h)
 }
 
-// post has what is posted to the channel in a path published, or to the default one
-// where the path has none.
+// post adds a route for posts. The channel is the one in the path, or the default channel
+// if the path has none.
 func (t router) post(path string, h func(*post.Publisher, http.ResponseWriter, *http.Request, string) error) {
 	t.Handle(http.MethodPost, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		channel, err := history.ParseChannel(params.ByName("channel"))
@@ -63,7 +65,7 @@ func (t router) post(path string, h func(*post.Publisher, http.ResponseWriter, *
 	})
 }
 
-// poll has polls of the channel in a path answered in a dialect.
+// poll adds a route for polls in a dialect. The channel is as for post.
 func (t router) poll(path string, dialect poll.Dialect) {
 	t.GET(path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		t.polls.Poll(w, r, params.ByName("channel"), dialect)

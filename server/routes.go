@@ -8,13 +8,13 @@ import (
 	"pubsub/server/poll"
 )
 
-// routes is every URL that the server answers, but for the static files: those are what
-// no route claims.
+// routes has every URL that the server answers. A URL without a route is a static file,
+// or a 404.
 func (p *parts) routes() router {
 	routes := p.newRouter()
 	chat, channels := poll.NewChat(p.polls), poll.NewChannels(&p.settings, p.hub, p.access)
 
-	// The Python original'p.
+	// As the Python original.
 	routes.get("/", poll.Index(p.assets))
 	routes.head("/", poll.Index(p.assets))
 	routes.post("/pub", poll.Pub)
@@ -22,23 +22,23 @@ func (p *parts) routes() router {
 	routes.get("/debug", poll.Debug(p.hub))
 	routes.head("/debug", poll.Debug(p.hub))
 
-	// The same on any channel, and with a cursor.
+	// The same on a named channel. A poll may have a cursor.
 	routes.post("/pub/:channel", poll.Pub)
 	routes.poll("/sub/:channel", poll.Sub)
 
-	// One message at a time, by event id.
+	// One message at a time. A poll has the id of the last one.
 	routes.post("/publish/:channel", poll.PublishEvent)
 	routes.poll("/subscribe/:channel", poll.Event)
 	routes.get("/channels", channels.Answer)
 
-	// Messages of any shape, by timestamp or by id.
+	// Messages with any fields. A poll has the timestamp or the id of the last one.
 	routes.post("/api/publish/:channel", poll.PublishAPI)
 	routes.poll("/api/poll/:channel", poll.API)
 
-	// The whole conversation as text, by length.
+	// All messages of a channel as text. A poll has the length of the text.
 	routes.get("/chat", chat.Answer)
 
-	// For those who run it.
+	// For those who run the server.
 	routes.both("/healthz", observe.Healthy)
 	routes.both("/readyz", observe.Ready(p.posts.Gate.Closed))
 	if p.settings.AdminAddr == "" {
@@ -47,7 +47,7 @@ func (p *parts) routes() router {
 	return routes
 }
 
-// adminRoutes is what only those who run the server should reach.
+// adminRoutes has the URLs of the admin address, for those who run the server.
 func (p *parts) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", p.responder.Handle(p.metrics.Write))
@@ -59,7 +59,7 @@ func (p *parts) adminRoutes() http.Handler {
 	return mux
 }
 
-// openMetrics are those that everybody may ask for.
+// openMetrics answers GET /metrics where everybody may ask for it, as a dear read.
 func (p *parts) openMetrics(w http.ResponseWriter, r *http.Request) error {
 	if err := p.access.AdmitRead(r); err != nil {
 		return err

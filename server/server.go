@@ -1,10 +1,12 @@
 // Package server puts the parts of pubsub together.
 //
-// To read it: routes.go has every URL. A message's way goes from there through post,
-// which reads it, to hub, which has history keep it and bus ring for it; and back from
-// hub through poll, which waits for it. original.go in poll is the Python original.
-// Around them stand access, which is asked first, conns and web, which have the manners
-// of connections and of HTTP, and observe, which tells of it all.
+// routes.go has every URL: begin there. A message that is posted goes to package post,
+// which reads it, and on to package hub. The hub appends it to the log (package history)
+// and rings for it (package bus). Package poll waits in the hub and answers with the
+// message. Its file original.go has the endpoints of the Python original.
+//
+// Package access admits each request, conns has the connections, web has the HTTP that
+// all endpoints share, and observe has metrics and health checks.
 package server
 
 import (
@@ -22,15 +24,17 @@ import (
 	"pubsub/server/settings"
 )
 
-// Server answers every route. Close it after the last request.
+// Server is a whole server. Make it with [New], and close it after the last request. It
+// is an http.Handler that answers every route.
 type Server struct {
 	*parts
 	router router
 }
 
-// New makes a server that serves the files of static, and the template
-// index.html of templates as its page. If log has a [logs.Handler], the lines
-// that it drops are among the metrics.
+// New returns a server with the given settings, which [settings.Load] has checked. It
+// serves the files of static, and the template index.html of templates as the chat page.
+// If log has a [logs.Handler], the metrics show how many lines that dropped. The error is
+// one of the files, or of the bus.
 func New(set settings.Settings, static, templates fs.FS, log *slog.Logger) (*Server, error) {
 	p, err := newParts(set, static, templates, log)
 	if err != nil {
@@ -39,15 +43,15 @@ func New(set settings.Settings, static, templates fs.FS, log *slog.Logger) (*Ser
 	return &Server{p, p.routes()}, nil
 }
 
-// What a client may take for its part. A poll's wait is not among it, nor what it takes
-// to send a body and to take an answer in: see post and conns.
+// How long a client may take. post.BodyTimeout bounds the body of a request, and package
+// conns bounds the reading of an answer.
 const (
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 2 * time.Minute // longer than a router keeps its end: Heroku's does for 90 s
+	headerTimeout = 10 * time.Second // for the header of a request
+	idleTimeout   = 2 * time.Minute  // between requests; longer than the 90 s of Heroku's router
 )
 
-// ServeHTTP implements http.Handler. Thousands of requests wait in it at a time,
-// so what it has on its stack counts.
+// ServeHTTP implements http.Handler. Thousands of requests wait in it at the same time,
+// and the stack of each takes memory.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.responder.Logs(w, r) {
 		s.responder.ServeLogged(s, w, r)
@@ -64,21 +68,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.router.ServeHTTP(w, r)
 }
 
-// receive does what is the same for every request, and answers those that no
-// handler is to see.
+// receive does what is the same for every request. If answered is true, it has answered,
+// and no handler may have the request.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool) {
 	conns.Handling(r)
-	s.access.Pace(r) // before the time for a body begins
+	s.access.Pace(r) // may wait, so before the timeout of the body
 	if r.Body != http.NoBody {
-		// Also for a body that no handler reads: net/http reads it to its end.
-		// It takes the deadline back when that comes. A recorder has none.
+		// This bounds a body that no handler reads, too: net/http reads it to its end,
+		// and then removes the deadline. The ResponseRecorder of a test has no deadlines.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(post.BodyTimeout))
 	}
 	return s.door.Receive(w, r)
 }
 
-// Serve answers on l, and on admin what is only for those who run the server if
-// that is not nil, until ctx ends. Then it drains: see drain.go.
+// Serve answers on l, and on admin for those who run the server, until ctx ends. admin
+// may be nil. When ctx ends the server drains, see drain.go, and Serve returns nil. Serve
+// closes the listeners. It returns an error only if l fails. Call it once.
 func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	requests, endPolls := context.WithCancelCause(context.WithoutCancel(ctx))
 	front := &http.Server{
@@ -109,7 +114,7 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	return nil
 }
 
-// serveAdmin answers on admin until end is called.
+// serveAdmin answers on the admin address until end is called, which closes the listener.
 func (s *Server) serveAdmin(admin net.Listener, errorLog *log.Logger) (end func()) {
 	aside := &http.Server{Handler: s.adminRoutes(), ReadHeaderTimeout: headerTimeout, ErrorLog: errorLog}
 	ended := make(chan error, 1)

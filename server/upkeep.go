@@ -7,13 +7,14 @@ import (
 	"pubsub/server/machine"
 )
 
-// In seconds.
+// How often something is done, in seconds.
 const (
-	giveBackEvery = 5
-	forgetEvery   = 60
+	giveBackEvery = 5  // memory to the system
+	forgetEvery   = 60 // addresses and clients that are gone
 )
 
-// upkeep does until ctx ends what has to be done now and then.
+// upkeep runs until ctx ends. It keeps the memory small, and forgets addresses and
+// clients that have done nothing for a while.
 func (p *parts) upkeep(ctx context.Context) {
 	heap := machine.NewHeap(p.settings.MemoryLimit)
 	defer heap.Leave()

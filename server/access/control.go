@@ -9,8 +9,8 @@ import (
 	"pubsub/server/settings"
 )
 
-// Control is asked by every endpoint before it does anything. A limit of 0 in the settings
-// is no limit. Its methods are safe for concurrent use. Make it with [New].
+// Control is asked by every endpoint before it does anything. A limit of 0 in the
+// settings is no limit. Its methods are safe for concurrent use. Make it with [New].
 type Control struct {
 	Source address.Source // tells the address of a request
 	polls
@@ -42,8 +42,8 @@ func New(s *settings.Settings) *Control {
 	}
 }
 
-// Forget frees the memory of addresses that have not done anything for a while. Call it now
-// and then.
+// Forget frees the memory of addresses that have not done anything for a while. Call it
+// now and then.
 func (c *Control) Forget() {
 	for _, limiter := range []*limiter{c.requests, c.posts, c.reads, c.restarts} {
 		limiter.forget()

@@ -53,9 +53,9 @@ func newPolls(s *settings.Settings, source address.Source) polls {
 }
 
 // AdmitPoll counts a poll as pending until leave is called: call it once. If a limit is
-// reached, the error is a [web.Problem] that names it, and ctx and leave are nil. ctx is the
-// request's, and also ends when the poll has to make room for another. Then its cause is a
-// [web.Problem]. AdmitPoll is safe for concurrent use.
+// reached, the error is a [web.Problem] that names it, and ctx and leave are nil. ctx is
+// the request's, and also ends when the poll has to make room for another. Then its cause
+// is a [web.Problem]. AdmitPoll is safe for concurrent use.
 func (p *polls) AdmitPoll(r *http.Request, channel string) (ctx context.Context, leave func(), err error) {
 	name := r.Header.Get("X-Client-Id")
 	if len(name) > 128 {
@@ -82,8 +82,8 @@ func (p *polls) AdmitPoll(r *http.Request, channel string) (ctx context.Context,
 
 // add counts a poll. mu is held.
 func (p *polls) add(poll poll) *pendingPoll {
-	// The channel's shares are gone if nobody waited there, or if the last one who did has
-	// just been displaced for this poll.
+	// The channel's shares are gone if nobody waited there, or if the last one who did
+	// has just been displaced for this poll.
 	if poll.onChannel == nil || p.byChannel[poll.channel] != poll.onChannel {
 		poll.onChannel = new(shares.Shares[netip.Addr])
 		p.byChannel[poll.channel] = poll.onChannel

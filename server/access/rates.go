@@ -6,16 +6,16 @@ import (
 	"pubsub/server/web"
 )
 
-// requestBurst is the burst of requests, in seconds at the request rate. It allows half of
-// what an address sends when all its polls are answered at once and come again.
+// requestBurst is the burst of requests, in seconds at the request rate. It allows half
+// of what an address sends when all its polls are answered at once and come again.
 const requestBurst = 0.1
 
 // readBurst is the burst of dear reads, in seconds at the read rate.
 const readBurst = 5
 
-// How many answers that tell of a restart an address gets without a delay. After a restart
-// each client gets one of them, which the burst is for. It gets them without end if two
-// processes with a log of their own answer it in turn, which the rate is for.
+// How many answers that tell of a restart an address gets without a delay. After a
+// restart each client gets one of them, which the burst is for. It gets them without end
+// if two processes with a log of their own answer it in turn, which the rate is for.
 const (
 	restartBurst = 15 // answers
 	restartRate  = 1  // a second
@@ -42,8 +42,8 @@ func (c *Control) AdmitPost(r *http.Request) error {
 	return nil
 }
 
-// AdmitRead counts a dear read: one that costs the server much. If its address exceeds the
-// read rate, the error is a [web.Problem] that refuses it.
+// AdmitRead counts a dear read: one that costs the server much. If its address exceeds
+// the read rate, the error is a [web.Problem] that refuses it.
 func (c *Control) AdmitRead(r *http.Request) error {
 	if wait, ok := c.reads.take(c.Source.Of(r)); !ok {
 		return web.TooMany("read-rate", wait, "Your address has asked more than %g times a second for what costs this server much. Wait a moment between them.", c.settings.ReadRate)

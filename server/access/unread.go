@@ -9,8 +9,8 @@ import (
 	"pubsub/server/web"
 )
 
-// SmallAnswer is the size in bytes up to which an answer is always admitted. What all small
-// answers take together is bounded by the number of connections.
+// SmallAnswer is the size in bytes up to which an answer is always admitted. What all
+// small answers take together is bounded by the number of connections.
 const SmallAnswer = 16 << 10
 
 // Bounds, in bytes, of the larger answers that clients have not read yet.
@@ -29,8 +29,9 @@ type unread struct {
 	bytes shares.Shares[netip.Addr]
 }
 
-// HoldAnswer counts the bytes of an answer until giveBack is called. If ok is false there is
-// no room: the answer must not exceed [SmallAnswer]. giveBack is never nil: call it once.
+// HoldAnswer counts the bytes of an answer until giveBack is called. If ok is false there
+// is no room: the answer must not exceed [SmallAnswer]. giveBack is never nil: call it
+// once.
 func (c *Control) HoldAnswer(r *http.Request, bytes int) (giveBack func(), ok bool) {
 	if bytes <= SmallAnswer {
 		return func() {}, true

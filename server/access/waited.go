@@ -9,8 +9,8 @@ func (p *polls) Waited(channel string) bool {
 	return p.byChannel[channel] != nil
 }
 
-// WaitedChannels returns on how many channels polls are pending. It is safe for concurrent
-// use.
+// WaitedChannels returns on how many channels polls are pending. It is safe for
+// concurrent use.
 func (p *polls) WaitedChannels() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package address tells whose request is whose.
+// Package address finds out from which address a request comes, with and without proxies.
 package address
 
 import (
@@ -7,13 +7,15 @@ import (
 	"strings"
 )
 
-// Source finds out where requests come from.
+// Source finds the address of a request. Its zero value trusts no proxy. It is safe for
+// concurrent use.
 type Source struct {
-	TrustedHops int // proxies in front whose X-Forwarded-For entries are believed
+	TrustedHops int // how many proxies are in front; each adds an entry to X-Forwarded-For
 }
 
-// Of is whose request this is: the peer's address, or what the trusted proxies in
-// front say of it. An IPv6 host has a whole /64, and counts as one.
+// Of returns the address of a request, to which limits apply: that of the peer, or the
+// one that the trusted proxies name. An IPv6 address stands for its /64, because one host
+// has all of that. It is the zero Addr if the peer has no IP address.
 func (s Source) Of(r *http.Request) netip.Addr {
 	text := r.RemoteAddr
 	if s.TrustedHops > 0 {
@@ -29,17 +31,19 @@ func (s Source) Of(r *http.Request) netip.Addr {
 	return Host(address)
 }
 
-// Host is an address, or the /64 of an IPv6 one.
+// Host returns an IPv4 address as it is, and the first address of the /64 of an IPv6
+// address.
 func Host(address netip.Addr) netip.Addr { return masked(address, 64) }
 
-// IsForwarded tells whether a proxy tells of a client.
+// IsForwarded tells whether a proxy has added headers about the client.
 func IsForwarded(h http.Header) bool { return len(h["Forwarded"]) > 0 || len(h["X-Forwarded-For"]) > 0 }
 
-// NetworkOf is whose share of the log a request's messages are. Who has one IPv6
-// network often has a /56 or /48 of them, so here these count as one.
+// NetworkOf returns the owner of the messages of a request: its address, or the /48 of an
+// IPv6 one. Whoever has one /64 often has all those of a /56 or /48, and could fill the
+// log with messages of a thousand owners.
 func (s Source) NetworkOf(r *http.Request) netip.Addr { return masked(s.Of(r), 48) }
 
-// masked is an address without what comes behind the first bits of an IPv6 one.
+// masked keeps only the first bits of an IPv6 address.
 func masked(address netip.Addr, bits int) netip.Addr {
 	if address = address.Unmap(); address.Is6() {
 		network, _ := address.WithZone("").Prefix(bits) // cannot fail for an IPv6 address

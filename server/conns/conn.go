@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Conn is one connection of a client. Only the goroutine of net/http that serves it uses the
-// fields that are neither atomic nor guarded. Close may be called at any time.
+// Conn is one connection of a client. Only the goroutine of net/http that serves it uses
+// the fields that are neither atomic nor guarded. Close may be called at any time.
 type Conn struct {
 	net.Conn
 	conns   *Conns
@@ -40,7 +40,8 @@ func Of(r *http.Request) *Conn {
 	return c
 }
 
-// of returns the Conn that net/http has, with or without TLS around it; nil if there is none.
+// of returns the Conn that net/http has, with or without TLS around it; nil if there is
+// none.
 func of(c net.Conn) *Conn {
 	if ours, ok := c.(*Conn); ok {
 		return ours
@@ -59,8 +60,8 @@ func Handling(r *http.Request) {
 	}
 }
 
-// End returns a function that ends the contexts of all requests on the connection of r. It
-// does nothing if the connection is not from a listener of [Conns.Prepare].
+// End returns a function that ends the contexts of all requests on the connection of r.
+// It does nothing if the connection is not from a listener of [Conns.Prepare].
 func End(r *http.Request) context.CancelCauseFunc {
 	if c := Of(r); c != nil {
 		return c.end
@@ -68,9 +69,9 @@ func End(r *http.Request) context.CancelCauseFunc {
 	return func(error) {} // not from our listener
 }
 
-// Kept returns a value that lives as long as the connection of a request, the same for all
-// its requests. At first it is a zero T. All callers must use the same T. It is safe for
-// concurrent use; what is done with the value is the caller's care.
+// Kept returns a value that lives as long as the connection of a request, the same for
+// all its requests. At first it is a zero T. All callers must use the same T. It is safe
+// for concurrent use; what is done with the value is the caller's care.
 func Kept[T any](r *http.Request) *T {
 	c := Of(r)
 	if c == nil {
@@ -84,12 +85,13 @@ func Kept[T any](r *http.Request) *T {
 	return c.kept.(*T)
 }
 
-// Read reads from the connection. But while a handler runs, net/http reads one byte only to
-// notice a hang-up. [hangups] notices it more cheaply, so Read skips that read: it returns 0
-// bytes without an error, which ends net/http's wait. It does not skip the read after that.
+// Read reads from the connection. But while a handler runs, net/http reads one byte only
+// to notice a hang-up. [hangups] notices it more cheaply, so Read skips that read: it
+// returns 0 bytes without an error, which ends net/http's wait. It does not skip the read
+// after that.
 //
-// This saves a goroutine with its stack, two system calls and two deadlines for each poll.
-// Nothing is skipped if the connection has TLS, or if a handler has taken it over.
+// This saves a goroutine with its stack, two system calls and two deadlines for each
+// poll. Nothing is skipped if the connection has TLS, or if a handler has taken it over.
 func (c *Conn) Read(b []byte) (int, error) {
 	if c.skipped = len(b) == 1 && !c.skipped && c.skips.Load(); c.skipped {
 		return 0, nil
@@ -97,7 +99,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// Close closes the connection and ends the contexts of its requests. It may be called again.
+// Close closes the connection and ends the contexts of its requests. It may be called
+// again.
 func (c *Conn) Close() error {
 	if c.forget != nil {
 		c.forget()
@@ -114,11 +117,11 @@ func (c *Conn) Close() error {
 const writeTimeout = 20 * time.Second
 
 // Write writes a part of an answer. It fails if the client does not read for 20 to 30
-// seconds. The time varies because setting a deadline costs a twentieth of a small answer:
-// a deadline that is far enough off is used again.
+// seconds. The time varies because setting a deadline costs a twentieth of a small
+// answer: a deadline that is far enough off is used again.
 //
-// A connection whose client does not read is reset when it is closed. Otherwise the kernel
-// would keep the rest of the answer for minutes.
+// A connection whose client does not read is reset when it is closed. Otherwise the
+// kernel would keep the rest of the answer for minutes.
 func (c *Conn) Write(b []byte) (int, error) {
 	if now := time.Now(); c.writeBy.Sub(now) < writeTimeout {
 		c.writeBy = now.Add(writeTimeout + writeTimeout/2)
@@ -139,8 +142,8 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite closes the sending half. net/http calls it at the end of an answer, before it
-// closes the connection.
+// CloseWrite closes the sending half. net/http calls it at the end of an answer, before
+// it closes the connection.
 func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -2,8 +2,8 @@
 //
 //   - Connections are limited, for each address and in all. One over a limit is answered
 //     with an error and closed.
-//   - An error that net/http answers by itself, before any handler sees the request, becomes
-//     JSON. It is logged and counted like other refusals.
+//   - An error that net/http answers by itself, before any handler sees the request,
+//     becomes JSON. It is logged and counted like other refusals.
 //   - A client that does not read its answer is reset.
 //   - Hang-ups are noticed with one epoll set for all connections.
 package conns
@@ -21,8 +21,8 @@ import (
 	"pubsub/server/web"
 )
 
-// Conns is the set of all connections of a server. Its methods are safe for concurrent use,
-// except Prepare and Close. Make it with [New].
+// Conns is the set of all connections of a server. Its methods are safe for concurrent
+// use, except Prepare and Close. Make it with [New].
 type Conns struct {
 	responder    *web.Responder
 	acceptFailed func() // counts a failure of Accept
@@ -36,8 +36,8 @@ type Conns struct {
 	open shares.Holdings[netip.Addr, *Conn]
 }
 
-// New returns an empty set with the limits of the settings. acceptFailed is called each time
-// that Accept fails.
+// New returns an empty set with the limits of the settings. acceptFailed is called each
+// time that Accept fails.
 func New(s *settings.Settings, responder *web.Responder, acceptFailed func()) *Conns {
 	o := &Conns{responder: responder, acceptFailed: acceptFailed}
 	if s.TrustedHops == 0 {
@@ -49,8 +49,8 @@ func New(s *settings.Settings, responder *web.Responder, acceptFailed func()) *C
 	return o
 }
 
-// Prepare sets the hooks of a server, and returns the listener on which it is to serve. Call
-// it once, and Close after the server's last request.
+// Prepare sets the hooks of a server, and returns the listener on which it is to serve.
+// Call it once, and Close after the server's last request.
 func (o *Conns) Prepare(server *http.Server, l net.Listener) net.Listener {
 	log, err := o.responder.Log, error(nil)
 	if o.hangups, err = watchHangups(l); err != nil {
@@ -93,8 +93,8 @@ func (o *Conns) track(c net.Conn, state http.ConnState) {
 	o.newcomers.track(ours, state)
 }
 
-// connContext is http.Server.ConnContext. The context ends when the client hangs up, and has
-// the connection as a value.
+// connContext is http.Server.ConnContext. The context ends when the client hangs up, and
+// has the connection as a value.
 func (o *Conns) connContext(ctx context.Context, c net.Conn) context.Context {
 	ours := of(c)
 	if ours == nil {

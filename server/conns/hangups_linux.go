@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// hangups watches connections, and calls a function when the client of one hangs up. One epoll
-// set serves all connections.
+// hangups watches connections, and calls a function when the client of one hangs up. One
+// epoll set serves all connections.
 //
-// Without it, net/http has a goroutine beside every handler that waits in a read. That costs
-// each poll a stack, two system calls and two deadlines. It also fails once the client has
-// sent its next request ahead of the answer: the read returns a byte of that, and net/http
-// reads no further.
+// Without it, net/http has a goroutine beside every handler that waits in a read. That
+// costs each poll a stack, two system calls and two deadlines. It also fails once the
+// client has sent its next request ahead of the answer: the read returns a byte of that,
+// and net/http reads no further.
 type hangups struct {
 	epoll  *os.File
 	events syscall.RawConn
@@ -26,7 +26,8 @@ type hangups struct {
 }
 
 // watchHangups returns hangups for the connections of l. It returns nil if l has no file
-// descriptor, such as a listener in memory. Nil watches nothing: net/http notices hang-ups.
+// descriptor, such as a listener in memory. Nil watches nothing: net/http notices
+// hang-ups.
 func watchHangups(l net.Listener) (*hangups, error) {
 	if _, ok := l.(syscall.Conn); !ok {
 		return nil, nil
@@ -64,7 +65,8 @@ func (h *hangups) Close() error {
 
 func (h *hangups) run() {
 	events := make([]syscall.EpollEvent, 128)
-	_ = h.events.Read(func(fd uintptr) bool { // calls this whenever there are events, until epoll is closed
+	// Read calls the function whenever there are events, until epoll is closed.
+	_ = h.events.Read(func(fd uintptr) bool {
 		for {
 			n, err := syscall.EpollWait(int(fd), events, 0)
 			if n <= 0 && err != syscall.EINTR {
@@ -86,8 +88,8 @@ func (h *hangups) hungUp(id uint64) {
 	}
 }
 
-// watch calls end when the client of c hangs up. forget ends the watch: call it before c is
-// closed. forget is nil if c cannot be watched.
+// watch calls end when the client of c hangs up. forget ends the watch: call it before c
+// is closed. forget is nil if c cannot be watched.
 func (h *hangups) watch(c net.Conn, end func()) (forget func()) {
 	socket, ok := c.(syscall.Conn)
 	if !ok || h == nil {

@@ -11,16 +11,16 @@ import (
 	"pubsub/server/web"
 )
 
-// The number of open connections is limited for each address, and in all by the descriptors
-// that the process may have. When there are as many as there may be, the address that has most
-// makes room: one of its connections is displaced. So an address with few connections is not
-// kept out because another has many.
+// The number of open connections is limited for each address, and in all by the
+// descriptors that the process may have. When there are as many as there may be, the
+// address that has most makes room: one of its connections is displaced. So an address
+// with few connections is not kept out because another has many.
 
 // holding is a connection as it is counted.
 type holding = shares.Holding[netip.Addr, *Conn]
 
-// limitsOf returns the address of a connection and its limits. A connection on a Unix socket
-// has no address, so only the total limits it. One in memory takes no descriptor.
+// limitsOf returns the address of a connection and its limits. A connection on a Unix
+// socket has no address, so only the total limits it. One in memory takes no descriptor.
 func (o *Conns) limitsOf(c *Conn) (who netip.Addr, perAddress, total int) {
 	switch peer := c.RemoteAddr().(type) {
 	case *net.TCPAddr:
@@ -31,8 +31,8 @@ func (o *Conns) limitsOf(c *Conn) (who netip.Addr, perAddress, total int) {
 	return netip.Addr{}, 0, 0
 }
 
-// enter counts a connection until leave, or returns the [web.Problem] of the limit that is
-// reached. If another connection was displaced, the caller closes that one.
+// enter counts a connection until leave, or returns the [web.Problem] of the limit that
+// is reached. If another connection was displaced, the caller closes that one.
 func (o *Conns) enter(c *Conn) (displaced *Conn, err error) {
 	who, perAddress, total := o.limitsOf(c)
 	o.mu.Lock()
@@ -65,8 +65,9 @@ func (o *Conns) displace(who netip.Addr) *Conn {
 // address may have thousands, and nobody can connect during the search.
 const lookedAt = 100
 
-// oldest returns the connection of an address that is to be displaced: the oldest on which no
-// request is handled if there is one among the first, otherwise the oldest. mu is held.
+// oldest returns the connection of an address that is to be displaced: the oldest on
+// which no request is handled if there is one among the first, otherwise the oldest. mu
+// is held.
 func (o *Conns) oldest(who netip.Addr) (found *Conn) {
 	looked := 0
 	for at := range o.open.Of(who) {
@@ -104,7 +105,8 @@ func (o *Conns) admit(c *Conn) bool {
 	return true
 }
 
-// turnAwayFor bounds the write of turnAway on a connection in memory, which has no buffer.
+// turnAwayFor bounds the write of turnAway on a connection in memory, which has no
+// buffer.
 const turnAwayFor = 10 * time.Millisecond
 
 // turnAway answers a connection before its first request, and closes it. On a socket this
@@ -116,8 +118,8 @@ func (o *Conns) turnAway(c *Conn, err error) {
 	_ = c.Close()
 }
 
-// hangUp closes a displaced connection. Its client is not told why, because the error could
-// end up in the middle of an answer.
+// hangUp closes a displaced connection. Its client is not told why, because the error
+// could end up in the middle of an answer.
 func (o *Conns) hangUp(c *Conn) {
 	const reason = "connections"
 	if o.responder.Refusals.Count(reason, slog.LevelInfo) {

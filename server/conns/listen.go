@@ -25,8 +25,8 @@ func Listen(addr string) (net.Listener, error) {
 	return net.Listen("unix", path)
 }
 
-// removeStale removes the file of a socket on which nobody listens. It returns an error if
-// the path is anything else that exists.
+// removeStale removes the file of a socket on which nobody listens. It returns an error
+// if the path is anything else that exists.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {

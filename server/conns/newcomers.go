@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// newcomers are the connections that have sent nothing yet. track is called for every request,
-// so it takes the lock only for newcomers.
+// newcomers are the connections that have sent nothing yet. track is called for every
+// request, so it takes the lock only for newcomers.
 type newcomers struct {
 	mu     sync.Mutex
 	conns  map[*Conn]struct{}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Cursor is a place in a channel's log. Its reader has every message of the epoch up to and
-// including ID.
+// Cursor is a place in a channel's log. Its reader has every message of the epoch up to
+// and including ID.
 type Cursor struct {
 	Epoch string // 1 to 32 of the characters a–z 0–9; within an epoch no id is used twice
 	ID    uint64 // of the last message that the reader has; 0 if it has none

@@ -1,6 +1,6 @@
 // Package history defines the log of messages. For each channel it keeps the newest
-// messages, whose ids have no holes. It is bounded by count, age and bytes, and tells a reader
-// exactly what it missed. [Log] is the contract; package memory implements it.
+// messages, whose ids have no holes. It is bounded by count, age and bytes, and tells a
+// reader exactly what it missed. [Log] is the contract; package memory implements it.
 package history
 
 import (
@@ -12,16 +12,16 @@ import (
 
 // Errors of Append when it is the first message of a channel.
 var (
-	// ErrTooManyChannels: as many channels have messages as Options.Channels allows, and no
-	// other owner has so many of them that one could be displaced.
+	// ErrTooManyChannels: as many channels have messages as Options.Channels allows, and
+	// no other owner has so many of them that one could be displaced.
 	ErrTooManyChannels = errors.New("too many channels are in use")
 	// ErrTooManyOfOwner: the owner was the first to post to as many channels as
 	// Options.ChannelsPerOwner allows.
 	ErrTooManyOfOwner = errors.New("this owner has begun too many channels")
 )
 
-// Owner is the network that a message was posted from. When the log is full, the owner that
-// has most makes room for the others.
+// Owner is the network that a message was posted from. When the log is full, the owner
+// that has most makes room for the others.
 type Owner = netip.Addr
 
 // Options bound what a log keeps. The zero value has no limits, and 0 is no limit.
@@ -39,9 +39,9 @@ type Options struct {
 	// "" is none.
 	Home string
 
-	// Waited tells whether somebody waits on a channel. Such a channel is not displaced to
-	// make room for another. nil: nobody waits. It must not call the log, and must be safe
-	// for concurrent use.
+	// Waited tells whether somebody waits on a channel. Such a channel is not displaced
+	// to make room for another. nil: nobody waits. It must not call the log, and must be
+	// safe for concurrent use.
 	Waited func(channel string) bool
 }
 
@@ -63,29 +63,30 @@ type Receipt struct {
 	Repeat  bool    // the post was appended earlier, under the same key
 }
 
-// Log keeps messages. Its methods are safe for concurrent use. They may take as long as a disk
-// or a network takes, so do not hold a lock while you call them. The tests in historytest
-// check an implementation against this contract.
+// Log keeps messages. Its methods are safe for concurrent use. They may take as long as a
+// disk or a network takes, so do not hold a lock while you call them. The tests in
+// historytest check an implementation against this contract.
 //
-// When a context ends, a method may return early with an error. A post may be appended all
-// the same: its sender repeats it with its key.
+// When a context ends, a method may return early with an error. A post may be appended
+// all the same: its sender repeats it with its key.
 type Log interface {
-	// Append adds a post under its channel's next id. Within an epoch the ids of a channel
-	// go up by 1. They begin at 1, or higher if the log may have forgotten the channel. The
-	// timestamps go up, too, also when the clock is set back. When Append returns without an
-	// error, the log has the message and every reader sees it. No reader sees a message that
-	// may still be lost.
+	// Append adds a post under its channel's next id. Within an epoch the ids of a
+	// channel go up by 1. They begin at 1, or higher if the log may have forgotten the
+	// channel. The timestamps go up, too, also when the clock is set back. When Append
+	// returns without an error, the log has the message and every reader sees it. No
+	// reader sees a message that may still be lost.
 	//
-	// A post with a key is appended only once within [KeyFor], counted from the first time.
+	// A post with a key is appended only once within [KeyFor], counted from the first
+	// time.
 	//
-	// If there is no room, the owner that has most makes room: its oldest messages leave the
-	// log, and readers are told of a gap with the reason [Expired].
+	// If there is no room, the owner that has most makes room: its oldest messages leave
+	// the log, and readers are told of a gap with the reason [Expired].
 	Append(ctx context.Context, post Post) (Receipt, error)
 
-	// Read returns what the channel has since the given place, oldest first: at most limit
-	// messages, and none if limit is 0. It does not wait for messages. It takes no memory in
-	// the log, also if nobody has posted to the channel. Such a channel has a cursor, too: it
-	// is before the first message.
+	// Read returns what the channel has since the given place, oldest first: at most
+	// limit messages, and none if limit is 0. It does not wait for messages. It takes no
+	// memory in the log, also if nobody has posted to the channel. Such a channel has a
+	// cursor, too: it is before the first message.
 	Read(ctx context.Context, channel string, since Since, limit int) (*Page, error)
 
 	// Channels returns the names of the channels that have messages, sorted. The slice is
@@ -104,8 +105,8 @@ type Page struct {
 	Gap      *Gap      // what the reader asked for and cannot have; nil if there is none
 	Flood    bool      // the newest messages came at FloodRate or faster
 
-	// LastTime is the timestamp of the channel's newest message, whether or not it is in the
-	// page. It is zero if the log knows of none.
+	// LastTime is the timestamp of the channel's newest message, whether or not it is in
+	// the page. It is zero if the log knows of none.
 	LastTime time.Time
 }
 
@@ -116,11 +117,11 @@ const FloodRate = 200
 const (
 	// Expired: messages after the cursor have left the log. Gap.Missed is how many.
 	Expired = "expired"
-	// Restarted: the cursor is of another epoch. The page begins with the oldest message of
-	// this one.
+	// Restarted: the cursor is of another epoch. The page begins with the oldest message
+	// of this one.
 	Restarted = "restarted"
-	// Ahead: the cursor's id is higher than that of the newest message. The page begins with
-	// the oldest message.
+	// Ahead: the cursor's id is higher than that of the newest message. The page begins
+	// with the oldest message.
 	Ahead = "ahead"
 )
 

@@ -15,8 +15,8 @@ type Message struct {
 	JSON []byte
 }
 
-// Reserved are the fields of a message that the server sets. A posted object must not have
-// them.
+// Reserved are the fields of a message that the server sets. A posted object must not
+// have them.
 var Reserved = [...]string{"id", "timestamp", "channel"}
 
 // NewMessage makes a message of a posted object, which it copies: see [Post].
@@ -39,8 +39,8 @@ func encode(id uint64, at time.Time, channel string, object []byte) []byte {
 	return append(b, object[1:]...)
 }
 
-// AppendTimestamp appends a time as Unix seconds with six decimals, as every answer has it.
-// It does not go through a float64, which may not be exact.
+// AppendTimestamp appends a time as Unix seconds with six decimals, as every answer has
+// it. It does not go through a float64, which may not be exact.
 func AppendTimestamp(b []byte, at time.Time) []byte {
 	us := at.UnixMicro()
 	b = strconv.AppendInt(b, us/1e6, 10)

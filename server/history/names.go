@@ -5,15 +5,16 @@ import (
 	"strings"
 )
 
-// DefaultChannel is the channel of requests that name none, as those to the Python original.
+// DefaultChannel is the channel of requests that name none, as those to the Python
+// original.
 const DefaultChannel = "chat"
 
 // ErrChannel: a text is not the name of a channel. It is told to clients.
 var ErrChannel = errors.New("a channel's name has 1 to 128 of the characters A–Z a–z 0–9 . _ ~ -, and neither . nor .. is one")
 
 // ParseChannel reads the name of a channel; "" is [DefaultChannel]. Its only error is
-// ErrChannel. It returns a copy, because the name is kept for long, and would keep the whole
-// request in memory whose part it is.
+// ErrChannel. It returns a copy, because the name is kept for long, and would keep the
+// whole request in memory whose part it is.
 func ParseChannel(text string) (string, error) {
 	switch {
 	case text == "":
@@ -24,8 +25,9 @@ func ParseChannel(text string) (string, error) {
 	return strings.Clone(text), nil
 }
 
-// isChannel tells whether a text is a channel's name. Its characters need no escaping in a
-// path or in JSON. Neither . nor .. is a name, because browsers remove them from a path.
+// isChannel tells whether a text is a channel's name. Its characters need no escaping in
+// a path or in JSON. Neither . nor .. is a name, because browsers remove them from a
+// path.
 func isChannel(name string) bool {
 	for _, c := range []byte(name) {
 		switch {

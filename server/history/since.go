@@ -40,15 +40,15 @@ func After(c Cursor) Since { return Since{Kind: SinceCursor, Epoch: c.Epoch, N: 
 // Cursor returns the cursor of a Since that [After] made.
 func (s Since) Cursor() Cursor { return Cursor{Epoch: s.Epoch, ID: s.N} }
 
-// AfterID begins after an id, for readers that keep no epoch. An id that is higher than the
-// newest message's begins with the oldest message, since the log has begun anew.
+// AfterID begins after an id, for readers that keep no epoch. An id that is higher than
+// the newest message's begins with the oldest message, since the log has begun anew.
 func AfterID(id uint64) Since { return Since{Kind: SinceID, N: id} }
 
 // AfterTime begins with the first message whose timestamp is after at.
 func AfterTime(at time.Time) Since { return Since{Kind: SinceTime, N: uint64(at.UnixMicro())} }
 
-// ParseSince reads the field since of a request: now, all, -N for the last N messages, or a
-// cursor. Its only error is ErrCursor.
+// ParseSince reads the field since of a request: now, all, -N for the last N messages, or
+// a cursor. Its only error is ErrCursor.
 func ParseSince(text string) (Since, error) {
 	switch {
 	case text == "now":

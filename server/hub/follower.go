@@ -20,7 +20,8 @@ var (
 )
 
 // Follower reads channels and waits for their next messages. It misses nothing that is
-// published after [Hub.Follow] returned. Only one goroutine at a time may use it. Close it.
+// published after [Hub.Follow] returned. Only one goroutine at a time may use it. Close
+// it.
 type Follower struct {
 	hub    *Hub
 	places []Place
@@ -67,9 +68,9 @@ func (f *Follower) SetTimeout(timeout time.Duration) { f.rings[0].SetTimeout(tim
 func (f *Follower) Ready() <-chan struct{} { return f.rings[0].Ready() }
 
 // Read returns the messages and the gap since the follower's places, and moves the places
-// after them. It does not wait. If there is nothing, it returns a page that has only cursors,
-// and the error ErrNothing, ErrTimeout or ErrClosed. Any other error is the log's: then the
-// page is nil.
+// after them. It does not wait. If there is nothing, it returns a page that has only
+// cursors, and the error ErrNothing, ErrTimeout or ErrClosed. Any other error is the
+// log's: then the page is nil.
 func (f *Follower) Read(ctx context.Context) (*Page, error) {
 	page, err := f.look(ctx)
 	if err == nil {
@@ -78,8 +79,9 @@ func (f *Follower) Read(ctx context.Context) (*Page, error) {
 	return page, err
 }
 
-// look reads the log. It moves the places only if there is nothing: a reader that asked for
-// what is published from now on then has a cursor, and is given all that comes after it.
+// look reads the log. It moves the places only if there is nothing: a reader that asked
+// for what is published from now on then has a cursor, and is given all that comes after
+// it.
 //
 // No message is missed between its steps: a ring that comes after Clear stays, and ends
 // the wait that follows.
@@ -102,13 +104,13 @@ func (f *Follower) move(page *Page) {
 	}
 }
 
-// Next waits until Read has something to return, and returns that. Its errors are those of
-// Read, except ErrNothing. When ctx ends first, the error is its cause.
+// Next waits until Read has something to return, and returns that. Its errors are those
+// of Read, except ErrNothing. When ctx ends first, the error is its cause.
 //
-// A message is returned as soon as it is published, with two exceptions: in a flood, and when
-// the message is there without a wait, which means that messages come faster than the client
-// polls. Then Next waits until the first message is as old as [Gather], so that an answer
-// carries several.
+// A message is returned as soon as it is published, with two exceptions: in a flood, and
+// when the message is there without a wait, which means that messages come faster than
+// the client polls. Then Next waits until the first message is as old as [Gather], so
+// that an answer carries several.
 //
 // Thousands of requests wait here at the same time, and the stack of each takes memory.
 func (f *Follower) Next(ctx context.Context) (*Page, error) {
@@ -129,8 +131,8 @@ func (f *Follower) Next(ctx context.Context) (*Page, error) {
 	return page, err
 }
 
-// next is Read, with the gathering that Next describes. waited tells whether the caller has
-// waited for a ring.
+// next is Read, with the gathering that Next describes. waited tells whether the caller
+// has waited for a ring.
 func (f *Follower) next(ctx context.Context, waited bool) (*Page, error) {
 	page, err := f.look(ctx)
 	if err == nil && (page.flood || !waited) && gather(ctx, page, f.limit) {
@@ -143,7 +145,8 @@ func (f *Follower) next(ctx context.Context, waited bool) (*Page, error) {
 	return page, err
 }
 
-// nextAtEnd is next when ctx has ended: a message may have been published at the same time.
+// nextAtEnd is next when ctx has ended: a message may have been published at the same
+// time.
 func (f *Follower) nextAtEnd(ctx context.Context) (*Page, error) {
 	page, err := f.next(context.WithoutCancel(ctx), true)
 	if err == ErrNothing {
@@ -152,8 +155,8 @@ func (f *Follower) nextAtEnd(ctx context.Context) (*Page, error) {
 	return page, err
 }
 
-// Gather is how old the first message of a page may become while [Follower.Next] waits for
-// more messages of a flood.
+// Gather is how old the first message of a page may become while [Follower.Next] waits
+// for more messages of a flood.
 const Gather = 5 * time.Millisecond
 
 // gather waits until the first message of a page is as old as Gather. It returns false if

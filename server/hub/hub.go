@@ -1,10 +1,10 @@
-// Package hub joins the log of messages and the bus. The log has the messages. The bus only
-// tells that there is something new: it rings.
+// Package hub joins the log of messages and the bus. The log has the messages. The bus
+// only tells that there is something new: it rings.
 //
-// A message is first appended to its channel's log and then published on the bus. A follower
-// first subscribes to the bus, then reads the log, then waits for a ring. Whatever rings, it
-// reads the log after its cursor. So a ring that is lost, doubled, early or late can delay a
-// message, but it cannot lose, double or reorder one.
+// A message is first appended to its channel's log and then published on the bus. A
+// follower first subscribes to the bus, then reads the log, then waits for a ring.
+// Whatever rings, it reads the log after its cursor. So a ring that is lost, doubled,
+// early or late can delay a message, but it cannot lose, double or reorder one.
 package hub
 
 import (
@@ -17,8 +17,8 @@ import (
 )
 
 // Hub publishes messages and reads them. No other package uses the log and the bus. Its
-// methods are safe for concurrent use. It need not be closed: its caller closes the bus and
-// the log. Make it with [New].
+// methods are safe for concurrent use. It need not be closed: its caller closes the bus
+// and the log. Make it with [New].
 type Hub struct {
 	bus     *bus.Bus
 	log     history.Log
@@ -28,19 +28,20 @@ type Hub struct {
 // New returns a hub over a bus and a log.
 func New(b *bus.Bus, log history.Log) *Hub { return &Hub{bus: b, log: log} }
 
-// Publish appends a post to the log and rings for it. When it returns without an error, the
-// log has the message and every follower gets it. Its errors are those of
+// Publish appends a post to the log and rings for it. When it returns without an error,
+// the log has the message and every follower gets it. Its errors are those of
 // [history.Log.Append], and those of a bus that is broken.
 //
-// No lock is held while it appends, so two messages of a channel may ring in another order
-// than the log has them. That does no harm: a follower reads both at the first ring.
+// No lock is held while it appends, so two messages of a channel may ring in another
+// order than the log has them. That does no harm: a follower reads both at the first
+// ring.
 func (h *Hub) Publish(ctx context.Context, post history.Post) (history.Receipt, error) {
 	receipt, err := h.log.Append(ctx, post)
 	if err != nil || receipt.Repeat {
 		return receipt, err
 	}
-	// The log has the message. Without a ring its readers only get it later, at their next
-	// poll. When the bus is closed nobody waits, so that is no error.
+	// The log has the message. Without a ring its readers only get it later, at their
+	// next poll. When the bus is closed nobody waits, so that is no error.
 	if err := h.bus.Publish(post.Channel, receipt.Cursor.ID); err != nil && !errors.Is(err, bus.ErrClosed) {
 		return receipt, err
 	}

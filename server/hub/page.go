@@ -85,8 +85,8 @@ func (p *Page) cut(n int) {
 	p.Messages, p.More, p.ends = p.Messages[:n], true, nil
 }
 
-// Read returns what the log has now since some places: at most limit messages, of which each
-// channel may have an equal share. It does not wait. Its errors are those of
+// Read returns what the log has now since some places: at most limit messages, of which
+// each channel may have an equal share. It does not wait. Its errors are those of
 // [history.Log.Read].
 func (h *Hub) Read(ctx context.Context, places []Place, limit int) (*Page, error) {
 	page := new(Page)

@@ -1,5 +1,5 @@
-// Package logs writes log lines for programs that must not wait for whoever
-// reads them: a pipe that is full, or closed, costs lines and nothing else.
+// Package logs writes log lines without waiting for their reader. If the lines go to a
+// pipe that is full or closed, they are dropped, and the program goes on.
 package logs
 
 import (
@@ -13,25 +13,27 @@ import (
 )
 
 const (
-	maxQueued = 1 << 20     // bytes of lines that wait to be written
+	maxQueued = 1 << 20     // bytes of lines that are not written yet
 	maxValue  = 200         // bytes of an attribute's value
 	maxStack  = 8 << 10     // bytes of the value of Stack
-	lastWait  = time.Second // of Close, for whoever reads
+	lastWait  = time.Second // of Close, for the reader
 )
 
-// Stack is the key of a stack trace, which may be longer than other values.
+// Stack is the key of an attribute that is a stack trace. Its value may be longer than
+// others.
 const Stack = "stack"
 
-// Handler is a [slog.Handler] that never blocks. Lines wait in a queue of 1 MiB
-// and are dropped when it is full, or when they cannot be written. The next line
-// that can be written is followed by one that tells how many were lost.
+// Handler is a [slog.Handler] that never blocks. It has a queue of 1 MiB. A line is
+// dropped if the queue is full, or if it cannot be written. The next line that is written
+// is followed by one that says how many were dropped. It is safe for concurrent use.
 type Handler struct {
 	slog.Handler
 	queue *queue
 }
 
-// New returns a handler that writes to w, as JSON or else as text, what has the
-// level. Values are cut to some 200 bytes. Close it after the last line.
+// New returns a handler that writes lines of the level or above to w, as JSON or as text.
+// It cuts a value that is longer than 200 bytes, and a [Stack] at 8 KiB. Close it after
+// the last line.
 func New(w io.Writer, level slog.Level, json bool) *Handler {
 	format := func(w io.Writer) slog.Handler {
 		options := &slog.HandlerOptions{Level: level, ReplaceAttr: short}
@@ -50,15 +52,15 @@ func New(w io.Writer, level slog.Level, json bool) *Handler {
 	return &Handler{format(q), q}
 }
 
-// Dropped is how many lines were lost so far.
+// Dropped returns how many lines were dropped so far.
 func (h *Handler) Dropped() int64 {
 	h.queue.mu.Lock()
 	defer h.queue.mu.Unlock()
 	return h.queue.dropped
 }
 
-// Close writes what waits, for at most a second: nobody may be reading. Lines
-// that come later are dropped.
+// Close waits until the queue is written, but at most a second, since nobody may read.
+// Later lines are dropped.
 func (h *Handler) Close() {
 	h.queue.mu.Lock()
 	h.queue.closed = true
@@ -78,7 +80,7 @@ func lostLine(format func(io.Writer) slog.Handler, n int64) []byte {
 	return line.Bytes()
 }
 
-// short is a ReplaceAttr: what strangers send must not fill the disk.
+// short is a ReplaceAttr. It cuts values, so that what clients send cannot fill the disk.
 func short(_ []string, a slog.Attr) slog.Attr {
 	most := maxValue
 	if a.Key == Stack {
@@ -95,7 +97,8 @@ func short(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// Cut shortens a text to at most so many bytes and an ellipsis.
+// Cut returns at most so many bytes of a text, with an ellipsis if that is not all. It
+// does not cut within a character.
 func Cut(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -106,21 +109,21 @@ func Cut(text string, most int) string {
 	return text[:most] + "…"
 }
 
-// queue is an [io.Writer] that hands lines to a goroutine, which alone waits for
-// whoever reads.
+// queue is an [io.Writer] that only stores lines. A goroutine, run, writes them and may
+// have to wait for the reader.
 type queue struct {
 	to    io.Writer
-	lost  func(n int64) []byte // the line that tells of n lost ones
+	lost  func(n int64) []byte // makes the line that says that n were dropped
 	wake  chan struct{}
 	ended chan struct{} // closed when run returns
 
 	mu      sync.Mutex // guards the rest
-	lines   []byte     // whole ones
+	lines   []byte     // only whole lines
 	dropped int64
 	closed  bool
 }
 
-// Write takes one line, or drops it. It keeps nothing of it otherwise.
+// Write stores a copy of one line, or drops it. The error is always nil.
 func (q *queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -136,7 +139,7 @@ func (q *queue) Write(line []byte) (int, error) {
 func (q *queue) awake() {
 	select {
 	case q.wake <- struct{}{}:
-	default: // it is awake
+	default: // run is to wake already
 	}
 }
 
@@ -144,7 +147,7 @@ func (q *queue) awake() {
 func (q *queue) run() {
 	defer close(q.ended)
 	var lines []byte
-	told := int64(0) // of those that were dropped
+	told := int64(0) // how many dropped lines a line has told of
 	for range q.wake {
 		var dropped int64
 		var closed bool
@@ -160,7 +163,7 @@ func (q *queue) run() {
 	}
 }
 
-// take returns the lines that wait, and leaves an empty slice for the next.
+// take returns the stored lines, and stores the next ones in the given slice.
 func (q *queue) take(empty []byte) (lines []byte, dropped int64, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -168,8 +171,8 @@ func (q *queue) take(empty []byte) (lines []byte, dropped int64, closed bool) {
 	return lines, q.dropped, q.closed
 }
 
-// write tells whether it could write the lines. Those that it could not are
-// lost: whoever is to read them may never come back.
+// write tells whether it could write the lines. It drops those that it could not write,
+// since their reader may never come back.
 func (q *queue) write(lines []byte) bool {
 	if len(lines) == 0 {
 		return true

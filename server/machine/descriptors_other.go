@@ -2,6 +2,6 @@
 
 package machine
 
-// Descriptors is how many files and sockets this process may have open, 0 if
-// that cannot be found out.
+// Descriptors returns how many files and sockets this process may have open, 0 if that is
+// not known.
 func Descriptors() int { return 0 }

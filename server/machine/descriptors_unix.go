@@ -4,12 +4,12 @@ package machine
 
 import "syscall"
 
-// Descriptors is how many files and sockets this process may have open, 0 if
-// that cannot be found out. The Go runtime has raised it as far as it may.
+// Descriptors returns how many files and sockets this process may have open, 0 if that is
+// not known. The Go runtime has raised it as far as the hard limit.
 func Descriptors() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 0
 	}
-	return int(min(uint64(limit.Cur), 1<<30)) // which is as good as no limit
+	return int(min(uint64(limit.Cur), 1<<30)) // "unlimited" does not fit an int
 }

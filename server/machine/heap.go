@@ -7,27 +7,32 @@ import (
 	runtimemetrics "runtime/metrics"
 )
 
-// Heap keeps what the process takes near what it needs. GOGC lets the garbage be
-// four times what is in use, which is good for the many small things of polls and
-// needs few collections, but not for large ones: what one stranger can make the
-// server hold would count five times.
+// Heap keeps the memory of the process near what it needs. GOGC lets garbage grow to four
+// times what is in use, as main sets it. That suits polls: they are many and small, and
+// few collections are needed. It does not suit messages: what a client can make the
+// server keep would take five times as much. So Heap sets the memory limit of the Go
+// runtime.
+//
+// One goroutine at a time may use it, and a process needs only one. Make it with
+// [NewHeap].
 type Heap struct {
-	most   int64 // bytes that the process may take, as it was set
-	tuned  bool  // GOMEMLIMIT has no say
-	before int64 // the runtime's own limit
-	set    int64 // ours
-	kept   int64 // from the system, when memory was given back last
-	cycles uint64
+	most   int64  // bytes that the process may take
+	tuned  bool   // Heap sets the limit; false if GOMEMLIMIT does
+	before int64  // the runtime's limit before NewHeap
+	set    int64  // the limit that Heap has set
+	kept   int64  // bytes taken from the system when memory was last given back
+	cycles uint64 // collections until the last GiveBack
 }
 
 const (
-	calmHeap   = 160 << 20 // bytes up to which GOGC alone has the say
-	calmPolls  = 1000      // so many polls fit into that
-	pollBytes  = 30 << 10  // of one that waits
-	worthwhile = 16 << 20  // bytes to win; for less a collection costs too much
+	calmHeap   = 160 << 20 // bytes up to which only GOGC decides
+	calmPolls  = 1000      // polls for which calmHeap is enough
+	pollBytes  = 30 << 10  // of a poll that waits
+	worthwhile = 16 << 20  // bytes to free; for fewer a collection costs too much
 )
 
-// NewHeap takes how many bytes the process may take, 0 for no bound.
+// NewHeap returns a Heap for a process that may take so many bytes; 0 is no limit. If
+// GOMEMLIMIT is set, the runtime's limit stays as it is.
 func NewHeap(most int64) *Heap {
 	if most == 0 {
 		most = math.MaxInt64
@@ -38,25 +43,27 @@ func NewHeap(most int64) *Heap {
 	return h
 }
 
-// Leave gives the runtime its own limit back.
+// Leave sets the runtime's limit back to what it was before NewHeap.
 func (h *Heap) Leave() { debug.SetMemoryLimit(h.before) }
 
-// Limit sets how far the garbage may grow: to half of what is in use, and for polls
-// as GOGC says. The runtime keeps to it from then on, by itself.
+// Limit sets how far the heap may grow, given the number of polls: garbage may be half of
+// what is in use, and for polls four times. The runtime keeps to that by itself; call
+// Limit again as the number changes, such as every second.
 func (h *Heap) Limit(polls int64) {
 	if !h.tuned {
 		return
 	}
 	limit := min(max(calmHeap, read().live*3/2)+4*pollBytes*max(0, polls-calmPolls), h.most)
-	if limit > h.set || limit < h.set/8*7 { // each change stops the world for a moment
+	if limit > h.set || limit < h.set/8*7 { // only then, since a change stops all goroutines for a moment
 		h.set = limit
 		debug.SetMemoryLimit(limit)
 	}
 }
 
-// GiveBack returns memory to the system that was needed for a while. The runtime
-// alone would keep it until the next collection, which is minutes away where few
-// allocate, and then what is below its limit.
+// GiveBack returns memory to the system that is no longer needed. Call it every few
+// seconds. The runtime alone would keep it until its next collection, which may be
+// minutes away when little is allocated. And even then it would keep what is below its
+// limit.
 func (h *Heap) GiveBack() {
 	now := read()
 	idle := now.cycles == h.cycles
@@ -64,17 +71,17 @@ func (h *Heap) GiveBack() {
 	if !(idle && now.system > h.kept+worthwhile) && now.system < now.goal+2*worthwhile {
 		return
 	}
-	runtime.GC() // what lies in a sync.Pool outlives one collection
+	runtime.GC() // one of two: a sync.Pool keeps its values over one collection
 	debug.FreeOSMemory()
 	h.kept = read().system
 }
 
-// usage is what the runtime knows of its memory, in bytes.
+// usage is what the runtime knows about its memory, in bytes.
 type usage struct {
-	system int64  // taken and not given back
-	live   int64  // in use at the last collection, stacks among it
-	goal   int64  // may be taken until the next one, stacks among it
-	cycles uint64 // collections that nobody asked for
+	system int64  // taken from the system and not given back
+	live   int64  // in use at the last collection, with stacks
+	goal   int64  // size at which the next collection begins, with stacks
+	cycles uint64 // collections that the runtime began by itself
 }
 
 func read() usage {

@@ -1,4 +1,5 @@
-// Package machine tells how much of the machine this process may take.
+// Package machine knows how much memory and how many descriptors this process may take,
+// and keeps its memory small.
 package machine
 
 import (
@@ -8,15 +9,15 @@ import (
 	"strings"
 )
 
-// Memory reads from the root of a file system how many bytes of memory there
-// are for this process, and how many its cgroup lets it have if it has one that
-// limits it. What cannot be found out is 0, as all is where there is no Linux.
+// Memory returns how many bytes of memory this process can have at most, and the limit of
+// its cgroup, 0 if that has none. It reads /proc and /sys below root. What it cannot find
+// is 0, as both are on systems other than Linux.
 func Memory(root fs.FS) (all, cgroup int64) {
 	all = total(root)
 	for _, dir := range cgroups(root) {
 		for _, name := range []string{"memory.max", "memory.limit_in_bytes"} {
 			limit := readNumber(root, path.Join(dir, name))
-			if limit > 0 && (all == 0 || limit < all) { // v1 writes a huge number for none
+			if limit > 0 && (all == 0 || limit < all) { // cgroup v1 has a huge number if there is no limit
 				all, cgroup = limit, limit
 			}
 		}
@@ -24,7 +25,7 @@ func Memory(root fs.FS) (all, cgroup int64) {
 	return all, cgroup
 }
 
-// total is the machine's memory.
+// total is how many bytes of memory the machine has, 0 if that is not known.
 func total(root fs.FS) int64 {
 	text, _ := fs.ReadFile(root, "proc/meminfo")
 	for line := range strings.Lines(string(text)) {
@@ -36,9 +37,9 @@ func total(root fs.FS) int64 {
 	return 0
 }
 
-// cgroups are the folders of this process's cgroups and of all above them, which
-// limit it too. In a container the paths may be those of the host, where only the
-// roots are there.
+// cgroups returns the folders of this process's cgroups and of all above them, since
+// those limit it, too. In a container the paths may be those of the host, so that the
+// folders do not exist. The roots always do, and have the container's limit.
 func cgroups(root fs.FS) []string {
 	const v2, v1 = "sys/fs/cgroup", "sys/fs/cgroup/memory"
 	dirs := []string{v2, v1}
@@ -52,7 +53,7 @@ func cgroups(root fs.FS) []string {
 		if strings.Contains(","+parts[1]+",", ",memory,") {
 			base = v1
 		} else if parts[1] != "" {
-			continue // of something else
+			continue // a cgroup v1 that does not limit memory
 		}
 		for at := path.Clean("/" + parts[2]); at != "/"; at = path.Dir(at) {
 			dirs = append(dirs, base+at)
@@ -61,7 +62,8 @@ func cgroups(root fs.FS) []string {
 	return dirs
 }
 
-// readNumber reads a file that is a number, 0 if it is none, such as "max".
+// readNumber reads a file that has only a number. It returns 0 for anything else, such as
+// "max".
 func readNumber(root fs.FS, name string) int64 {
 	text, err := fs.ReadFile(root, name)
 	if err != nil {

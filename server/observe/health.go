@@ -6,13 +6,13 @@ import (
 	"pubsub/server/web"
 )
 
-// Healthy answers as long as the process does.
+// Healthy answers GET /healthz with a 200 as long as the process runs.
 func Healthy(w http.ResponseWriter, _ *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "healthy"})
 }
 
-// Ready returns a handler that tells whether new requests are welcome, which they are
-// not in a drain.
+// Ready returns the handler of GET /readyz. It answers with a 200, and while the server
+// drains with a 503, so that a load balancer sends new requests elsewhere.
 func Ready(draining func() bool) web.Handler {
 	return func(w http.ResponseWriter, _ *http.Request) error {
 		if draining() {

@@ -1,5 +1,5 @@
-// Package observe is what the server tells of itself: metrics, health, and how often it
-// refused what.
+// Package observe tells those who run the server how it is: by metrics, by health checks,
+// and by log lines about refused requests.
 package observe
 
 import (
@@ -20,7 +20,8 @@ import (
 	"pubsub/server/web"
 )
 
-// Metrics is what the server counts, in Prometheus' format.
+// Metrics counts what the server does, for Prometheus. It is safe for concurrent use.
+// Make it with [NewMetrics]; what is counted elsewhere is added by its Count methods.
 type Metrics struct {
 	Published    prometheus.Counter
 	AcceptErrors prometheus.Counter
@@ -33,10 +34,10 @@ type Metrics struct {
 
 	panics prometheus.Counter
 
-	deliveries atomic.Int64 // messages in answers
+	deliveries atomic.Int64 // messages in answers; no prometheus.Counter, which cannot be read
 }
 
-// NewMetrics counts for a hub, its log and its bus.
+// NewMetrics returns metrics that also show what a hub, its log and its bus count.
 func NewMetrics(h *hub.Hub, log *memory.Log, b *bus.Bus) *Metrics {
 	registry := prometheus.NewRegistry()
 	m := &Metrics{
@@ -86,26 +87,27 @@ func NewMetrics(h *hub.Hub, log *memory.Log, b *bus.Bus) *Metrics {
 		}, func() float64 { return float64(b.Stats().Merged) }),
 	)
 	for _, reason := range []string{history.Expired, history.Restarted, history.Ahead} {
-		m.gaps.WithLabelValues(reason) // so that a rate over it begins at 0
+		m.gaps.WithLabelValues(reason) // shows 0 before the first, which rate() needs
 	}
 	return m
 }
 
-// CountDroppedLines counts log lines that a handler drops.
+// CountDroppedLines shows how many log lines a handler has dropped. Call it at most once.
 func (m *Metrics) CountDroppedLines(h *logs.Handler) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "pubsub_log_lines_dropped_total", Help: "Log lines that nobody took in.",
 	}, func() float64 { return float64(h.Dropped()) }))
 }
 
-// Write answers with all of it, which costs about a millisecond.
+// Write answers GET /metrics. It takes about a millisecond. The error is always nil.
 func (m *Metrics) Write(w http.ResponseWriter, r *http.Request) error {
 	web.Fresh(w.Header())
 	m.handler.ServeHTTP(w, r)
 	return nil
 }
 
-// Deliver counts what somebody is answered with.
+// Deliver counts a page that is about to be written as an answer: its messages, its gap,
+// and how old its first message is if the poll had to wait for it.
 func (m *Metrics) Deliver(page *hub.Page) {
 	if page.Gap != nil {
 		m.gaps.WithLabelValues(page.Gap.Reason).Inc()
@@ -119,10 +121,11 @@ func (m *Metrics) Deliver(page *hub.Page) {
 	}
 }
 
-// Delivered is how many messages were in answers.
+// Delivered returns how many messages were in answers so far.
 func (m *Metrics) Delivered() int64 { return m.deliveries.Load() }
 
-// CountConnections shows how many connections are open.
+// CountConnections shows how many connections are open, as open returns it. Call it at
+// most once.
 func (m *Metrics) CountConnections(open func() int) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "pubsub_connections", Help: "Connections that are open.",

@@ -8,12 +8,13 @@ import (
 )
 
 const (
-	refusalsShown = 10 // lines for one reason in that time
+	refusalsShown = 10 // log lines for one reason in refusalsEvery
 	refusalsEvery = 10 * time.Second
 )
 
-// Refusals counts the refused requests, and keeps the log readable under attack: of
-// those with one reason the first are shown one by one, and the rest are summed up.
+// Refusals counts refused requests, and decides which of them get a log line. In ten
+// seconds the first ten with the same reason do, and one line at the end says how many
+// more there were. So the log stays readable under attack. It is safe for concurrent use.
 type Refusals struct {
 	log     *slog.Logger
 	metrics *Metrics
@@ -24,12 +25,13 @@ type Refusals struct {
 	closed bool
 }
 
-// NewRefusals counts in metrics, and sums up in log.
+// NewRefusals returns a Refusals that counts in metrics and writes its sums to log. Close
+// it.
 func NewRefusals(log *slog.Logger, metrics *Metrics) *Refusals {
 	return &Refusals{log: log, metrics: metrics}
 }
 
-// refused is how often a reason was met, and how much it matters.
+// refused is how many refusals had a reason, and the level of their log lines.
 type refused struct {
 	count int
 	level slog.Level
@@ -38,7 +40,7 @@ type refused struct {
 // CountPanic counts a handler that panicked.
 func (f *Refusals) CountPanic() { f.metrics.panics.Inc() }
 
-// Count counts a refusal and tells whether it has a line in the log of its own.
+// Count counts a refusal, and tells whether to log a line about this one.
 func (f *Refusals) Count(reason string, level slog.Level) bool {
 	f.metrics.refused.WithLabelValues(reason).Inc()
 	if !f.log.Enabled(context.Background(), level) {
@@ -58,7 +60,7 @@ func (f *Refusals) Count(reason string, level slog.Level) bool {
 	return n <= refusalsShown
 }
 
-// sumUp tells of the refusals that were not shown, and begins anew.
+// sumUp logs how many refusals got no line, and begins to count anew.
 func (f *Refusals) sumUp() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -70,7 +72,7 @@ func (f *Refusals) sumUp() {
 	f.counts, f.sum = nil, nil
 }
 
-// Close sums up what is left. Nothing is counted after it.
+// Close logs how many refusals got no line. Afterwards each one gets a line.
 func (f *Refusals) Close() {
 	f.mu.Lock()
 	if f.sum != nil {

@@ -37,8 +37,8 @@ func API(fields web.Fields, q *Query) (err error) {
 }
 
 // answerAPI answers with one message, and the timestamp from which the client polls next.
-// At a timeout that is the newest message's timestamp, not the time now: a message that is
-// published between the last read and now would be skipped.
+// At a timeout that is the newest message's timestamp, not the time now: a message that
+// is published between the last read and now would be skipped.
 func answerAPI(w http.ResponseWriter, q *Query, page *hub.Page) error {
 	if len(page.Messages) == 0 {
 		at := page.LastTime

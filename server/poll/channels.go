@@ -25,14 +25,15 @@ type Channels struct {
 	listed bool // false: every request is refused
 }
 
-// NewChannels returns a Channels, which lists them only if the setting ListChannels is true.
+// NewChannels returns a Channels, which lists them only if the setting ListChannels is
+// true.
 func NewChannels(s *settings.Settings, h *hub.Hub, control *access.Control) *Channels {
 	return &Channels{h, control, s.ListChannels}
 }
 
-// Answer lists, sorted, the channels that have messages or a pending poll. The field limit
-// bounds how many it lists, and after is the name after which it begins. It leaves out
-// channels to which the client has no right.
+// Answer lists, sorted, the channels that have messages or a pending poll. The field
+// limit bounds how many it lists, and after is the name after which it begins. It leaves
+// out channels to which the client has no right.
 func (c *Channels) Answer(w http.ResponseWriter, r *http.Request) error {
 	if !c.listed {
 		return web.Refuse(http.StatusNotFound, "The channels are not listed here. Whoever runs the server can allow that in PUBSUB_LIST_CHANNELS.")
@@ -117,8 +118,8 @@ func union(a, b []string) iter.Seq[string] {
 	}
 }
 
-// writeList writes at most limit of the names; 0 is all. It writes them in small parts, so
-// that a client that does not read its answer holds the memory of one part only.
+// writeList writes at most limit of the names; 0 is all. It writes them in small parts,
+// so that a client that does not read its answer holds the memory of one part only.
 func writeList(w http.ResponseWriter, names iter.Seq[string], limit int) error {
 	part, n, more := append(make([]byte, 0, listPart+256), `{"active_channels":[`...), 0, false
 	for name := range names {

@@ -23,8 +23,8 @@ type Chat struct {
 // NewChat returns a Chat over the hub, the limits and the times of the polls.
 func NewChat(p *Polls) *Chat { return &Chat{p, newTranscripts(p.hub)} }
 
-// Answer answers with the text as soon as its length differs from the field cur_len, which
-// counts UTF-16 units as JavaScript does. At the timeout it answers with 304.
+// Answer answers with the text as soon as its length differs from the field cur_len,
+// which counts UTF-16 units as JavaScript does. At the timeout it answers with 304.
 func (c *Chat) Answer(w http.ResponseWriter, r *http.Request) error {
 	fields, err := fieldsOf(r)
 	if err != nil {
@@ -102,7 +102,8 @@ func (c *Chat) write(w http.ResponseWriter, r *http.Request, s snapshot) error {
 	if err := web.Write(w, http.StatusOK, web.Text, nil); err != nil {
 		return err
 	}
-	for _, part := range [...]string{s.text, s.fill} { // without a copy, since a slow client holds it for long
+	// The text is shared and not copied, since a slow client holds it for long.
+	for _, part := range [...]string{s.text, s.fill} {
 		if _, err := io.WriteString(w, part); err != nil {
 			return errors.Join(web.ErrAnswered, err)
 		}

@@ -11,7 +11,8 @@ import (
 	"pubsub/server/web"
 )
 
-// PublishEvent answers POST /publish: it publishes a JSON object that has a field message.
+// PublishEvent answers POST /publish: it publishes a JSON object that has a field
+// message.
 func PublishEvent(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel string) error {
 	receipt, err := posts.Publish(w, r, channel, readEvent)
 	if err != nil {

@@ -27,8 +27,8 @@ func Pub(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel 
 	}{"sent", receipt.Cursor.ID, receipt.Cursor.String()})
 }
 
-// Sub is the [Dialect] of /sub. It asks for one message, the next one. With the field since
-// it is the same as [Cursor].
+// Sub is the [Dialect] of /sub. It asks for one message, the next one. With the field
+// since it is the same as [Cursor].
 func Sub(fields web.Fields, q *Query) error {
 	if fields.Has("since") {
 		return Cursor(fields, q)
@@ -38,8 +38,8 @@ func Sub(fields web.Fields, q *Query) error {
 }
 
 // plain answers a plain /sub with the next message. Such a poll has no timeout. While it
-// waits the client is sent newlines, because routers close a connection on which nothing is
-// sent, and because writing shows whether the client is still there.
+// waits the client is sent newlines, because routers close a connection on which nothing
+// is sent, and because writing shows whether the client is still there.
 func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 	ctx, leave, err := p.access.AdmitPoll(r, q.places[0].Channel)
 	if err != nil {
@@ -68,7 +68,7 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 				return err
 			}
 			begun = true
-		case errors.Is(err, web.ErrDraining) && begun: // the answer ends without a message, and the client polls again
+		case errors.Is(err, web.ErrDraining) && begun: // no message: the client polls again
 			return web.ErrAnswered
 		case err != nil && begun: // it was displaced: cut off, so that it does not look like an answer
 			panic(http.ErrAbortHandler)

@@ -3,7 +3,8 @@
 //
 // This file has what is the same for all polls: waiting and answering. What a request may
 // ask for, and the form of its answer, is a [Dialect]. Each has a file: original.go,
-// cursor.go, event.go and api.go. The endpoints of chat.go and channels.go have no dialect.
+// cursor.go, event.go and api.go. The endpoints of chat.go and channels.go have no
+// dialect.
 package poll
 
 import (
@@ -49,11 +50,11 @@ func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *w
 // Call it now and then.
 func (p *Polls) Forget() { p.bookmarks.forget() }
 
-// Poll waits until the named channel has what a request asks for, and answers in the given
-// dialect. It answers errors, too.
+// Poll waits until the named channel has what a request asks for, and answers in the
+// given dialect. It answers errors, too.
 //
-// Thousands of requests wait here at the same time, and the stack of each takes memory. So
-// Poll calls the follower's Next itself, without another function between them.
+// Thousands of requests wait here at the same time, and the stack of each takes memory.
+// So Poll calls the follower's Next itself, without another function between them.
 func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, name string, dialect Dialect) {
 	q, err := p.query(r, name, dialect)
 	switch {
@@ -107,13 +108,14 @@ func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *h
 }
 
 // endedInTime tells whether a poll ended without a message because of its timeout or the
-// drain. Then it is answered as at a timeout, and its client polls again from where it was.
+// drain. Then it is answered as at a timeout, and its client polls again from where it
+// was.
 func endedInTime(err error) bool {
 	return errors.Is(err, hub.ErrTimeout) || errors.Is(err, web.ErrDraining)
 }
 
-// closeIfDisplaced closes the connection after the answer if the poll was displaced while it
-// was being answered. A poll that waits on that connection would end at once.
+// closeIfDisplaced closes the connection after the answer if the poll was displaced while
+// it was being answered. A poll that waits on that connection would end at once.
 func closeIfDisplaced(w http.ResponseWriter, r *http.Request) {
 	if access.Displaced(r) {
 		w.Header()["Connection"] = web.Closed

@@ -61,8 +61,8 @@ func (p *Polls) query(r *http.Request, name string, dialect Dialect) (*Query, er
 
 // fieldsOf reads the fields of a poll's query. It refuses a poll with a body.
 func fieldsOf(r *http.Request) (web.Fields, error) {
-	// net/http notices a hang-up only after the body was read (golang/go#23262), and nobody
-	// reads a poll's.
+	// net/http notices a hang-up only after the body was read (golang/go#23262), and
+	// nobody reads a poll's.
 	if r.Body != http.NoBody {
 		return nil, web.Refuse(http.StatusBadRequest, "A poll has no body. Put what you ask for into the query.")
 	}

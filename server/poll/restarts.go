@@ -8,9 +8,10 @@ import (
 	"pubsub/server/web"
 )
 
-// slowDown delays an answer with a restarted gap if its address has had many of them. After
-// a restart a client gets one such answer. It gets them without end if two processes answer
-// it in turn, each with a log of its own: without the delay it would poll in a tight loop.
+// slowDown delays an answer with a restarted gap if its address has had many of them.
+// After a restart a client gets one such answer. It gets them without end if two
+// processes answer it in turn, each with a log of its own: without the delay it would
+// poll in a tight loop.
 func (p *Polls) slowDown(r *http.Request) {
 	wait, ok := p.access.AdmitRestart(r)
 	if ok {
@@ -23,8 +24,8 @@ func (p *Polls) slowDown(r *http.Request) {
 	web.Pause(r, time.Duration(wait)*time.Second)
 }
 
-// oncePerMinute limits how often a warning is logged. Its zero value is due. It is safe for
-// concurrent use.
+// oncePerMinute limits how often a warning is logged. Its zero value is due. It is safe
+// for concurrent use.
 type oncePerMinute struct{ at atomic.Int64 } // when due was last true, in Unix seconds
 
 // due returns true at most once per minute.

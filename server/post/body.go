@@ -12,21 +12,21 @@ import (
 	"pubsub/server/web"
 )
 
-// BodyTimeout is what a client may take to send its body.
+// BodyTimeout is how long a client may take to send a body.
 const BodyTimeout = 10 * time.Second
 
-// Body is what a client posts, to be read once.
+// Body is the body of a post. Only one of its methods may read it, and only once.
 type Body struct {
 	writer  http.ResponseWriter
 	request *http.Request
-	max     int // bytes of the message in it, 0 for no limit
+	max     int // bytes of the message in it; 0 is no limit
 }
 
-// compact encodes what was posted and holds it against the limit.
+// compact writes what was posted as compact JSON, and refuses more than the limit.
 func (b *Body) compact(posted any) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false) // readers put it into a page as text, not as HTML
+	encoder.SetEscapeHTML(false) // the page shows it as text, so < may stay as it is
 	if err := encoder.Encode(posted); err != nil {
 		return nil, web.Refuse(http.StatusBadRequest, "The message cannot be written as JSON: %v.", err)
 	}
@@ -37,8 +37,8 @@ func (b *Body) compact(posted any) ([]byte, error) {
 	return object, nil
 }
 
-// leastSize is how many bytes JSON has at least when it is written anew: without
-// blanks, and one for each escape.
+// leastSize returns how many bytes a JSON text has at least when compact writes it anew:
+// it counts no white space, and one byte for each escape.
 func leastSize(body []byte) (size int) {
 	inText := false
 	for i := 0; i < len(body); i++ {
@@ -61,8 +61,8 @@ func (b *Body) tooLarge() error {
 	return web.Refuse(http.StatusRequestEntityTooLarge, "A message may have %d bytes. Send less at a time.", b.max)
 }
 
-// limit bounds a body well above what the message in it may have, since
-// urlencoding and JSON's escapes take up to six bytes for one.
+// limit bounds the body. It allows six times the bytes of a message, since an escape of
+// JSON or of a form takes up to six bytes for one.
 func (b *Body) limit() {
 	if limit := b.max; limit > 0 {
 		b.request.Body = http.MaxBytesReader(b.writer, b.request.Body, int64(6*limit+4<<10))
@@ -84,9 +84,9 @@ func (b *Body) multipart() (web.Fields, error) {
 	if err != nil {
 		return nil, web.Refuse(http.StatusBadRequest, "The multipart form has no boundary in its Content-Type.")
 	}
-	form, err := parts.ReadForm(1 << 30) // limit has the say; nothing goes to disk
+	form, err := parts.ReadForm(1 << 30) // the bytes are limited above, and nothing goes to disk
 	if err == nil {
-		_, err = io.Copy(io.Discard, b.request.Body) // the form ends before a body that was cut short
+		_, err = io.Copy(io.Discard, b.request.Body) // finds a body that was cut short after the form's end
 	}
 	if err != nil {
 		return nil, b.failed(err)

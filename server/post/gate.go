@@ -8,17 +8,18 @@ import (
 	"pubsub/server/web"
 )
 
-// Gate counts the posts in flight, until it is closed.
+// Gate lets posts in until it is closed, and counts those in flight. Its zero value is
+// open. It is safe for concurrent use.
 type Gate struct {
-	closed atomic.Bool // each answer looks, so without the lock
+	closed atomic.Bool // read without the lock, since every answer reads it
 
 	mu       sync.Mutex
 	inFlight int
-	none     chan struct{} // made by Close, closed when none is in flight
+	none     chan struct{} // made by Close; it closes this when no post is in flight
 }
 
-// enter lets a post in, or refuses it while the server drains. The caller
-// calls leave when the post is answered for.
+// enter lets a post in, or refuses it with [web.ErrDraining] if the gate is closed. After
+// a post that was let in, the caller calls leave.
 func (g *Gate) enter() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -38,8 +39,8 @@ func (g *Gate) leave() {
 	}
 }
 
-// Close lets no further post in and waits for those in flight, at most until
-// ctx ends.
+// Close lets no further post in, and waits until those in flight have ended, or ctx has.
+// Call it once.
 func (g *Gate) Close(ctx context.Context) {
 	g.mu.Lock()
 	g.closed.Store(true)
@@ -54,5 +55,5 @@ func (g *Gate) Close(ctx context.Context) {
 	}
 }
 
-// Closed tells whether posts are refused: the server drains.
+// Closed tells whether the gate is closed, which means that the server drains.
 func (g *Gate) Closed() bool { return g.closed.Load() }

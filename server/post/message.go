@@ -10,9 +10,9 @@ import (
 	"pubsub/server/web"
 )
 
-// Message reads a nick and a message from the query, a form of either kind, or a JSON
-// object, the body before the query. Other fields of a JSON object are kept, those of a
-// form are not.
+// Message reads a nick and a message: from an urlencoded or multipart form, from a JSON
+// object, or from the query if the body does not have them. A JSON object keeps its other
+// fields, a form loses them. Every error is a [web.Problem].
 func (b *Body) Message() (any, error) {
 	query, err := web.FieldsOf(b.request)
 	if err != nil {
@@ -55,7 +55,7 @@ func (b *Body) Message() (any, error) {
 	return posted, nil
 }
 
-// mediaType is the request's Content-Type without parameters, "" without one.
+// mediaType returns the Content-Type without parameters, "" if the request has none.
 func mediaType(r *http.Request) string {
 	header := r.Header.Get("Content-Type")
 	kind, _, err := mime.ParseMediaType(header)
@@ -65,18 +65,19 @@ func mediaType(r *http.Request) string {
 	return kind
 }
 
-// looksLikeJSON tells what people send with curl -d, which calls it a form.
+// looksLikeJSON finds JSON that was sent with curl -d, which marks it as a form.
 func looksLikeJSON(body []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
 }
 
 var (
 	errJSONInForm = web.Refuse(http.StatusUnsupportedMediaType, `This is JSON that is called a form. Send it with the header "Content-Type: application/json".`)
-	ErrNoMessage  = web.Refuse(http.StatusBadRequest, `There is no message. Send a non-empty field "message", and your "nick" if you like.`)
-	errNotUTF8    = web.Refuse(http.StatusBadRequest, "The text is not UTF-8. Encode it as UTF-8 and send it again.")
+	// ErrNoMessage refuses a post whose message is missing or empty.
+	ErrNoMessage = web.Refuse(http.StatusBadRequest, `There is no message. Send a non-empty field "message", and your "nick" if you like.`)
+	errNotUTF8   = web.Refuse(http.StatusBadRequest, "The text is not UTF-8. Encode it as UTF-8 and send it again.")
 )
 
-// messageOf reads a JSON object that has a message, or whose query does.
+// messageOf reads a JSON object. A nick or message that it lacks is taken from the query.
 func (b *Body) messageOf(query web.Fields) (any, error) {
 	object, err := b.Object()
 	if err != nil {

@@ -12,12 +12,14 @@ import (
 	"pubsub/server/web"
 )
 
-// maxDepth is how deep posted JSON may be nested. Python's reader gives up at
-// about 1,000 levels and others earlier, and with a message all after it.
+// maxDepth is how deep posted JSON may be nested. Python's parser fails at about 1,000
+// levels, and others earlier. A reader whose parser fails at one message could not get
+// the next ones.
 const maxDepth = 100
 
-// Object reads a JSON object, without the fields that the server sets.
-// Nothing is left in it that a reader's JSON parser could stumble over.
+// Object reads a JSON object, and drops the fields that the server sets. It refuses what
+// some parsers cannot read: deep nesting, numbers beyond a 64-bit float, and text that is
+// not UTF-8. Every error is a [web.Problem].
 func (b *Body) Object() (map[string]any, error) {
 	if kind := mediaType(b.request); kind != "application/json" && kind != "" {
 		return nil, web.Refuse(http.StatusUnsupportedMediaType, "This Content-Type cannot be posted here. Send application/json.")
@@ -27,14 +29,14 @@ func (b *Body) Object() (map[string]any, error) {
 		return nil, err
 	}
 	if limit := b.max; limit > 0 && leastSize(text) > limit {
-		return nil, b.tooLarge() // to read it first would cost much more than to refuse it
+		return nil, b.tooLarge() // before it is parsed, which would cost much more
 	}
 	if !utf8.Valid(text) {
 		return nil, errNotUTF8
 	}
 	var object map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber() // whole numbers stay as they are, however long
+	decoder.UseNumber() // a float64 would change long whole numbers
 	err = decoder.Decode(&object)
 	if _, after := decoder.Token(); err != nil || object == nil || after != io.EOF {
 		return nil, web.Refuse(http.StatusBadRequest, `The body is not a JSON object, such as {"message": "hi"}.`)
@@ -46,9 +48,9 @@ func (b *Body) Object() (map[string]any, error) {
 	return object, nil
 }
 
-// dropAliases drops the fields that the server sets, in whatever case, and what a
-// reader that does not tell upper from lower case would take for the nick or the
-// message that stands beside it, as Go's does.
+// dropAliases drops the fields that the server sets, in upper or lower case: parsers such
+// as Go's take ID for id. For the same reason it drops a NICK beside a nick, and a
+// MESSAGE beside a message.
 func dropAliases(object map[string]any) {
 	for name := range object {
 		for _, reserved := range history.Reserved {

@@ -1,5 +1,4 @@
-// Package post takes what clients post: it reads what they sent, whatever it is called,
-// and publishes it.
+// Package post reads what clients post, as a form or as JSON, and publishes it.
 package post
 
 import (
@@ -13,16 +12,18 @@ import (
 	"pubsub/server/web"
 )
 
-// Publisher is the one way to the hub for what is posted.
+// Publisher publishes what is posted: every endpoint for posts uses it. It is safe for
+// concurrent use.
 type Publisher struct {
-	Gate    Gate
+	Gate    Gate // closed in a drain
 	hub     *hub.Hub
 	access  *access.Control
 	metrics *observe.Metrics
 	max     int // bytes of a message, 0 for no limit
 }
 
-// NewPublisher publishes messages of at most so many bytes, 0 for no limit.
+// NewPublisher returns a Publisher of messages that have at most so many bytes; 0 is no
+// limit.
 func NewPublisher(h *hub.Hub, control *access.Control, metrics *observe.Metrics, maxBytes int) *Publisher {
 	return &Publisher{hub: h, access: control, metrics: metrics, max: maxBytes}
 }
@@ -30,8 +31,10 @@ func NewPublisher(h *hub.Hub, control *access.Control, metrics *observe.Metrics,
 // maxKey is how many bytes an Idempotency-Key may have.
 const maxKey = 255
 
-// Publish publishes what read finds in a request, once for all requests with its
-// Idempotency-Key and the same in them.
+// Publish publishes what read returns for the body of a request, once it is admitted. If
+// the request repeats an earlier one, with the same Idempotency-Key and the same content,
+// it is not published again: the receipt says so. Errors that a client can mend are a
+// [web.Problem]; others are those of [hub.Hub.Publish].
 func (p *Publisher) Publish(w http.ResponseWriter, r *http.Request, channel string, read func(*Body) (any, error)) (history.Receipt, error) {
 	if err := p.access.Authorize(r, access.Publish, channel); err != nil {
 		return history.Receipt{}, err
@@ -52,7 +55,7 @@ func (p *Publisher) Publish(w http.ResponseWriter, r *http.Request, channel stri
 	if len(key) > maxKey {
 		return history.Receipt{}, web.Refuse(http.StatusBadRequest, "An Idempotency-Key has at most %d bytes. A random UUID is good.", maxKey)
 	}
-	// Its sender may have hung up behind it, and it is published even so.
+	// WithoutCancel: it is published also if its sender hangs up right after sending it.
 	return p.keep(context.WithoutCancel(r.Context()), history.Post{Channel: channel, Object: object, By: p.access.Source.NetworkOf(r), Key: key})
 }
 

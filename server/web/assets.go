@@ -15,10 +15,11 @@ import (
 	"pubsub/server/logs"
 )
 
-// Assets are the page and the static files, read once: no path can leave them.
+// Assets are the chat page and the static files. They are read once, so no path of a
+// request can reach another file. Its methods are safe for concurrent use.
 type Assets struct {
 	index *template.Template
-	files map[string]asset // by path from the root, without the /
+	files map[string]asset // by path, without the first slash
 }
 
 type asset struct {
@@ -27,7 +28,7 @@ type asset struct {
 	etag string
 }
 
-// LoadAssets reads the files of static, and index.html of templates.
+// LoadAssets reads all files of static, and the template index.html of templates.
 func LoadAssets(static, templates fs.FS) (*Assets, error) {
 	index, err := template.ParseFS(templates, "index.html")
 	if err != nil {
@@ -53,7 +54,7 @@ func etagOf(body []byte) string {
 	return `"` + hex.EncodeToString(sum[:8]) + `"`
 }
 
-// Page answers with the chat page of a channel.
+// Page answers with the chat page of the channel that the field channel names.
 func (a *Assets) Page(w http.ResponseWriter, r *http.Request) error {
 	query, err := FieldsOf(r)
 	if err != nil {
@@ -71,7 +72,7 @@ func (a *Assets) Page(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// File answers with a static file, or says that there is none.
+// File answers with the static file at the path of the request, or with a 404.
 func (a *Assets) File(w http.ResponseWriter, r *http.Request) error {
 	file, found := a.files[strings.TrimPrefix(r.URL.Path, "/")]
 	switch {
@@ -85,16 +86,17 @@ func (a *Assets) File(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// policy is what a browser may do with the page: run our scripts and nothing
-// that somebody wrote into a message, talk to us, and not be framed.
+// policy is the Content-Security-Policy. The page runs scripts only from this server, and
+// none that somebody wrote into a message. It connects only to this server, and no other
+// page may show it in a frame.
 const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 
-// serve leaves 304, ranges and content types to net/http.
+// serve answers with the asset; net/http handles 304, ranges and the content type.
 func (a asset) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Content-Type-Options"] = nosniff
 	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("ETag", a.etag)
-	w.Header().Set("Cache-Control", "no-cache") // ask each time; the ETag makes that cheap
+	w.Header().Set("Cache-Control", "no-cache") // browsers ask each time, which the ETag makes cheap
 	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(a.body))
 }

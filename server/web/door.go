@@ -5,26 +5,29 @@ import (
 	"sync"
 )
 
-// Door lets requests in, or answers them: those for another host, from a page of another
-// origin, and preflights.
+// Door checks a request before any endpoint has it. It refuses requests for another host
+// and from pages of another origin, and it answers preflights. It is safe for concurrent
+// use.
 type Door struct {
 	responder *Responder
 	hosts     hosts
 	origins   *origins
-	warned    sync.Once // of a proxy that is not believed
+	warned    sync.Once // of a proxy that is not trusted
 }
 
-// NewDoor takes hosts and origins as the settings have them.
+// NewDoor returns a door for the hosts and origins of the settings, which have checked
+// them. It panics if an origin is malformed.
 func NewDoor(allowedHosts, allowedOrigins []string, responder *Responder) *Door {
 	return &Door{responder: responder, hosts: newHosts(allowedHosts), origins: newOrigins(allowedOrigins)}
 }
 
-// Receive does what is the same for every request, and tells whether it has answered it.
+// Receive does what is the same for every request. If answered is true, no endpoint may
+// have the request.
 func (d *Door) Receive(w http.ResponseWriter, r *http.Request) (answered bool) {
 	if id := requestID(r); id != nil {
 		w.Header()["X-Request-Id"] = id
 	}
-	if r.URL.Path == "" { // of http://host
+	if r.URL.Path == "" { // a request for http://host
 		r.URL.Path = "/"
 	}
 	if d.responder.Source.TrustedHops == 0 && len(r.Header["X-Forwarded-For"]) > 0 {

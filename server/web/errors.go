@@ -9,15 +9,15 @@ import (
 	"pubsub/server/hub"
 )
 
-// ErrAnswered ends a request whose answer has begun and cannot be mended.
+// ErrAnswered: the answer has begun, so the error cannot be told to the client.
 var ErrAnswered = errors.New("the answer had begun")
 
-// ErrDraining is why pending polls end when the server stops, and why posts are
-// refused then.
+// ErrDraining: the server drains. It ends pending polls and refuses posts.
 var ErrDraining = &Problem{http.StatusServiceUnavailable, "draining", 1, "The server is restarting. Ask again in a moment.", false}
 
-// problemOf is the one table of errors and statuses. Text that is not for the client
-// stays in the log.
+// problemOf returns what an error is answered with. No other place maps errors to
+// statuses. An error that it does not know is a 500: its text goes to the log and not to
+// the client.
 func problemOf(err error) *Problem {
 	if known, ok := errors.AsType[*Problem](err); ok {
 		return known
@@ -35,7 +35,7 @@ func problemOf(err error) *Problem {
 	return &Problem{http.StatusInternalServerError, "", 0, "Something went wrong here; it is in the server's log.", false}
 }
 
-// sentence is an error's text as one.
+// sentence returns an error's text with a capital letter and a full stop.
 func sentence(err error) string {
 	text := err.Error()
 	return strings.ToUpper(text[:1]) + text[1:] + "."

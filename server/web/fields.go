@@ -7,19 +7,20 @@ import (
 	"strings"
 )
 
-// Fields are what a query or a form has, in their order. A map as net/url makes
-// it has six allocations for the two fields of a poll, and thousands of polls
-// ask again at once.
+// Fields are the fields of a query or a form, in their order. The zero value has none. It
+// is no map, as url.Values is, because that takes six allocations for the two fields of a
+// poll, and thousands of polls come at the same time.
 type Fields []field
 
 type field struct{ name, value string }
 
-// FieldsOf reads the query of r.
+// FieldsOf reads the query of a request. Its errors are those of [ParseFields].
 func FieldsOf(r *http.Request) (Fields, error) { return ParseFields(r.URL.RawQuery) }
 
-// ParseFields reads what is urlencoded, as
-// https://url.spec.whatwg.org/#urlencoded-parsing has it: a semicolon is text,
-// people type them into curl. What is malformed is the sender's to mend.
+// ParseFields reads urlencoded text by the rules of
+// https://url.spec.whatwg.org/#urlencoded-parsing. By these a semicolon is part of a
+// value, which matters for messages that people type into curl. Unlike there, a malformed
+// escape is an error: a [Problem] with status 400.
 func ParseFields(text string) (Fields, error) {
 	if text == "" {
 		return nil, nil
@@ -42,7 +43,7 @@ func ParseFields(text string) (Fields, error) {
 	return all, nil
 }
 
-// MultipartFields are those of a form that are no files.
+// MultipartFields returns the fields of a form, without its files.
 func MultipartFields(form *multipart.Form) Fields {
 	var all Fields
 	for name, values := range form.Value {
@@ -53,7 +54,7 @@ func MultipartFields(form *multipart.Form) Fields {
 	return all
 }
 
-// Has tells whether there is a field of that name.
+// Has tells whether there is a field with that name.
 func (f Fields) Has(name string) bool {
 	for i := range f {
 		if f[i].name == name {
@@ -63,7 +64,7 @@ func (f Fields) Has(name string) bool {
 	return false
 }
 
-// First returns the value of the first field of that name, "" if there is none.
+// First returns the value of the first field with that name, "" if there is none.
 func (f Fields) First(name string) string {
 	for i := range f {
 		if f[i].name == name {
@@ -73,7 +74,7 @@ func (f Fields) First(name string) string {
 	return ""
 }
 
-// Last returns the value of the last field of that name, nil if there is none.
+// Last returns the value of the last field with that name, nil if there is none.
 func (f Fields) Last(name string) *string {
 	for i := range f {
 		if at := len(f) - 1 - i; f[at].name == name {

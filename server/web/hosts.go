@@ -7,12 +7,13 @@ import (
 	"pubsub/server/logs"
 )
 
-// hosts are the names under which the server may be asked for; nil is any. A page
-// elsewhere can turn its own name to this server's address (DNS rebinding), and
-// is of the same origin then, but cannot hide that name.
+// hosts are the names that a request's Host may have; nil allows any. They protect
+// against DNS rebinding: the owner of a page makes its domain resolve to this server's
+// address. To the browser both then have the same origin, but the Host is still that
+// domain.
 type hosts map[string]struct{}
 
-// newHosts takes hosts that the settings have checked.
+// newHosts returns the hosts of the settings, which have checked them.
 func newHosts(allowed []string) hosts {
 	if len(allowed) == 0 {
 		return nil
@@ -24,8 +25,8 @@ func newHosts(allowed []string) hosts {
 	return h
 }
 
-// check refuses a request for another host. Those who look after the process ask
-// for it by an address.
+// check refuses a request for another host. Health checks are allowed under any, because
+// those who run the server send them to an IP address.
 func (h hosts) check(r *http.Request) error {
 	if h == nil || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 		return nil
@@ -43,7 +44,7 @@ func (h hosts) has(host string) bool {
 	return ok
 }
 
-// withoutPort leaves the brackets of an IPv6 address.
+// withoutPort removes the port. The brackets of an IPv6 address stay.
 func withoutPort(host string) string {
 	if colon := strings.LastIndexByte(host, ':'); colon > strings.LastIndexByte(host, ']') {
 		return host[:colon]

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// logged is an answer of which a debug line will tell.
+// logged is a ResponseWriter that remembers what the debug line needs.
 type logged struct {
 	http.ResponseWriter
 	by      *Responder
@@ -17,14 +17,15 @@ type logged struct {
 	bytes   int
 }
 
-// Logs tells whether there is a debug line for each request.
+// Logs tells whether a request gets a debug line by [Responder.ServeLogged]. It is false
+// while that runs.
 func (p *Responder) Logs(w http.ResponseWriter, r *http.Request) bool {
 	_, already := w.(*logged)
 	return !already && p.Log.Enabled(r.Context(), slog.LevelDebug)
 }
 
-// ServeLogged has a request served and writes a debug line about it, with an id also
-// where it has none.
+// ServeLogged calls next, and logs a debug line about the request when it ends. A request
+// without an id gets one.
 func (p *Responder) ServeLogged(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	if requestID(r) == nil {
 		r.Header["X-Request-Id"] = []string{rand.Text()[:8]}
@@ -34,7 +35,7 @@ func (p *Responder) ServeLogged(next http.Handler, w http.ResponseWriter, r *htt
 	next.ServeHTTP(l, r)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap is called by http.ResponseController.
 func (l *logged) Unwrap() http.ResponseWriter { return l.ResponseWriter }
 
 func (l *logged) WriteHeader(status int) {
@@ -51,7 +52,7 @@ func (l *logged) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// log writes the line. A status of 0 is a client that got no answer.
+// log writes the line. A status of 0 means that the client got no answer.
 func (l *logged) log() {
 	r := l.request
 	l.by.Log.Debug("request", append([]any{"method", r.Method, "path", r.URL.Path, "status", l.status,

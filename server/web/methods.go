@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// MethodNotAllowed answers where a path has routes, but not this method's. The
-// router has set Allow.
+// MethodNotAllowed refuses a request whose path has routes, but none for its method. The
+// caller has set the header Allow.
 func MethodNotAllowed(w http.ResponseWriter, r *http.Request) error {
 	allow := allowed(w.Header().Get("Allow"))
 	w.Header().Set("Allow", allow)
 	return Refuse(http.StatusMethodNotAllowed, "%s is not for this address. It takes %s.", r.Method, allow)
 }
 
-// allowed is a router's Allow without the OPTIONS that it always adds.
+// allowed removes OPTIONS from a header Allow, since the router always adds it.
 func allowed(header string) string {
 	methods := slices.DeleteFunc(strings.Split(header, ", "), func(method string) bool {
 		return method == http.MethodOptions

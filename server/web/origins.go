@@ -8,7 +8,7 @@ import (
 	"pubsub/server/logs"
 )
 
-// origins says which web pages may use the server from a browser: its own, and
+// origins decides which web pages may use the server from a browser: its own pages, and
 // those of the allowed origins.
 type origins struct {
 	any        bool // "*" is allowed
@@ -16,21 +16,22 @@ type origins struct {
 	protection *http.CrossOriginProtection
 }
 
-// newOrigins takes origins that the settings have checked.
+// newOrigins returns the origins of the settings, which have checked them.
 func newOrigins(allowed []string) *origins {
 	o := &origins{allowed: allowed, protection: http.NewCrossOriginProtection()}
 	for _, origin := range allowed {
 		if origin == "*" {
 			o.any = true
 		} else if err := o.protection.AddTrustedOrigin(origin); err != nil {
-			panic(err) // the settings let it through
+			panic(err) // the settings check it in the same way
 		}
 	}
 	return o
 }
 
-// refuseOrigin names both sides of what does not match: behind a proxy that does
-// not pass the Host on, the server's own pages are of another origin.
+// refuseOrigin names the origin and the Host, which do not match. Behind a proxy that
+// does not pass on the Host, the server's own pages are refused, too: both names show
+// why.
 func refuseOrigin(r *http.Request) error {
 	origin := cmp.Or(r.Header.Get("Origin"), "another origin")
 	return Refuse(http.StatusForbidden,
@@ -38,8 +39,8 @@ func refuseOrigin(r *http.Request) error {
 		logs.Cut(origin, Quoted), logs.Cut(r.Host, Quoted))
 }
 
-// check refuses what a page of another origin posts, and tells browsers which
-// pages may read the answers (CORS). A preflight is answered.
+// check refuses posts from pages of other origins. It sets the headers that tell a
+// browser which pages may read the answer (CORS), and it answers preflights.
 func (o *origins) check(w http.ResponseWriter, r *http.Request) (answered bool, err error) {
 	origin := r.Header.Get("Origin")
 	if len(o.allowed) > 0 {

@@ -11,8 +11,9 @@ import (
 
 var errPanic = errors.New("a handler panicked")
 
-// Recovered, deferred, answers for a handler that panicked, or ends the connection where the
-// answer had begun.
+// Recovered is to be deferred around a handler. If that panics, Recovered logs the stack,
+// counts it, and answers with a 500. If the answer has begun, it cuts the connection off
+// instead. It lets http.ErrAbortHandler pass.
 func (p *Responder) Recovered(w http.ResponseWriter, r *http.Request) {
 	cause := recover()
 	if cause == nil {

@@ -8,39 +8,42 @@ import (
 	"strconv"
 )
 
-// Problem is an error whose text is for the person who sent the request.
+// Problem is an error that is told to the client.
 type Problem struct {
 	Status     int
-	Reason     string // in metrics and log lines; by the status if empty
-	RetryAfter int    // seconds, 0 for none, or Soon
-	Text       string // what is wrong, and what to do about it
-	Close      bool   // the connection, behind the answer
+	Reason     string // for metrics and log lines; "" is that of the status
+	RetryAfter int    // seconds, or Soon; 0 is no such header
+	Text       string // for people: what is wrong, and what to do about it
+	Close      bool   // the connection is closed after the answer
 }
 
-// Soon is a RetryAfter of some seconds that does not call all back at once.
+// Soon is a RetryAfter of 1 to 5 seconds at random, so that not all clients come back at
+// the same time.
 const Soon = -1
 
 func (p *Problem) Error() string { return p.Text }
 
-// Refuse makes a problem: what is wrong, and what to do about it.
+// Refuse returns a [Problem]. The text says what is wrong, and what to do about it.
 func Refuse(status int, format string, args ...any) error {
 	return &Problem{Status: status, Text: fmt.Sprintf(format, args...)}
 }
 
-// Full makes a problem of the server: it has as much as it may.
+// Full returns a [Problem] with status 503: the server has as much of something as it
+// may.
 func Full(reason, format string, args ...any) error {
 	return &Problem{Status: http.StatusServiceUnavailable, Reason: reason, RetryAfter: Soon, Text: fmt.Sprintf(format, args...)}
 }
 
-// TooMany makes a problem of one client: it has or does as much as one may.
+// TooMany returns a [Problem] with status 429: the client has or does as much as one may.
+// retryAfter is in seconds, or [Soon].
 func TooMany(reason string, retryAfter int, format string, args ...any) error {
 	return &Problem{Status: http.StatusTooManyRequests, Reason: reason, RetryAfter: retryAfter, Text: fmt.Sprintf(format, args...)}
 }
 
-// Quoted is how many bytes of what a client sent an answer repeats.
+// Quoted is how many bytes of a client's text an answer repeats at most.
 const Quoted = 100
 
-// reason is what the problem is counted as.
+// reason is the reason under which the problem is counted.
 func (p *Problem) reason() string {
 	if p.Reason != "" {
 		return p.Reason
@@ -60,7 +63,7 @@ var reasons = map[int]string{
 	http.StatusInternalServerError:         "internal",
 }
 
-// retryAfter is the header's value, "" for none.
+// retryAfter is the value of the header Retry-After; "" is no header.
 func (p *Problem) retryAfter() string {
 	switch p.RetryAfter {
 	case 0:
@@ -71,16 +74,16 @@ func (p *Problem) retryAfter() string {
 	return strconv.Itoa(p.RetryAfter)
 }
 
-// body is a problem as JSON.
+// body is the answer as JSON.
 func (p *Problem) body() []byte {
-	body, _ := json.Marshal(map[string]string{"error": p.Text}) // a text
+	body, _ := json.Marshal(map[string]string{"error": p.Text}) // cannot fail for a string
 	return append(body, '\n')
 }
 
-// Response is a problem as net/http would write it, for a connection that no handler
-// answers on. It closes the connection. Its length is told because a connection that is
-// closed with a request unread is reset, and who was told the length knows even so that
-// this is all.
+// Response returns a whole HTTP/1.1 answer, for a connection on which no handler answers.
+// It says that the connection closes. It has a Content-Length because closing a
+// connection with an unread request resets it: the length tells the client that it has
+// all of the answer.
 func (p *Problem) Response() []byte {
 	body, retryAfter := p.body(), p.retryAfter()
 	if retryAfter != "" {
@@ -90,5 +93,5 @@ func (p *Problem) Response() []byte {
 		p.Status, http.StatusText(p.Status), retryAfter, len(body), body)
 }
 
-// Reached tells whether there are as many as may be; a limit of 0 is none.
+// Reached tells whether n has reached a limit; a limit of 0 is no limit.
 func Reached(n, limit int) bool { return limit > 0 && n >= limit }

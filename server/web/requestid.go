@@ -4,8 +4,8 @@ import (
 	"net/http"
 )
 
-// requestID is the X-Request-ID that a client or a proxy gave a request, nil if
-// that is none that can be shown. It goes into the answer and into log lines.
+// requestID returns the X-Request-ID of a request, for the answer and for log lines. It
+// returns nil if there is none, or if it is longer than 64 bytes or not printable ASCII.
 func requestID(r *http.Request) []string {
 	id := r.Header["X-Request-Id"]
 	if len(id) != 1 || len(id[0]) < 1 || len(id[0]) > 64 {
@@ -19,7 +19,7 @@ func requestID(r *http.Request) []string {
 	return id
 }
 
-// idOf is a request's id as an attribute of a log line.
+// idOf returns a request's id as an attribute of a log line, and nothing if it has none.
 func idOf(r *http.Request) []any {
 	if id := requestID(r); id != nil {
 		return []any{"id", id[0]}

@@ -1,6 +1,6 @@
-// Package web is the manners of HTTP that all ways in share: how an error becomes an
-// answer, how answers are written, what a query is, who may ask from where, and the
-// page's files.
+// Package web has the HTTP that all endpoints share: how an error becomes an answer, how
+// an answer is written, how a query is read, which hosts and origins are allowed, and the
+// files of the chat page.
 package web
 
 import (
@@ -14,27 +14,28 @@ import (
 	"pubsub/server/address"
 )
 
-// Handler is an HTTP endpoint. It answers, or returns an error for [Responder.Error].
+// Handler is an HTTP endpoint. It either answers, or returns an error for
+// [Responder.Error].
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
-// Responder answers for handlers that do not, and logs what was asked. All fields must
-// be set before the first request.
+// Responder answers requests that end with an error, and logs them. All fields must be
+// set before the first request. Then its methods are safe for concurrent use.
 type Responder struct {
 	Log      *slog.Logger
 	Source   address.Source
 	Refusals Refusals
-	Draining func() bool // tells whether the server is about to stop
+	Draining func() bool // tells whether the server drains
 }
 
-// Refusals counts what was refused.
+// Refusals counts refused requests. Its methods are safe for concurrent use.
 type Refusals interface {
-	// Count counts a refusal and tells whether it has a line in the log of its own.
+	// Count counts a refusal, and tells whether to log a line about this one.
 	Count(reason string, level slog.Level) bool
 	// CountPanic counts a handler that panicked.
 	CountPanic()
 }
 
-// Handle makes an http.Handler.
+// Handle makes an http.Handler of a [Handler].
 func (p *Responder) Handle(h Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
@@ -43,9 +44,10 @@ func (p *Responder) Handle(h Handler) http.HandlerFunc {
 	}
 }
 
-// Error answers with a problem, counts it, and writes a line about it unless there are
-// many. For a client that has hung up, or closed its half, it ends the connection: else
-// net/http would answer with an empty 200.
+// Error answers with the [Problem] of an error, counts it, and logs it unless there are
+// too many. It does nothing for [ErrAnswered]. For context.Canceled it panics with
+// http.ErrAbortHandler: the client has hung up or closed its half, and net/http would
+// answer with an empty 200 otherwise.
 func (p *Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, ErrAnswered):
@@ -65,7 +67,7 @@ func (p *Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 	if wait := problem.retryAfter(); wait != "" {
 		w.Header().Set("Retry-After", wait)
 	}
-	_ = WriteBody(w, problem.Status, problem.body()) // nobody to tell if that fails
+	_ = WriteBody(w, problem.Status, problem.body()) // if it fails, nobody can be told
 }
 
 func (p *Responder) count(r *http.Request, problem *Problem, err error) {
@@ -74,7 +76,7 @@ func (p *Responder) count(r *http.Request, problem *Problem, err error) {
 	case problem.Status == http.StatusInternalServerError:
 		level = slog.LevelError
 	case problem == ErrDraining:
-		level = slog.LevelDebug // all polls that wait end so
+		level = slog.LevelDebug // a drain ends every pending poll with it
 	}
 	reason := problem.reason()
 	if p.Refusals.Count(reason, level) {
@@ -83,8 +85,8 @@ func (p *Responder) count(r *http.Request, problem *Problem, err error) {
 	}
 }
 
-// Turned counts a refusal that no handler saw, and writes a line about it unless there are
-// many. It returns what to answer.
+// Turned is Error for a connection on which no handler answers. It returns the [Problem],
+// and the caller writes that: see [Problem.Response].
 func (p *Responder) Turned(err error, from net.Addr) *Problem {
 	problem := problemOf(err)
 	reason := problem.reason()
@@ -94,21 +96,21 @@ func (p *Responder) Turned(err error, from net.Addr) *Problem {
 	return problem
 }
 
-// Closing tells a client that is answered in a drain to ask again on another
-// connection, which the next server takes.
+// Closing makes an answer close its connection if the server drains. The client's next
+// connection then reaches the server that takes over.
 func (p *Responder) Closing(h http.Header) {
 	if p.Draining() {
 		h["Connection"] = Closed
 	}
 }
 
-// tooManyPause is how late a client is told that it asks too often or too much: one
-// that asks again at once, whatever Retry-After says, cannot keep a core busy with
-// refusals.
+// tooManyPause delays an answer with status 429. A client that ignores Retry-After and
+// asks again at once would otherwise keep a core busy with refusals.
 const tooManyPause = 200 * time.Millisecond
 
-// Pause lets a request wait, at most until the server drains. It ends the request if
-// its client hangs up: one that sends ahead and closes its half would wait for nothing.
+// Pause makes a request wait, at most until the server drains. It panics with
+// http.ErrAbortHandler if the client hangs up or closes its half, since nobody then waits
+// for the answer.
 func Pause(r *http.Request, d time.Duration) {
 	select {
 	case <-time.After(d):

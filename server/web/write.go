@@ -6,18 +6,19 @@ import (
 	"net/http"
 )
 
-// Header values that answers share, so that none makes its own.
+// Values of headers. All answers share them, which saves allocations: do not change them.
 var (
 	JSON   = []string{"application/json"}
 	Text   = []string{"text/plain; charset=utf-8"}
-	Closed = []string{"close"} // of Connection
+	Closed = []string{"close"} // for Connection
 
 	noStore = []string{"no-store"}
 	nosniff = []string{"nosniff"}
 	lineEnd = []byte("\n")
 )
 
-// WriteJSON answers with a value and a newline.
+// WriteJSON answers with a value as JSON and a newline. Its errors are those of [Write]
+// and of json.Marshal.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -26,12 +27,13 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	return WriteBody(w, status, append(body, '\n'))
 }
 
-// WriteBody answers with JSON, or goes on with it.
+// WriteBody is [Write] for JSON.
 func WriteBody(w http.ResponseWriter, status int, body []byte) error {
 	return Write(w, status, JSON, body)
 }
 
-// WriteLine writes JSON and ends the line, for people at a terminal.
+// WriteLine is WriteBody with a newline at the end, for people at a terminal. It does not
+// copy the body to add that.
 func WriteLine(w http.ResponseWriter, body []byte) error {
 	err := WriteBody(w, http.StatusOK, body)
 	if err == nil {
@@ -40,8 +42,8 @@ func WriteLine(w http.ResponseWriter, body []byte) error {
 	return err
 }
 
-// Write writes an answer, or goes on with one that has begun. Its error is
-// ErrAnswered: nobody can be told.
+// Write writes an answer, or the next part of one that has begun: then the status and the
+// content type have no effect. Its error is an [ErrAnswered].
 func Write(w http.ResponseWriter, status int, contentType []string, body []byte) error {
 	if h := w.Header(); !begun(h) {
 		Fresh(h)["Content-Type"] = contentType
@@ -53,8 +55,9 @@ func Write(w http.ResponseWriter, status int, contentType []string, body []byte)
 	return nil
 }
 
-// WriteHeartbeat begins a JSON answer, if it has not begun, and adds a newline, which
-// JSON allows before a value. A proxy should send it on at once.
+// WriteHeartbeat writes a newline, which JSON allows before a value, and sends it at
+// once. It begins the answer if that has not begun, and tells proxies not to hold it
+// back. Its error is an [ErrAnswered].
 func WriteHeartbeat(w http.ResponseWriter) error {
 	w.Header().Set("X-Accel-Buffering", "no")
 	if err := WriteBody(w, http.StatusOK, lineEnd); err != nil {
@@ -66,14 +69,14 @@ func WriteHeartbeat(w http.ResponseWriter) error {
 	return nil
 }
 
-// Fresh marks an answer that nobody on the way may keep. What it says it is, it is: no
-// browser should guess. A poll makes its header when it is answered, so that it holds
-// none while it waits.
+// Fresh sets the headers of every answer that is no file: no cache may store it, and no
+// browser may guess another content type. They are set when the answer is written, so
+// that a waiting poll holds no memory for them. It returns h.
 func Fresh(h http.Header) http.Header {
 	h["Cache-Control"] = noStore
 	h["X-Content-Type-Options"] = nosniff
 	return h
 }
 
-// begun tells whether an answer has begun: every one says that first.
+// begun tells whether an answer has begun: every answer sets this header first.
 func begun(h http.Header) bool { return len(h["Cache-Control"]) > 0 }

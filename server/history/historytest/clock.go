@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Clock runs the tests that depend on time, in a [synctest] bubble: its clock is fake, so a
-// day passes at once. In a bubble the log must not wait on a socket.
+// Clock runs the tests that depend on time, in a [synctest] bubble: its clock is fake, so
+// a day passes at once. In a bubble the log must not wait on a socket.
 func Clock(t *testing.T, open Open) {
 	for name, test := range map[string]func(*testing.T, Open){
 		"Age":            testAge,

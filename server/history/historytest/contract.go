@@ -135,8 +135,8 @@ func testTimestamps(t *testing.T, open Open) {
 	}
 }
 
-// testShares: the owner that has most channels makes room for another. Channels that somebody
-// waits on stay, and readers of the displaced channel are told of the gap.
+// testShares: the owner that has most channels makes room for another. Channels that
+// somebody waits on stay, and readers of the displaced channel are told of the gap.
 func testShares(t *testing.T, open Open) {
 	log := open(t, history.Options{Channels: 4, ChannelsPerOwner: 4, Waited: func(channel string) bool { return channel == "1" }})
 	var cursors []history.Cursor
@@ -162,8 +162,9 @@ func testHome(t *testing.T, open Open) {
 	require.ErrorIs(t, begin(log, "b", bob), history.ErrTooManyChannels, "it is nobody's to take")
 }
 
-// testBytes: when there are too many bytes, the oldest message of the owner that has most is
-// evicted, also if it is between messages of others. Readers are told exactly of the gap.
+// testBytes: when there are too many bytes, the oldest message of the owner that has most
+// is evicted, also if it is between messages of others. Readers are told exactly of the
+// gap.
 func testBytes(t *testing.T, open Open) {
 	log := open(t, history.Options{Bytes: 22_000, BytesPerOwner: 12_000})
 	long := []byte(`{"message":"` + strings.Repeat("x", 3000) + `"}`)
@@ -211,8 +212,8 @@ func testBytes(t *testing.T, open Open) {
 	require.Equal(t, "1", ids(read(t, log, "cid's", history.All(), everything)))
 }
 
-// testReadsLeaveNothing: reading a channel that nobody has posted to takes no room, and its
-// cursor is good all the same.
+// testReadsLeaveNothing: reading a channel that nobody has posted to takes no room, and
+// its cursor is good all the same.
 func testReadsLeaveNothing(t *testing.T, open Open) {
 	log := open(t, history.Options{Channels: 2})
 	for i := range 10 {

@@ -1,6 +1,6 @@
 // Package historytest has the tests that every implementation of [history.Log] must pass.
-// [Contract] runs on the real clock. [Clock] runs on a fake one, and so only for a log that
-// waits on no socket.
+// [Contract] runs on the real clock. [Clock] runs on a fake one, and so only for a log
+// that waits on no socket.
 package historytest
 
 import (
