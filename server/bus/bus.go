@@ -34,7 +34,6 @@ type Bus struct {
 	shards   []*shard
 	released *released
 	closed   atomic.Bool
-	done     chan struct{} // closed with the bus
 
 	connects atomic.Int64
 	merged   atomic.Int64
