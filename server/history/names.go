@@ -13,8 +13,8 @@ const DefaultChannel = "chat"
 var ErrChannel = errors.New("a channel's name has 1 to 128 of the characters A–Z a–z 0–9 . _ ~ -, and neither . nor .. is one")
 
 // ParseChannel reads the name of a channel; "" is [DefaultChannel]. Its only error is
-// ErrChannel. It returns a copy, because the name is kept for long, and would keep the
-// whole request in memory whose part it is.
+// ErrChannel. It returns a copy: a name is kept for long, and the text is often part of a
+// request, all of which would stay in memory with it.
 func ParseChannel(text string) (string, error) {
 	switch {
 	case text == "":

@@ -147,7 +147,7 @@ func (q *queue) awake() {
 func (q *queue) run() {
 	defer close(q.ended)
 	var lines []byte
-	told := int64(0) // how many dropped lines a line has told of
+	told := int64(0) // how many dropped lines have been reported
 	for range q.wake {
 		var dropped int64
 		var closed bool

@@ -21,9 +21,9 @@ const (
 // bookmarks remembers which message each client of a plain /sub was given last, because
 // such a client sends no cursor and must lose nothing between two of its polls.
 //
-// A client is told by its connection, and what is remembered goes with that. A trusted
-// proxy's connection has many clients: there a client is told by what the proxy says of
-// it. Two clients of which a proxy says the same share one bookmark.
+// A client is recognized by its connection, and forgotten with it. A trusted proxy's
+// connection has many clients: there a client is recognized by what the proxy says of it.
+// Two clients of which a proxy says the same share one bookmark.
 type bookmarks struct {
 	source address.Source
 
