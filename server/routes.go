@@ -59,7 +59,7 @@ func (p *parts) adminRoutes() http.Handler {
 	return mux
 }
 
-// openMetrics answers GET /metrics where everybody may ask for it, as a dear read.
+// openMetrics answers GET /metrics where everybody may ask for it, as a costly read.
 func (p *parts) openMetrics(w http.ResponseWriter, r *http.Request) error {
 	if err := p.access.AdmitRead(r); err != nil {
 		return err

@@ -16,7 +16,7 @@ type Control struct {
 	polls
 	requests *limiter
 	posts    *limiter
-	reads    *limiter // dear ones
+	reads    *limiter // costly ones
 	restarts *limiter // answers that tell of a restart
 	unread   unread
 

@@ -10,12 +10,13 @@ import (
 // of what an address sends when all its polls are answered at once and come again.
 const requestBurst = 0.1
 
-// readBurst is the burst of dear reads, in seconds at the read rate.
+// readBurst is the burst of costly reads, in seconds at the read rate.
 const readBurst = 5
 
-// How many answers that tell of a restart an address gets without a delay. After a
-// restart each client gets one of them, which the burst is for. It gets them without end
-// if two processes with a log of their own answer it in turn, which the rate is for.
+// How many answers that tell of a restart an address gets without a delay. The burst is
+// for the clients behind one address: each gets one such answer after a restart. The rate
+// is for a client that gets them without end, because two processes, each with a log of
+// its own, answer it in turn.
 const (
 	restartBurst = 15 // answers
 	restartRate  = 1  // a second
@@ -42,7 +43,7 @@ func (c *Control) AdmitPost(r *http.Request) error {
 	return nil
 }
 
-// AdmitRead counts a dear read: one that costs the server much. If its address exceeds
+// AdmitRead counts a costly read: one that costs the server much. If its address exceeds
 // the read rate, the error is a [web.Problem] that refuses it.
 func (c *Control) AdmitRead(r *http.Request) error {
 	if wait, ok := c.reads.take(c.Source.Of(r)); !ok {

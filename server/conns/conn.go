@@ -71,7 +71,7 @@ func End(r *http.Request) context.CancelCauseFunc {
 
 // Kept returns a value that lives as long as the connection of a request, the same for
 // all its requests. At first it is a zero T. All callers must use the same T. It is safe
-// for concurrent use; what is done with the value is the caller's care.
+// for concurrent use, but does not guard the value.
 func Kept[T any](r *http.Request) *T {
 	c := Of(r)
 	if c == nil {

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	manyChannels = 250     // a longer list costs so much that it counts as a dear read
+	manyChannels = 250     // a longer list costs so much that it counts as a costly read
 	listPart     = 8 << 10 // bytes of a list that are written at once
 	nameBytes    = 16      // of a name in memory; its text is shared
 )
