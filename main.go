@@ -62,11 +62,11 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	case word == "help" || errors.Is(err, flag.ErrHelp):
 		settings.WriteHelp(stdout)
 		return nil
+	case err != nil && word != "version":
+		return fmt.Errorf("wrong settings:\n%w", err)
 	case word == "version" || set.ShowVersion:
 		fmt.Fprintln(stdout, "pubsub", version())
 		return nil
-	case err != nil:
-		return fmt.Errorf("wrong settings:\n%w", err)
 	}
 	return serve(ctx, set, stdout, stderr)
 }

@@ -121,7 +121,7 @@ func TestSettingsAreToldToAPerson(t *testing.T) {
 		require.ErrorContains(t, err, each, "all that is wrong is told at once")
 	}
 	require.ErrorContains(t, run(t.Context(), []string{"-no-such"}, nil, &out, io.Discard), "no-such")
-	require.ErrorContains(t, run(t.Context(), []string{"sevre"}, nil, &out, io.Discard), `does not know the word "sevre"`)
+	require.ErrorContains(t, run(t.Context(), []string{"sevre"}, nil, &out, io.Discard), `"sevre" is no word of pubsub`)
 	require.ErrorContains(t, run(t.Context(), []string{"serve", "chat"}, nil, &out, io.Discard), `"chat" is not a flag`)
 
 	for _, word := range []string{"help", "version"} {

@@ -31,7 +31,9 @@ func (p *parts) drain(front *http.Server, endPolls context.CancelCauseFunc) {
 	p.log.Info("draining", "polling", p.hub.Waiting())
 	limit, cancel := p.drainLimit(1)
 	defer cancel()
-	p.posts.Gate.Close(limit)
+	posts, cancelPosts := p.drainLimit(2) // a slow log must not take all the time
+	defer cancelPosts()
+	p.posts.Gate.Close(posts)
 	endPolls(web.ErrDraining)
 	p.linger()
 	// Browsers open connections that they may need later. Shutdown would wait five

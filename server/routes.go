@@ -15,12 +15,10 @@ func (p *parts) routes() router {
 	chat, channels := poll.NewChat(p.polls), poll.NewChannels(&p.settings, p.hub, p.access)
 
 	// As the Python original.
-	routes.get("/", poll.Index(p.assets))
-	routes.head("/", poll.Index(p.assets))
+	routes.both("/", poll.Index(p.assets))
 	routes.post("/pub", poll.Pub)
 	routes.poll("/sub", poll.Sub)
-	routes.get("/debug", poll.Debug(p.hub))
-	routes.head("/debug", poll.Debug(p.hub))
+	routes.both("/debug", poll.Debug(p.hub))
 
 	// The same on a named channel. A poll may have a cursor.
 	routes.post("/pub/:channel", poll.Pub)

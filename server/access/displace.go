@@ -17,16 +17,24 @@ import (
 var (
 	errSuperseded = &web.Problem{Status: http.StatusTooManyRequests, Reason: "polls-per-client", RetryAfter: web.Soon,
 		Text: "Newer polls of this client took this one's place. Keep fewer open."}
-	errDisplaced = &web.Problem{Status: http.StatusServiceUnavailable, Reason: "polls", RetryAfter: web.Soon,
-		Close: true, // nothing can wait on a connection whose poll was displaced
-		Text:  "The server is full, and your address has most of the polls that are pending. Keep fewer open."}
+	errDisplaced          = displaced("polls", "The server is full, and your address has most of the polls that are pending. Keep fewer open.")
+	errDisplacedOnChannel = displaced("polls-per-channel", "The channel is full, and your address has most of the polls that are pending on it. Keep fewer open.")
 )
+
+// displaced closes the connection: nothing can wait on one whose poll was displaced.
+func displaced(reason, text string) *web.Problem {
+	return &web.Problem{Status: http.StatusServiceUnavailable, Reason: reason, RetryAfter: web.Soon, Close: true, Text: text}
+}
 
 // Displaced tells whether a request's poll was displaced. Then every further poll on its
 // connection ends at once, so the connection is to be closed.
 func Displaced(r *http.Request) bool {
 	ctx := r.Context()
-	return ctx.Err() != nil && context.Cause(ctx) == error(errDisplaced)
+	if ctx.Err() == nil {
+		return false
+	}
+	cause := context.Cause(ctx)
+	return cause == errDisplaced || cause == errDisplacedOnChannel
 }
 
 // makeRoom displaces a poll if that is needed to admit another, or returns the error that
@@ -53,10 +61,14 @@ func (p *polls) displace(among *shares.Shares[netip.Addr], address netip.Addr, c
 	if among.Of(address)+1 >= most {
 		return false
 	}
+	cause := errDisplaced
+	if channel != "" {
+		cause = errDisplacedOnChannel
+	}
 	for pending := range p.byAddress.Of(victim) {
 		if poll := &pending.Value; channel == "" || poll.channel == channel {
 			p.remove(pending)
-			poll.end(errDisplaced)
+			poll.end(cause)
 			return true
 		}
 	}

@@ -50,7 +50,11 @@ func (q *queue) send(channel string, id uint64) error {
 	}
 	q.waiting[channel] = struct{}{}
 	frame := binary.BigEndian.AppendUint64([]byte(topic(channel)), id)
-	return q.pub.Send(zmq4.NewMsg(frame)) // which puts it into a list
+	err := q.pub.Send(zmq4.NewMsg(frame)) // which puts it into a list
+	if err != nil {
+		delete(q.waiting, channel)
+	}
+	return err
 }
 
 func (q *queue) len() int64 {

@@ -85,6 +85,7 @@ func (s *Subscription) Clear() {
 // It stays connected for a while for the next poll of its channel.
 func (s *Subscription) Release() {
 	s.elsewhere.Store(nil)
+	s.deadline = time.Time{}
 	s.bus.released.put(s)
 }
 

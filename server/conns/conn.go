@@ -16,10 +16,11 @@ import (
 type Conn struct {
 	net.Conn
 	conns   *Conns
-	known   atomic.Bool // it has sent something, so it is no newcomer
-	handled atomic.Bool // a handler has had a request since the connection was idle
-	writeBy time.Time   // the write deadline that is set
-	holding *holding    // guarded by Conns.mu
+	known   atomic.Bool  // it has sent something, so it is no newcomer
+	handled atomic.Bool  // a handler has had a request since the connection was idle
+	writeBy atomic.Int64 // the write deadline in Unix ns, 0 for none
+	theirs  atomic.Bool  // somebody else has set the write deadline
+	holding *holding     // guarded by Conns.mu
 
 	end    context.CancelCauseFunc // ends the contexts of its requests
 	forget func()                  // ends the watch for a hang-up; nil if there is none
@@ -123,10 +124,7 @@ const writeTimeout = 20 * time.Second
 // A connection whose client does not read is reset when it is closed. Otherwise the
 // kernel would keep the rest of the answer for minutes.
 func (c *Conn) Write(b []byte) (int, error) {
-	if now := time.Now(); c.writeBy.Sub(now) < writeTimeout {
-		c.writeBy = now.Add(writeTimeout + writeTimeout/2)
-		_ = c.Conn.SetWriteDeadline(c.writeBy) // if it fails, so does the write
-	}
+	c.setDeadline()
 	if !c.handled.Load() {
 		if problem := unhandled(b); problem != nil {
 			_, err := c.Conn.Write(c.conns.responder.Turned(problem, c.RemoteAddr()).Response())
@@ -140,6 +138,31 @@ func (c *Conn) Write(b []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// setDeadline sets the write deadline, unless somebody else has.
+func (c *Conn) setDeadline() {
+	now := time.Now()
+	if c.theirs.Load() || c.writeBy.Load()-now.UnixNano() >= int64(writeTimeout) {
+		return
+	}
+	by := now.Add(writeTimeout + writeTimeout/2)
+	c.writeBy.Store(by.UnixNano())
+	_ = c.Conn.SetWriteDeadline(by) // if it fails, so does the write
+}
+
+// SetWriteDeadline implements [net.Conn]. Whoever sets a deadline keeps it until a zero
+// time takes it back: TLS sets one to close, and so may a handler that took the
+// connection over.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	c.theirs.Store(!t.IsZero())
+	c.writeBy.Store(0)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline implements [net.Conn]; of the write deadline see SetWriteDeadline.
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.Conn.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
 // CloseWrite closes the sending half. net/http calls it at the end of an answer, before

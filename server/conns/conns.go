@@ -52,14 +52,15 @@ func New(s *settings.Settings, responder *web.Responder, acceptFailed func()) *C
 // Prepare sets the hooks of a server, and returns the listener on which it is to serve.
 // Call it once, and Close after the server's last request.
 func (o *Conns) Prepare(server *http.Server, l net.Listener) net.Listener {
-	log, err := o.responder.Log, error(nil)
-	if o.hangups, err = watchHangups(l); err != nil {
+	log := o.responder.Log
+	hangups, err := watchHangups(l)
+	if err != nil {
 		log.Warn("hang-ups cannot be watched for with epoll, so each poll takes a goroutine more", "error", err)
 	}
 	if err := boundSendBuffers(l); err != nil {
 		log.Warn("send buffers keep the system's size, so the kernel may hold megabytes for each client that does not read", "error", err)
 	}
-	server.ConnContext, server.ConnState = o.connContext, o.track
+	o.hangups, server.ConnContext, server.ConnState = hangups, o.connContext, o.track
 	return &listener{Listener: l, conns: o}
 }
 

@@ -181,3 +181,27 @@ func TestKeptWithAConnection(t *testing.T) {
 	*conns.Kept[int](r)++
 	require.Zero(t, *conns.Kept[int](r), "not from our listener")
 }
+
+// A handler that took a connection over has deadlines of its own.
+func TestTakenOverConnectionsHaveTheirOwnDeadlines(t *testing.T) {
+	took := make(chan time.Duration, 1)
+	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(100 * time.Millisecond))
+		began := time.Now()
+		for err == nil {
+			_, err = c.Write(make([]byte, 1<<20)) // nobody reads it
+		}
+		took <- time.Since(began)
+	}), nil)
+	c, err := net.Dial("tcp", s.addr)
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = io.WriteString(c, "GET / HTTP/1.1\r\nHost: chat\r\n\r\n")
+	require.NoError(t, err)
+	require.Less(t, <-took, 10*time.Second)
+}

@@ -2,9 +2,10 @@ package history_test
 
 import (
 	"encoding/json"
-	"pubsub/server/history"
 	"testing"
 	"time"
+
+	"pubsub/server/history"
 
 	"github.com/stretchr/testify/require"
 )

@@ -30,10 +30,15 @@ type Follower struct {
 	one    [1]*bus.Subscription // for rings of one place, which saves an allocation
 }
 
+var errNoPlace = errors.New("a follower needs a place")
+
 // Follow opens a follower that returns at most limit messages at a time. There must be at
 // least one place. The slice belongs to the follower from now on: it moves the places
 // forward. The error is ErrClosed, or that of a bus that is broken.
 func (h *Hub) Follow(places []Place, limit int) (*Follower, error) {
+	if len(places) == 0 {
+		return nil, errNoPlace
+	}
 	f := &Follower{hub: h, places: places, limit: limit}
 	f.rings = f.one[:0]
 	for i := range places {
@@ -148,7 +153,7 @@ func (f *Follower) next(ctx context.Context, waited bool) (*Page, error) {
 // nextAtEnd is next when ctx has ended: a message may have been published at the same
 // time.
 func (f *Follower) nextAtEnd(ctx context.Context) (*Page, error) {
-	page, err := f.next(context.WithoutCancel(ctx), true)
+	page, err := f.next(ctx, true)
 	if err == ErrNothing {
 		err = context.Cause(ctx)
 	}

@@ -36,11 +36,12 @@ func New(b *bus.Bus, log history.Log) *Hub { return &Hub{bus: b, log: log} }
 // order than the log has them. That does no harm: a follower reads both at the first
 // ring.
 func (h *Hub) Publish(ctx context.Context, post history.Post) (history.Receipt, error) {
-	receipt, err := h.log.Append(ctx, post)
-	if err != nil || receipt.Repeat {
+	receipt, err := h.log.Append(context.WithoutCancel(ctx), post) // its client may leave right behind it
+	if err != nil {
 		return receipt, err
 	}
-	// The log has the message. Without a ring its readers only get it later, at their
+	// The log has the message; of a repeat the first post may not have been confirmed, and
+	// not have rung. Without a ring its readers only get it later, at their
 	// next poll. When the bus is closed nobody waits, so that is no error.
 	if err := h.bus.Publish(post.Channel, receipt.Cursor.ID); err != nil && !errors.Is(err, bus.ErrClosed) {
 		return receipt, err

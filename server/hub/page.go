@@ -67,11 +67,12 @@ func (p *Page) Cut(bytes int) {
 
 // cut keeps the first n messages, with n from 1.
 func (p *Page) cut(n int) {
-	begin := 0
+	begin, all := 0, len(p.Messages)
 	for i := range p.Cursors {
-		end := len(p.Messages)
+		end := all
 		if p.ends != nil {
 			end = p.ends[i]
+			p.ends[i] = min(end, n)
 		}
 		switch {
 		case end <= n, begin == end: // all messages of this place stay
@@ -82,13 +83,15 @@ func (p *Page) cut(n int) {
 		}
 		begin = end
 	}
-	p.Messages, p.More, p.ends = p.Messages[:n], true, nil
+	p.Messages, p.More = p.Messages[:n], true
 }
 
 // Read returns what the log has now since some places: at most limit messages, of which
-// each channel may have an equal share. It does not wait. Its errors are those of
-// [history.Log.Read].
+// each channel may have an equal share, and at least one. It does not wait. Its errors are
+// those of [history.Log.Read]. It also reads when ctx has ended: in a drain a client is
+// still given what there is.
 func (h *Hub) Read(ctx context.Context, places []Place, limit int) (*Page, error) {
+	ctx = context.WithoutCancel(ctx)
 	page := new(Page)
 	page.Cursors = page.one[:0]
 	if len(places) > 1 {
@@ -96,7 +99,8 @@ func (h *Hub) Read(ctx context.Context, places []Place, limit int) (*Page, error
 	}
 	for i := range places {
 		left, rest := limit-len(page.Messages), len(places)-i
-		found, err := h.log.Read(ctx, places[i].Channel, places[i].Since, (left+rest-1)/rest)
+		share := max((left+rest-1)/rest, min(limit, 1)) // else a busy channel could keep the others out
+		found, err := h.log.Read(ctx, places[i].Channel, places[i].Since, share)
 		if err != nil {
 			return nil, err
 		}

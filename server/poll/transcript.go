@@ -85,7 +85,6 @@ func (t *transcript) fill(lastID uint64) int {
 // update adds the messages that were published since, and drops the lines up to a cursor.
 // mu is held.
 func (t *transcript) update(ctx context.Context, dropped history.Cursor) error {
-	var added strings.Builder
 	for more := true; more; {
 		page, err := t.hub.Read(ctx, []hub.Place{{Channel: t.channel, Since: t.since}}, math.MaxInt)
 		if err != nil {
@@ -94,16 +93,23 @@ func (t *transcript) update(ctx context.Context, dropped history.Cursor) error {
 		if page.Gap != nil && page.Gap.Reason != history.Expired {
 			t.lines, t.text, t.units = nil, "", 0
 		}
-		for _, m := range page.Messages {
-			text := transcribe(m)
-			t.lines = append(t.lines, line{m.ID, len(text), utf16Len(text)})
-			added.WriteString(text)
-		}
+		t.add(page.Messages)
 		t.since, more = history.After(page.Cursors[0]), page.More
 	}
-	t.text += added.String()
 	t.cut(dropped.ID)
 	return nil
+}
+
+// add adds a page of messages. mu is held.
+func (t *transcript) add(messages []history.Message) {
+	var text strings.Builder
+	text.WriteString(t.text)
+	for _, m := range messages {
+		said := transcribe(m)
+		t.lines = append(t.lines, line{m.ID, len(said), utf16Len(said)})
+		text.WriteString(said)
+	}
+	t.text = text.String()
 }
 
 // cut drops the lines up to an id, and as many more as exceed what one answer may hold.

@@ -56,7 +56,7 @@ func (p *Publisher) Publish(w http.ResponseWriter, r *http.Request, channel stri
 		return history.Receipt{}, web.Refuse(http.StatusBadRequest, "An Idempotency-Key has at most %d bytes. A random UUID is good.", maxKey)
 	}
 	// WithoutCancel: it is published also if its sender hangs up right after sending it.
-	return p.keep(context.WithoutCancel(r.Context()), history.Post{Channel: channel, Object: object, By: p.access.Source.NetworkOf(r), Key: key})
+	return p.keep(r.Context(), history.Post{Channel: channel, Object: object, By: p.access.Source.NetworkOf(r), Key: key})
 }
 
 func (p *Publisher) keep(ctx context.Context, post history.Post) (history.Receipt, error) {

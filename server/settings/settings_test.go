@@ -130,5 +130,5 @@ func TestWords(t *testing.T) {
 		require.Len(t, rest, c.rest)
 	}
 	_, _, err := settings.SplitWord([]string{"sevre"})
-	require.ErrorContains(t, err, `does not know the word "sevre": it knows serve, version, help`)
+	require.ErrorContains(t, err, `"sevre" is no word of pubsub, which are serve, version, help`)
 }

@@ -28,5 +28,5 @@ func SplitWord(args []string) (name string, rest []string, err error) {
 			return word.Name, args[1:], nil
 		}
 	}
-	return "", nil, fmt.Errorf("pubsub does not know the word %q: it knows %s; see pubsub help", args[0], strings.Join(names, ", "))
+	return "", nil, fmt.Errorf("%q is no word of pubsub, which are %s; see pubsub help", args[0], strings.Join(names, ", "))
 }

@@ -13,7 +13,7 @@ import (
 var ErrAnswered = errors.New("the answer had begun")
 
 // ErrDraining: the server drains. It ends pending polls and refuses posts.
-var ErrDraining = &Problem{http.StatusServiceUnavailable, "draining", 1, "The server is restarting. Ask again in a moment.", false}
+var ErrDraining = &Problem{Status: http.StatusServiceUnavailable, Reason: "draining", RetryAfter: 1, Text: "The server is restarting. Ask again in a moment."}
 
 // problemOf returns what an error is answered with. No other place maps errors to
 // statuses. An error that it does not know is a 500: its text goes to the log and not to
@@ -26,13 +26,13 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, hub.ErrClosed):
 		return ErrDraining
 	case errors.Is(err, history.ErrTooManyOfOwner):
-		return &Problem{http.StatusTooManyRequests, "channels-per-address", 60, "Your address has begun as many channels as one may. Use one of them, or come back when what was said there is gone.", false}
+		return &Problem{Status: http.StatusTooManyRequests, Reason: "channels-per-address", RetryAfter: 60, Text: "Your address has begun as many channels as one may. Use one of them, or come back when what was said there is gone."}
 	case errors.Is(err, history.ErrTooManyChannels):
-		return &Problem{http.StatusServiceUnavailable, "channels", 60, "As many channels as this server may have are in use. Use one of them, or come back later.", false}
+		return &Problem{Status: http.StatusServiceUnavailable, Reason: "channels", RetryAfter: 60, Text: "As many channels as this server may have are in use. Use one of them, or come back later."}
 	case errors.Is(err, history.ErrCursor), errors.Is(err, history.ErrChannel):
-		return &Problem{http.StatusBadRequest, "", 0, sentence(err), false}
+		return &Problem{Status: http.StatusBadRequest, Text: sentence(err)}
 	}
-	return &Problem{http.StatusInternalServerError, "", 0, "Something went wrong here; it is in the server's log.", false}
+	return &Problem{Status: http.StatusInternalServerError, Text: "Something went wrong here; it is in the server's log."}
 }
 
 // sentence returns an error's text with a capital letter and a full stop.
