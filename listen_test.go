@@ -43,7 +43,8 @@ func TestListensOnASocket(t *testing.T) {
 // A terminal that closes stops the server as SIGTERM does, unless it was started
 // to survive that.
 func TestHangUpOfTheTerminal(t *testing.T) {
-	p := startWeb(t)
+	// Whoever runs the tests may survive a hang-up, and what they start with them.
+	p := pubsubtest.Command{Shell: "exec env --default-signal=HUP pubsub"}.Start(t)
 	require.NoError(t, p.Stop(syscall.SIGHUP))
 	require.Contains(t, p.Log(), "draining")
 
