@@ -25,6 +25,7 @@ type message struct {
 type batch struct {
 	Messages []message
 	Cursor   string
+	Start    string
 	More     *bool
 	Gap      *gap
 }

@@ -65,6 +65,19 @@ func (t router) post(path string, h func(*post.Publisher, http.ResponseWriter, *
 	})
 }
 
+// channel has a request about the channel in a path answered.
+func (t router) channel(path string, h func(http.ResponseWriter, *http.Request, string) error) {
+	t.GET(path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
+		channel, err := history.ParseChannel(params.ByName("channel"))
+		if err == nil {
+			err = h(w, r, channel)
+		}
+		if err != nil {
+			t.responder.Error(w, r, err)
+		}
+	})
+}
+
 // poll adds a route for polls in a dialect. The channel is as for post.
 func (t router) poll(path string, dialect poll.Dialect) {
 	t.GET(path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {

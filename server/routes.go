@@ -24,6 +24,9 @@ func (p *parts) routes() router {
 	routes.post("/pub/:channel", poll.Pub)
 	routes.poll("/sub/:channel", poll.Sub)
 
+	// Back through what is kept.
+	routes.channel("/history/:channel", p.polls.Back)
+
 	// One message at a time. A poll has the id of the last one.
 	routes.post("/publish/:channel", poll.PublishEvent)
 	routes.poll("/subscribe/:channel", poll.Event)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Cursor is a place in a channel's log. Its reader has every message of the epoch up to
@@ -11,15 +12,37 @@ import (
 type Cursor struct {
 	Epoch string // 1 to 32 of the characters a–z 0–9; within an epoch no id is used twice
 	ID    uint64 // of the last message that the reader has; 0 if it has none
+	Check Check  // of that message, 0 if it is not known
 }
 
-// String returns the cursor as text: <epoch>-<id>. Clients should not look inside.
+// Check tells two messages apart that had the same id: a log that was set back to an
+// earlier state goes on with other messages under ids that readers know already. It is
+// made of a message's timestamp. Two have the same by chance once in a million times.
+type Check uint32
+
+// checkDigits are 4 × 5 bits.
+const checkDigits = "abcdefghijklmnopqrstuvwxyz234567"
+
+// CheckOf makes the check of a message from its timestamp.
+func CheckOf(at time.Time) Check {
+	const primeBelow = 1<<20 - 3
+	return Check(uint64(at.UnixMicro())%primeBelow) + 1
+}
+
+// Differs tells whether two checks are of two messages. One that is not known is of any.
+func (c Check) Differs(other Check) bool { return c != 0 && other != 0 && c != other }
+
+// String returns the cursor as text: <epoch>.<check>-<id>, or <epoch>-<id> without a
+// check. Clients should not look inside.
 func (c Cursor) String() string { return string(c.Append(nil)) }
 
 // Append appends what String returns.
 func (c Cursor) Append(b []byte) []byte {
-	b = append(append(b, c.Epoch...), '-')
-	return strconv.AppendUint(b, c.ID, 10)
+	b = append(b, c.Epoch...)
+	if c.Check != 0 {
+		b = append(b, '.', checkDigits[c.Check>>15&31], checkDigits[c.Check>>10&31], checkDigits[c.Check>>5&31], checkDigits[c.Check&31])
+	}
+	return strconv.AppendUint(append(b, '-'), c.ID, 10)
 }
 
 // ErrCursor: a text is not one that [ParseSince] or [ParseCursor] reads. It is told to
@@ -28,15 +51,29 @@ var ErrCursor = errors.New("since must be now, all, -N (the last N messages) or 
 
 // ParseCursor reads what [Cursor.String] returns. Its only error is ErrCursor.
 func ParseCursor(text string) (Cursor, error) {
-	epoch, digits, found := strings.Cut(text, "-")
-	if !found || !isEpoch(epoch) {
+	place, digits, found := strings.Cut(text, "-")
+	epoch, checked, hasCheck := strings.Cut(place, ".")
+	check, ok := parseCheck(checked)
+	if !found || !isEpoch(epoch) || hasCheck && !ok {
 		return Cursor{}, ErrCursor
 	}
 	id, err := strconv.ParseUint(digits, 10, 64)
 	if err != nil || strconv.FormatUint(id, 10) != digits { // no sign, no leading 0
 		return Cursor{}, ErrCursor
 	}
-	return Cursor{Epoch: epoch, ID: id}, nil
+	return Cursor{epoch, id, check}, nil
+}
+
+// parseCheck reads a check that is not 0.
+func parseCheck(text string) (check Check, ok bool) {
+	for _, digit := range []byte(text) {
+		value := strings.IndexByte(checkDigits, digit)
+		if value < 0 {
+			return 0, false
+		}
+		check = check<<5 | Check(value)
+	}
+	return check, len(text) == 4 && check != 0
 }
 
 func isEpoch(s string) bool {

@@ -10,6 +10,13 @@ import (
 	"time"
 )
 
+// ErrAway is the error of a log that cannot be reached, or that cannot keep anything now.
+// A post may be kept even so.
+var ErrAway = errors.New("the log of messages is away")
+
+// ErrFull is the error of Append where there is no room. The post is not kept.
+var ErrFull = errors.New("there is no room for messages")
+
 // Errors of Append when it is the first message of a channel.
 var (
 	// ErrTooManyChannels: as many channels have messages as Options.Channels allows, and
@@ -83,11 +90,11 @@ type Log interface {
 	// the log, and readers are told of a gap with the reason [Expired].
 	Append(ctx context.Context, post Post) (Receipt, error)
 
-	// Read returns what the channel has since the given place, oldest first: at most
-	// limit messages, and none if limit is 0. It does not wait for messages. It takes no
+	// Read returns what a query asks for, oldest first: at most its limit of
+	// messages, and none if that is 0. It does not wait for messages. It takes no
 	// memory in the log, also if nobody has posted to the channel. Such a channel has a
 	// cursor, too: it is before the first message.
-	Read(ctx context.Context, channel string, since Since, limit int) (*Page, error)
+	Read(ctx context.Context, q Query) (*Page, error)
 
 	// Channels returns the names of the channels that have messages, sorted. The slice is
 	// shared: do not change it.
@@ -97,9 +104,22 @@ type Log interface {
 	Len(ctx context.Context) (int, error)
 }
 
+// Query is what a reader asks for.
+type Query struct {
+	Channel string
+	Since   Since
+	Limit   int // messages
+
+	// Fresh is for a reader that will not wait: it must get all that is kept by now,
+	// by whatever instance. For one that will wait, a log that rings for what others
+	// keep may answer with what it knows.
+	Fresh bool
+}
+
 // Page is what one call of Read returns.
 type Page struct {
 	Messages []Message // the slice is the reader's own; the JSON in it is shared
+	Start    Cursor    // before the first message
 	Cursor   Cursor    // everything up to here is in Messages or in the Gap
 	More     bool      // the log already has more messages
 	Gap      *Gap      // what the reader asked for and cannot have; nil if there is none
@@ -110,8 +130,14 @@ type Page struct {
 	LastTime time.Time
 }
 
-// FloodRate is how many messages a second are a flood. Only the newest few count.
-const FloodRate = 200
+// FloodRate is how many messages a second are a flood; the newest [FloodSample] count.
+const (
+	FloodRate   = 200
+	FloodSample = 5
+)
+
+// IsFlood tells whether it is one when the oldest of the newest few came so long ago.
+func IsFlood(ago time.Duration) bool { return ago <= FloodSample*time.Second/FloodRate }
 
 // The reasons of a [Gap].
 const (

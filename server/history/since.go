@@ -11,6 +11,7 @@ type Since struct {
 	Kind  SinceKind
 	Epoch string // of a cursor, otherwise empty
 	N     uint64 // by the kind: a number of messages, an id, or microseconds since 1970
+	Check Check  // of a cursor
 }
 
 // SinceKind is how a [Since] is given.
@@ -23,6 +24,7 @@ const (
 	SinceCursor                  // [After]
 	SinceID                      // [AfterID]
 	SinceTime                    // [AfterTime]
+	SinceBefore                  // [Before]
 )
 
 // Now begins after the newest message.
@@ -34,11 +36,14 @@ func All() Since { return Last(1<<63 - 1) }
 // Last begins with the newest n messages, or with all if there are fewer.
 func Last(n uint64) Since { return Since{Kind: SinceLast, N: n} }
 
-// After begins after a cursor. It is the only kind with which the page may have a [Gap].
-func After(c Cursor) Since { return Since{Kind: SinceCursor, Epoch: c.Epoch, N: c.ID} }
+// After begins after a cursor. With it and with [Before] the page may have a [Gap].
+func After(c Cursor) Since { return Since{SinceCursor, c.Epoch, c.ID, c.Check} }
 
-// Cursor returns the cursor of a Since that [After] made.
-func (s Since) Cursor() Cursor { return Cursor{Epoch: s.Epoch, ID: s.N} }
+// Before goes back: it is up to a cursor, as many messages as the limit allows.
+func Before(c Cursor) Since { return Since{SinceBefore, c.Epoch, c.ID, c.Check} }
+
+// Cursor returns the cursor of a Since that [After] or [Before] made.
+func (s Since) Cursor() Cursor { return Cursor{s.Epoch, s.N, s.Check} }
 
 // AfterID begins after an id, for readers that keep no epoch. An id that is higher than
 // the newest message's begins with the oldest message, since the log has begun anew.

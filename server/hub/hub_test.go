@@ -35,9 +35,9 @@ type meddler struct {
 	afterRead func()
 }
 
-func (m *meddler) Read(ctx context.Context, name string, since history.Since, limit int) (*history.Page, error) {
-	page, err := m.Log.Read(ctx, name, since, limit)
-	if meddle := m.afterRead; name == channel && len(page.Messages) == 0 && meddle != nil {
+func (m *meddler) Read(ctx context.Context, q history.Query) (*history.Page, error) {
+	page, err := m.Log.Read(ctx, q)
+	if meddle := m.afterRead; q.Channel == channel && len(page.Messages) == 0 && meddle != nil {
 		m.afterRead = nil
 		meddle()
 	}
@@ -73,7 +73,7 @@ func (w *world) start(t require.TestingT) {
 	w.memory = memory.New(w.options)
 	w.log = &meddler{Log: w.memory}
 	w.hub = hub.New(w.bus, w.log)
-	page, err := w.memory.Read(context.Background(), "unused", history.Now(), 1)
+	page, err := w.memory.Read(context.Background(), history.Query{Channel: "unused", Limit: 1})
 	require.NoError(t, err)
 	w.logEpoch = page.Cursor.Epoch
 }

@@ -17,6 +17,7 @@ type Place struct {
 // Page is what the channels of one or several places have since those places.
 type Page struct {
 	Messages []history.Message // channel by channel, in order within each
+	Starts   []history.Cursor  // of each place, before its first message
 	Cursors  []history.Cursor  // of each place; all up to here is in Messages or in the gap
 	More     bool              // the log already has more messages
 	Gap      *history.Gap      // nil if there is none; a second channel's comes with a later page
@@ -25,7 +26,7 @@ type Page struct {
 
 	flood bool
 	ends  []int             // of each place's messages in Messages; nil if there is one place
-	one   [1]history.Cursor // for Cursors of one place, which saves an allocation
+	one   [2]history.Cursor // for Starts and Cursors of one place, which saves an allocation
 }
 
 // hasNews tells whether a page has a message or a gap.
@@ -36,12 +37,17 @@ func (p *Page) hasNews() bool { return len(p.Messages) > 0 || p.Gap != nil }
 func (p *Page) Cursor() string { return string(p.AppendCursor(nil)) }
 
 // AppendCursor appends what Cursor returns.
-func (p *Page) AppendCursor(b []byte) []byte {
-	for i := range p.Cursors {
+func (p *Page) AppendCursor(b []byte) []byte { return appendCursors(b, p.Cursors) }
+
+// AppendStart appends the text of the place before the first message.
+func (p *Page) AppendStart(b []byte) []byte { return appendCursors(b, p.Starts) }
+
+func appendCursors(b []byte, cursors []history.Cursor) []byte {
+	for i := range cursors {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = p.Cursors[i].Append(b)
+		b = cursors[i].Append(b)
 	}
 	return b
 }
@@ -77,13 +83,26 @@ func (p *Page) cut(n int) {
 		switch {
 		case end <= n, begin == end: // all messages of this place stay
 		case begin < n:
-			p.Cursors[i].ID = p.Messages[n-1].ID
+			p.Cursors[i].ID, p.Cursors[i].Check = p.Messages[n-1].ID, history.CheckOf(p.Messages[n-1].Time)
 		default:
-			p.Cursors[i].ID = p.Messages[begin].ID - 1
+			p.Cursors[i] = p.Starts[i]
 		}
 		begin = end
 	}
 	p.Messages, p.More = p.Messages[:n], true
+}
+
+// CutOldest is Cut for a reader that goes back in one channel: it drops messages from the
+// beginning, and moves the start.
+func (p *Page) CutOldest(bytes int) {
+	for i := len(p.Messages) - 1; i >= 0; i-- {
+		if bytes -= len(p.Messages[i].JSON); bytes < 0 && i < len(p.Messages)-1 {
+			oldest := &p.Messages[i]
+			p.Starts[0].ID, p.Starts[0].Check = oldest.ID, history.CheckOf(oldest.Time)
+			p.Messages = p.Messages[i+1:]
+			return
+		}
+	}
 }
 
 // Read returns what the log has now since some places: at most limit messages, of which
@@ -91,16 +110,26 @@ func (p *Page) cut(n int) {
 // those of [history.Log.Read]. It also reads when ctx has ended: in a drain a client is
 // still given what there is.
 func (h *Hub) Read(ctx context.Context, places []Place, limit int) (*Page, error) {
+	return h.read(ctx, places, limit, true)
+}
+
+// Peek is Read for a reader that waits for what it is not given: see [history.Query].
+func (h *Hub) Peek(ctx context.Context, places []Place, limit int) (*Page, error) {
+	return h.read(ctx, places, limit, false)
+}
+
+func (h *Hub) read(ctx context.Context, places []Place, limit int, fresh bool) (*Page, error) {
 	ctx = context.WithoutCancel(ctx)
 	page := new(Page)
-	page.Cursors = page.one[:0]
-	if len(places) > 1 {
-		page.Cursors, page.ends = make([]history.Cursor, 0, len(places)), make([]int, 0, len(places))
+	page.Starts, page.Cursors = page.one[:0:1], page.one[1:1]
+	if n := len(places); n > 1 {
+		both := make([]history.Cursor, 2*n)
+		page.Starts, page.Cursors, page.ends = both[:0:n], both[n:n], make([]int, 0, n)
 	}
 	for i := range places {
 		left, rest := limit-len(page.Messages), len(places)-i
 		share := max((left+rest-1)/rest, min(limit, 1)) // else a busy channel could keep the others out
-		found, err := h.log.Read(ctx, places[i].Channel, places[i].Since, share)
+		found, err := h.log.Read(ctx, history.Query{Channel: places[i].Channel, Since: places[i].Since, Limit: share, Fresh: fresh})
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +143,7 @@ func (h *Hub) Read(ctx context.Context, places []Place, limit int) (*Page, error
 func (p *Page) add(place *Place, found *history.Page) {
 	several := p.ends != nil
 	if found.Gap != nil && p.Gap != nil {
-		*found = history.Page{Cursor: place.Since.Cursor(), More: true}
+		*found = history.Page{Start: place.Since.Cursor(), Cursor: place.Since.Cursor(), More: true}
 	}
 	if found.Gap != nil {
 		p.Gap = found.Gap
@@ -127,7 +156,7 @@ func (p *Page) add(place *Place, found *history.Page) {
 	} else {
 		p.Messages = append(p.Messages, found.Messages...)
 	}
-	p.Cursors = append(p.Cursors, found.Cursor)
+	p.Starts, p.Cursors = append(p.Starts, found.Start), append(p.Cursors, found.Cursor)
 	if several {
 		p.ends = append(p.ends, len(p.Messages))
 	}

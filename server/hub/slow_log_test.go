@@ -23,11 +23,11 @@ type slow struct {
 	once sync.Once
 }
 
-func (l *slow) Read(ctx context.Context, channel string, since history.Since, limit int) (*history.Page, error) {
+func (l *slow) Read(ctx context.Context, q history.Query) (*history.Page, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return l.Log.Read(ctx, channel, since, limit)
+	return l.Log.Read(ctx, q)
 }
 
 func (l *slow) Append(ctx context.Context, post history.Post) (history.Receipt, error) {

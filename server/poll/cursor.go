@@ -22,14 +22,16 @@ func answerPage(w http.ResponseWriter, _ *Query, page *hub.Page) error {
 	return web.WriteBody(w, http.StatusOK, encodePage(page))
 }
 
-// encodePage writes {"messages": […], "cursor": "…", "more": false, "gap": {…}}.
+// encodePage writes {"messages": […], "cursor": "…", "start": "…", "more": false, "gap": {…}}.
 func encodePage(page *hub.Page) []byte {
-	const around = 128 // bytes of all but the messages
+	const around = 192 // bytes of all but the messages
 	b := make([]byte, 0, around+sizeOf(page.Messages))
 	b = append(b, `{"messages":`...)
 	b = appendMessages(b, page.Messages)
 	b = append(b, `,"cursor":"`...)
 	b = page.AppendCursor(b)
+	b = append(b, `","start":"`...)
+	b = page.AppendStart(b)
 	b = append(b, `","more":`...)
 	b = strconv.AppendBool(b, page.More)
 	if page.Gap != nil {

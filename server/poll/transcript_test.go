@@ -20,11 +20,12 @@ type failing struct {
 	failAt, reads int
 }
 
-func (l *failing) Read(ctx context.Context, channel string, since history.Since, limit int) (*history.Page, error) {
+func (l *failing) Read(ctx context.Context, q history.Query) (*history.Page, error) {
 	if l.reads++; l.reads == l.failAt {
 		return nil, errors.New("failed")
 	}
-	return l.Log.Read(ctx, channel, since, min(limit, 3))
+	q.Limit = min(q.Limit, 3)
+	return l.Log.Read(ctx, q)
 }
 
 // A read that fails in the middle costs a transcript nothing that it has.

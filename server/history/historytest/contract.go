@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,13 +22,13 @@ func Contract(t *testing.T, open Open) {
 		"Limit":             testLimit,
 		"Count":             testCount,
 		"Timestamps":        testTimestamps,
-		"Shares":            testShares,
 		"Home":              testHome,
-		"Bytes":             testBytes,
 		"ReadsLeaveNothing": testReadsLeaveNothing,
 		"PagesStayIntact":   testPagesStayIntact,
 		"Concurrent":        testConcurrent,
 		"Keys":              testKeys,
+		"Before":            testBefore,
+		"Checks":            testChecks,
 		"KeysAtOnce":        testKeysAtOnce,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
@@ -135,81 +133,12 @@ func testTimestamps(t *testing.T, open Open) {
 	}
 }
 
-// testShares: the owner that has most channels makes room for another. Channels that
-// somebody waits on stay, and readers of the displaced channel are told of the gap.
-func testShares(t *testing.T, open Open) {
-	log := open(t, history.Options{Channels: 4, ChannelsPerOwner: 4, Waited: func(channel string) bool { return channel == "1" }})
-	var cursors []history.Cursor
-	for i := range 4 {
-		cursors = append(cursors, add(t, log, fmt.Sprint(i+1), 2))
-	}
-	require.ErrorIs(t, begin(log, "5", ann), history.ErrTooManyOfOwner)
-	for _, name := range []string{"x", "y"} {
-		require.NoError(t, begin(log, name, bob))
-	}
-	require.Equal(t, []string{"1", "4", "x", "y"}, channels(t, log), "1 is waited on, 2 and 3 were ann's oldest")
-	require.ErrorIs(t, begin(log, "z", bob), history.ErrTooManyChannels, "ann has no more than bob")
-	page := read(t, log, "2", history.After(history.Cursor{Epoch: cursors[1].Epoch, ID: 1}), everything)
-	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 1}, page.Gap)
-	require.Equal(t, cursors[1], page.Cursor)
-}
-
 func testHome(t *testing.T, open Open) {
 	log := open(t, history.Options{Channels: 1, ChannelsPerOwner: 1, Home: "home"})
 	add(t, log, "a", 1)
 	add(t, log, "home", 1)
 	require.Equal(t, []string{"a", "home"}, channels(t, log))
 	require.ErrorIs(t, begin(log, "b", bob), history.ErrTooManyChannels, "it is nobody's to take")
-}
-
-// testBytes: when there are too many bytes, the oldest message of the owner that has most
-// is evicted, also if it is between messages of others. Readers are told exactly of the
-// gap.
-func testBytes(t *testing.T, open Open) {
-	log := open(t, history.Options{Bytes: 22_000, BytesPerOwner: 12_000})
-	long := []byte(`{"message":"` + strings.Repeat("x", 3000) + `"}`)
-	say := func(channel string, by history.Owner) history.Cursor {
-		return post(t, log, history.Post{Channel: channel, Object: long, By: by}).Cursor
-	}
-	start := read(t, log, "room", history.Now(), everything).Cursor
-	for range 3 { // a b a b a b
-		say("room", ann)
-		say("room", bob)
-	}
-	require.Equal(t, "1 2 3 4 5 6", ids(read(t, log, "room", history.After(start), everything)))
-	say("ann's", ann)
-	page := read(t, log, "room", history.After(start), everything)
-	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 1}, page.Gap, "three of 3,300 are all that ann may have")
-	require.Equal(t, "2 3 4 5 6", ids(page))
-	say("ann's", ann)
-	page = read(t, log, "room", history.After(start), everything)
-	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 1}, page.Gap)
-	require.Equal(t, "2", ids(page), "up to what has left from the middle")
-	require.True(t, page.More)
-	require.Equal(t, "2", ids(read(t, log, "room", history.All(), everything)))
-	page = read(t, log, "room", history.After(page.Cursor), everything)
-	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 1}, page.Gap)
-	require.Equal(t, "4 5 6", ids(page))
-	require.False(t, page.More)
-	require.Equal(t, "4 5 6", ids(read(t, log, "room", history.AfterID(2), everything)))
-	for range 5 {
-		say("bob's", bob)
-	}
-	require.Equal(t, "3 4 5", ids(read(t, log, "bob's", history.All(), everything)))
-	page = read(t, log, "room", history.After(start), everything)
-	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 4}, page.Gap)
-	require.Equal(t, "5", ids(page))
-	page = read(t, log, "room", history.After(page.Cursor), everything)
-	require.Equal(t, &history.Gap{Reason: history.Expired, Missed: 1}, page.Gap, "nothing is behind it")
-	require.Equal(t, uint64(6), page.Cursor.ID)
-
-	say("cid's", netip.MustParseAddr("192.0.2.3"))
-	kept := 0
-	for _, channel := range channels(t, log) {
-		kept += len(read(t, log, channel, history.Last(3), everything).Messages)
-	}
-	require.Equal(t, 6, kept, "22,000 bytes in all, and who had most made room")
-	require.Equal(t, "1", ids(read(t, log, "cid's", history.All(), everything)))
 }
 
 // testReadsLeaveNothing: reading a channel that nobody has posted to takes no room, and
@@ -307,4 +236,44 @@ func testKeysAtOnce(t *testing.T, open Open) {
 	}
 	all.Wait()
 	require.EqualValues(t, 1, kept.Load())
+}
+
+// testBefore: back through what is kept, page by page.
+func testBefore(t *testing.T, open Open) {
+	log := open(t, history.Options{Messages: 8})
+	last := add(t, log, "chat", 10)
+	at := last
+	for _, want := range []string{"8 9 10", "5 6 7", "3 4", ""} {
+		page := read(t, log, "chat", history.Before(at), 3)
+		require.Equal(t, want, ids(page))
+		require.Nil(t, page.Gap)
+		require.Equal(t, at, page.Cursor, "where it goes on forward")
+		at = page.Start
+	}
+	page := read(t, log, "chat", history.After(at), 2)
+	require.Equal(t, "3 4", ids(page))
+	require.Equal(t, at.ID, page.Start.ID)
+	require.Equal(t, history.Restarted, read(t, log, "chat", history.Before(history.Cursor{Epoch: "another", ID: 9}), 3).Gap.Reason)
+}
+
+// testChecks: a cursor that stands on another message than the log has is noticed; one
+// without a check is taken.
+func testChecks(t *testing.T, open Open) {
+	log := open(t, history.Options{})
+	first := add(t, log, "chat", 1)
+	last := add(t, log, "chat", 2)
+	require.NotZero(t, last.Check)
+	require.Equal(t, last, read(t, log, "chat", history.All(), everything).Cursor)
+	for _, cursor := range []history.Cursor{first, last} {
+		wrong := cursor
+		wrong.Check = wrong.Check%1000 + 1
+		page := read(t, log, "chat", history.After(wrong), everything)
+		require.Equal(t, &history.Gap{Reason: history.Restarted}, page.Gap)
+		require.Equal(t, "1 2 3", ids(page), "from the oldest on")
+		wrong.Check = 0
+		require.Nil(t, read(t, log, "chat", history.After(wrong), everything).Gap)
+		parsed, err := history.ParseCursor(cursor.String())
+		require.NoError(t, err)
+		require.Equal(t, cursor, parsed)
+	}
 }

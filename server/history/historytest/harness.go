@@ -49,7 +49,7 @@ func begin(log history.Log, channel string, by history.Owner) error {
 }
 
 func read(t require.TestingT, log history.Log, channel string, since history.Since, limit int) *history.Page {
-	page, err := log.Read(context.Background(), channel, since, limit)
+	page, err := log.Read(context.Background(), history.Query{Channel: channel, Since: since, Limit: limit, Fresh: true})
 	require.NoError(t, err)
 	return page
 }

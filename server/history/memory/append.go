@@ -29,7 +29,7 @@ func (l *Log) append(post history.Post) (history.Receipt, error) {
 	e.holding = l.messagesByOwner.Add(post.By, e, entryBytes+len(e.JSON))
 	l.messagesMu.Unlock()
 	l.expire(c, e.at)
-	receipt := history.Receipt{Message: e.Message, Cursor: history.Cursor{Epoch: c.epoch, ID: c.last}}
+	receipt := history.Receipt{Message: e.Message, Cursor: c.cursorAt(c.last)}
 	c.mu.Unlock()
 	l.makeRoom(post.By)
 	return receipt, nil

@@ -21,7 +21,7 @@ func ExampleLog_Read() {
 
 	since := history.All()
 	for more := true; more; {
-		page, err := l.Read(ctx, "news", since, 2) // at most 2 messages
+		page, err := l.Read(ctx, history.Query{Channel: "news", Since: since, Limit: 2}) // at most 2 messages
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -51,7 +51,7 @@ func ExampleLog_Read_gap() {
 		}
 	}
 
-	page, err := l.Read(ctx, "news", history.After(first.Cursor), 10)
+	page, err := l.Read(ctx, history.Query{Channel: "news", Since: history.After(first.Cursor), Limit: 10})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -20,6 +20,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestContract(t *testing.T) { historytest.Contract(t, open) }
 
+func TestOwners(t *testing.T) { historytest.Owners(t, open) }
+
 func TestClock(t *testing.T) { historytest.Clock(t, open) }
 
 func open(t testing.TB, options history.Options) history.Log {
@@ -70,7 +72,7 @@ func TestForgottenBeforeItsTime(t *testing.T) {
 			return receipt.Cursor
 		}
 		readOf := func(channel string, since history.Since) *history.Page {
-			page, err := m.Read(t.Context(), channel, since, 9)
+			page, err := m.Read(t.Context(), history.Query{Channel: channel, Since: since, Limit: 9})
 			require.NoError(t, err)
 			return page
 		}

@@ -12,6 +12,9 @@ import (
 // whether an epoch is the log's own: a cursor in it is from before the channel's first
 // message. mu is held.
 func (c *channel) page(since history.Since, limit int, isLogEpoch func(string) bool, now time.Time) *history.Page {
+	if since.Kind == history.SinceBefore {
+		return c.pageBefore(since, limit, isLogEpoch)
+	}
 	after, gap := c.find(since, isLogEpoch)
 	rest := c.entries[after-c.dropped():]
 	skipped := 0
@@ -27,9 +30,39 @@ func (c *channel) page(since history.Since, limit int, isLogEpoch func(string) b
 		n++
 	}
 	return &history.Page{
-		Messages: messagesOf(rest[:n]), Cursor: history.Cursor{Epoch: c.epoch, ID: after + uint64(n)},
+		Messages: messagesOf(rest[:n]), Start: c.cursorAt(after), Cursor: c.cursorAt(after + uint64(n)),
 		More: n < len(rest), Gap: gap, Flood: c.flooded(now), LastTime: c.lastTime,
 	}
+}
+
+// pageBefore returns the last messages up to a place, at most limit. mu is held.
+func (c *channel) pageBefore(before history.Since, limit int, isLogEpoch func(string) bool) *history.Page {
+	up, gap := c.findCursor(before.Cursor(), isLogEpoch)
+	rest := c.entries[:up-c.dropped()]
+	for len(rest) > 0 && rest[len(rest)-1].evicted() {
+		rest = rest[:len(rest)-1]
+	}
+	n := 0
+	for n < min(len(rest), limit) && !rest[len(rest)-1-n].evicted() {
+		n++
+	}
+	end := c.dropped() + uint64(len(rest))
+	return &history.Page{
+		Messages: messagesOf(rest[len(rest)-n:]), Start: c.cursorAt(end - uint64(n)), Cursor: c.cursorAt(end),
+		More: end < c.last, Gap: gap, LastTime: c.lastTime,
+	}
+}
+
+// cursorAt is the place behind an id. mu is held.
+func (c *channel) cursorAt(id uint64) history.Cursor {
+	cursor := history.Cursor{Epoch: c.epoch, ID: id}
+	switch dropped := c.dropped(); {
+	case id > dropped:
+		cursor.Check = history.CheckOf(c.entries[id-dropped-1].Time)
+	case id == c.last && !c.lastTime.IsZero():
+		cursor.Check = history.CheckOf(c.lastTime)
+	}
+	return cursor
 }
 
 // widen adds evicted messages to a gap. Only an expired one counts what was missed.
@@ -85,7 +118,8 @@ func (c *channel) upTo(at time.Time) uint64 {
 func (c *channel) findCursor(cursor history.Cursor, isLogEpoch func(string) bool) (after uint64, gap *history.Gap) {
 	dropped, ofLog := c.dropped(), isLogEpoch(cursor.Epoch)
 	switch {
-	case cursor.Epoch != c.epoch && !ofLog, ofLog && cursor.ID != c.before:
+	case cursor.Epoch != c.epoch && !ofLog, ofLog && cursor.ID != c.before,
+		cursor.ID <= c.last && cursor.ID >= dropped && !ofLog && cursor.Check.Differs(c.cursorAt(cursor.ID).Check):
 		return dropped, &history.Gap{Reason: history.Restarted}
 	case cursor.ID > c.last:
 		return dropped, &history.Gap{Reason: history.Ahead}
@@ -97,7 +131,6 @@ func (c *channel) findCursor(cursor history.Cursor, isLogEpoch func(string) bool
 
 // flooded tells whether the newest messages came at history.FloodRate or faster.
 func (c *channel) flooded(now time.Time) bool {
-	const few = 5
-	n := len(c.entries)
-	return n >= few && now.Sub(c.entries[n-few].at) <= few*time.Second/history.FloodRate
+	few := len(c.entries) - history.FloodSample
+	return few >= 0 && history.IsFlood(now.Sub(c.entries[few].at))
 }

@@ -8,21 +8,21 @@ import (
 )
 
 // Read implements [history.Log].
-func (l *Log) Read(_ context.Context, name string, since history.Since, limit int) (*history.Page, error) {
+func (l *Log) Read(_ context.Context, q history.Query) (*history.Page, error) {
 	for { // a channel may become dormant, or wake up, between the two
-		if page := l.readChannel(name, since, limit); page != nil {
+		if page := l.readChannel(q); page != nil {
 			return page, nil
 		}
-		if page := l.readDormant(name, since, limit); page != nil {
+		if page := l.readDormant(q); page != nil {
 			return page, nil
 		}
 	}
 }
 
 // readChannel reads a channel that has messages. It returns nil if it has none.
-func (l *Log) readChannel(name string, since history.Since, limit int) *history.Page {
+func (l *Log) readChannel(q history.Query) *history.Page {
 	l.channelsMu.RLock()
-	c := l.channels[name]
+	c := l.channels[q.Channel]
 	l.channelsMu.RUnlock()
 	if c == nil {
 		return nil
@@ -34,16 +34,16 @@ func (l *Log) readChannel(name string, since history.Since, limit int) *history.
 	}
 	now := time.Now()
 	l.expire(c, now)
-	return c.page(since, limit, l.dormant.epochs.has, now)
+	return c.page(q.Since, q.Limit, l.dormant.epochs.has, now)
 }
 
 // readDormant reads a channel that has no messages. It returns nil if it has some.
-func (l *Log) readDormant(name string, since history.Since, limit int) *history.Page {
+func (l *Log) readDormant(q history.Query) *history.Page {
 	l.channelsMu.RLock()
 	defer l.channelsMu.RUnlock()
-	if l.channels[name] != nil {
+	if l.channels[q.Channel] != nil {
 		return nil
 	}
-	c := channel{position: l.dormant.look(name)}
-	return c.page(since, limit, l.dormant.epochs.has, time.Time{})
+	c := channel{position: l.dormant.look(q.Channel)}
+	return c.page(q.Since, q.Limit, l.dormant.epochs.has, time.Time{})
 }

@@ -1,0 +1,57 @@
+package poll
+
+import (
+	"net/http"
+	"strconv"
+
+	"pubsub/server/access"
+	"pubsub/server/history"
+	"pubsub/server/hub"
+	"pubsub/server/web"
+)
+
+// Back answers with the last messages of a channel up to a place, oldest first. With
+// the start of the answer the client goes on back, with its cursor forward.
+func (p *Polls) Back(w http.ResponseWriter, r *http.Request, channel string) error {
+	if err := p.access.Authorize(r, access.Subscribe, channel); err != nil {
+		return err
+	}
+	since, limit, err := backOf(r)
+	if err != nil {
+		return err
+	}
+	page, err := p.hub.Read(r.Context(), []hub.Place{{Channel: channel, Since: since}}, limit)
+	if err != nil {
+		return err
+	}
+	page.CutOldest(maxBytes)
+	giveBack, ok := p.access.HoldAnswer(r, page.Size())
+	if !ok {
+		page.CutOldest(access.SmallAnswer)
+	}
+	defer giveBack()
+	p.responder.Closing(w.Header())
+	return answerPage(w, nil, page)
+}
+
+// backOf reads from where back, and how far. Without a place it is from the newest message.
+func backOf(r *http.Request) (since history.Since, limit int, err error) {
+	fields, err := fieldsOf(r)
+	if err != nil {
+		return since, 0, err
+	}
+	limit = maxPage
+	if text := fields.First("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || maxPage < limit {
+			return since, 0, web.Refuse(http.StatusBadRequest, "limit must be a number of messages from 1 to %d.", maxPage)
+		}
+	}
+	if !fields.Has("before") {
+		return history.Last(uint64(limit)), limit, nil
+	}
+	cursor, err := history.ParseCursor(fields.First("before"))
+	if err != nil {
+		return since, 0, web.Refuse(http.StatusBadRequest, "before must be a cursor that this server gave you, such as the start of an answer.")
+	}
+	return history.Before(cursor), limit, nil
+}
