@@ -1,0 +1,77 @@
+package disk_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"pubsub/server/history"
+	"pubsub/server/history/disk"
+	"pubsub/server/history/historytest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(t testing.TB, options history.Options) history.Log {
+	dir, err := os.MkdirTemp("", "pubsub-disk")
+	require.NoError(t, err)
+	log, err := disk.Open(dir, options)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, log.Close())
+		require.NoError(t, os.RemoveAll(dir))
+	})
+	return log
+}
+
+func TestContract(t *testing.T) { historytest.Contract(t, open) }
+
+func TestClock(t *testing.T) { historytest.Clock(t, open) }
+
+func TestOneProcessOnly(t *testing.T) {
+	dir := t.TempDir()
+	log, err := disk.Open(dir, history.Options{})
+	require.NoError(t, err)
+	_, err = disk.Open(dir, history.Options{})
+	require.ErrorContains(t, err, "another process has the messages in "+dir+" open")
+	require.NoError(t, log.Close())
+	require.NoError(t, log.Close(), "twice is harmless")
+	_, err = log.Append(t.Context(), history.Post{Channel: "chat", Object: []byte(`{}`)})
+	require.ErrorIs(t, err, history.ErrAway)
+
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err = disk.Open(file, history.Options{})
+	require.ErrorContains(t, err, "the folder for messages cannot be made")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "pubsub.db"), bytes.Repeat([]byte("no database "), 5000), 0o600))
+	_, err = disk.Open(dir, history.Options{})
+	require.ErrorContains(t, err, "cannot be opened")
+}
+
+// What is over the bound in bytes leaves the channel that has most, and is told.
+func TestBytesOfAFolder(t *testing.T) {
+	log := open(t, history.Options{Bytes: 50_000})
+	post := func(channel string) history.Cursor {
+		object := []byte(`{"message":"` + strings.Repeat("x", 1000) + `"}`)
+		receipt, err := log.Append(t.Context(), history.Post{Channel: channel, Object: object})
+		require.NoError(t, err)
+		return receipt.Cursor
+	}
+	small, first := post("small"), post("large")
+	for range 200 {
+		post("large")
+	}
+	require.LessOrEqual(t, log.(*disk.Log).Bytes(), 50_000)
+	page, err := log.Read(t.Context(), history.Query{Channel: "small", Since: history.Before(small), Limit: 9})
+	require.NoError(t, err)
+	require.Len(t, page.Messages, 1)
+	page, err = log.Read(t.Context(), history.Query{Channel: "large", Since: history.After(first), Limit: 500})
+	require.NoError(t, err)
+	require.Equal(t, history.Expired, page.Gap.Reason)
+	require.EqualValues(t, 200, int(page.Gap.Missed)+len(page.Messages))
+}
