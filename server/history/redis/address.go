@@ -1,0 +1,134 @@
+package redis
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// IsAddress tells whether text is the address of a Redis.
+func IsAddress(text string) bool {
+	scheme, _, found := strings.Cut(text, "://")
+	return found && (scheme == "redis" || scheme == "rediss" || scheme == sentinelScheme)
+}
+
+const sentinelScheme = "redis-sentinel"
+
+// target is where a Redis is.
+type target struct {
+	name       string // without the password, for people
+	hosts      []string
+	user       string
+	password   string
+	database   int
+	masterSet  string // where hosts are Sentinels
+	tls        bool
+	unverified bool
+}
+
+// parse reads redis://, rediss:// and redis-sentinel:// addresses. Its errors do not
+// repeat the address: it may have a password.
+func parse(text string) (*target, error) {
+	scheme, rest, _ := strings.Cut(text, "://")
+	rest, query, _ := strings.Cut(rest, "?")
+	t := &target{tls: scheme == "rediss"}
+	place := rest
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		place = rest[at+1:]
+		if err := t.login(rest[:at]); err != nil {
+			return nil, err
+		}
+	}
+	hosts, path, _ := strings.Cut(place, "/")
+	t.name = scheme + "://" + place
+	if err := t.where(hosts); err != nil {
+		return nil, err
+	}
+	if scheme == sentinelScheme {
+		if t.masterSet, path, _ = strings.Cut(path, "/"); t.masterSet == "" {
+			return nil, errors.New("a redis-sentinel address ends in the name of the master, such as redis-sentinel://host:26379/mymaster")
+		}
+	}
+	return t, errors.Join(t.choose(path), t.options(query))
+}
+
+func (t *target) login(text string) (err error) {
+	user, password, _ := strings.Cut(text, ":")
+	if t.user, err = url.PathUnescape(user); err == nil {
+		t.password, err = url.PathUnescape(password)
+	}
+	if err != nil {
+		return errors.New("user and password of the Redis address must be percent-encoded")
+	}
+	return nil
+}
+
+func (t *target) where(hosts string) error {
+	for host := range strings.SplitSeq(hosts, ",") {
+		if _, port, err := net.SplitHostPort(host); err != nil || port == "" {
+			host = net.JoinHostPort(strings.Trim(host, "[]"), "6379")
+		}
+		if strings.HasPrefix(host, ":") {
+			return errors.New("the Redis address has no host, such as in redis://127.0.0.1:6379")
+		}
+		t.hosts = append(t.hosts, host)
+	}
+	return nil
+}
+
+func (t *target) choose(database string) (err error) {
+	if database == "" {
+		return nil
+	}
+	if t.database, err = strconv.Atoi(database); err != nil || t.database < 0 {
+		return fmt.Errorf("%q is no number of a Redis database", database)
+	}
+	return nil
+}
+
+func (t *target) options(query string) error {
+	values, err := url.ParseQuery(query)
+	for name, value := range values {
+		switch {
+		case name == "tls" && value[0] == "unverified":
+			t.unverified = true
+		default:
+			return fmt.Errorf("the Redis address has the option %q, which is none; there is tls=unverified", name)
+		}
+	}
+	return err
+}
+
+// How long Redis may take.
+const (
+	dialTimeout = 2 * time.Second
+	callTimeout = 2 * time.Second
+)
+
+// option is how a client is made for it. Nothing is repeated or cached behind our back:
+// through an outage that would let reads hang. The buffers are small, since there is a
+// client for calls and one for the bell.
+func (t *target) option() rueidis.ClientOption {
+	dialer := net.Dialer{Timeout: dialTimeout, KeepAlive: time.Second}
+	o := rueidis.ClientOption{
+		InitAddress: t.hosts, Username: t.user, Password: t.password, SelectDB: t.database, ClientName: "pubsub",
+		DisableCache: true, DisableRetry: true, AlwaysPipelining: true, PipelineMultiplex: -1, ForceSingleClient: t.masterSet == "",
+		ConnWriteTimeout: callTimeout, Dialer: dialer,
+		RingScaleEachConn: 8, ReadBufferEachConn: 32 << 10, WriteBufferEachConn: 32 << 10,
+	}
+	if t.tls {
+		host, _, _ := net.SplitHostPort(t.hosts[0])
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, InsecureSkipVerify: t.unverified}
+	}
+	if t.masterSet != "" {
+		o.Sentinel = rueidis.SentinelOption{MasterSet: t.masterSet, Dialer: dialer, TopologyRefreshInterval: time.Second}
+	}
+	return o
+}

@@ -1,0 +1,163 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"pubsub/server/history"
+)
+
+// Listener is told what happens in Redis. Its methods are called by one goroutine, and
+// must not wait.
+type Listener interface {
+	// Heard: a channel has this message, kept by whatever instance.
+	Heard(channel string, at history.Cursor)
+	// Doubt: rings may have been missed, so what is known of channels may be old.
+	Doubt()
+	// Away: Redis has not been heard of, for a reason; nil when it is back.
+	Away(reason error)
+}
+
+// How the bell is known to work.
+const (
+	beatEvery   = 5 * time.Second
+	silentAfter = 15 * time.Second
+	againAfter  = 500 * time.Millisecond // between two tries to connect
+)
+
+// errSilent is told when the connection of the bell is open and delivers nothing.
+var errSilent = fmt.Errorf("nothing was heard for %v", silentAfter)
+
+// Listen tells l what rings until ctx ends. A connection to the bell that breaks, or that
+// is silent though it should beat, is replaced by a new one: after a failover one can be
+// open for ever and deliver nothing.
+func (l *Log) Listen(ctx context.Context, to Listener) {
+	beats := l.newBeats()
+	go beats.run(ctx)
+	for ctx.Err() == nil {
+		err := l.listenOnce(ctx, to, beats)
+		if ctx.Err() != nil {
+			break
+		}
+		to.Away(errors.Join(err, beats.failed()))
+		select {
+		case <-time.After(againAfter):
+		case <-ctx.Done():
+		}
+	}
+	<-beats.ended
+}
+
+// listenOnce listens with a client of its own, until that is of no use any more.
+func (l *Log) listenOnce(ctx context.Context, to Listener, b *beats) error {
+	client, err := rueidis.NewClient(l.target.option())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ear := &ear{to: to, silence: time.AfterFunc(silentAfter, func() { stop(errSilent) })}
+	defer ear.silence.Stop()
+	err = client.Receive(rueidis.WithOnSubscriptionHook(ctx, func(rueidis.PubSubSubscription) {
+		to.Doubt() // whatever rang before
+		b.now()
+	}), client.B().Subscribe().Channel(bellName).Build(), ear.hear)
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// ear hears what comes on one connection.
+type ear struct {
+	to      Listener
+	silence *time.Timer
+	who     string // was heard last: the server's run and its line of replication
+}
+
+func (e *ear) hear(m rueidis.PubSubMessage) {
+	channel, rest, _ := strings.Cut(m.Message, " ")
+	if channel == "/" {
+		e.beat(rest)
+		return
+	}
+	epoch, rest, _ := strings.Cut(rest, " ")
+	digits, at, _ := strings.Cut(rest, " ")
+	id, err := strconv.ParseUint(digits, 10, 64)
+	us, err2 := strconv.ParseUint(at, 10, 64)
+	if err == nil && err2 == nil {
+		e.to.Heard(channel, history.Cursor{Epoch: epoch, ID: id, Check: checkAt(us)})
+	}
+}
+
+func (e *ear) beat(who string) {
+	e.silence.Reset(silentAfter)
+	if e.who != who && e.who != "" { // another server, or the same with another past
+		e.to.Doubt()
+	}
+	e.who = who
+	e.to.Away(nil)
+}
+
+// beats rings the bell now and then.
+type beats struct {
+	log   *Log
+	soon  chan struct{} // asks for one at once
+	ended chan struct{}
+	err   atomic.Pointer[error] // of the last one
+}
+
+func (l *Log) newBeats() *beats {
+	return &beats{log: l, soon: make(chan struct{}, 1), ended: make(chan struct{})}
+}
+
+func (b *beats) run(ctx context.Context) {
+	defer close(b.ended)
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-b.soon:
+		case <-ctx.Done():
+			return
+		}
+		_, err := b.log.beat(ctx)
+		b.err.Store(&err)
+	}
+}
+
+// now asks for a beat at once.
+func (b *beats) now() {
+	select {
+	case b.soon <- struct{}{}:
+	default:
+	}
+}
+
+// failed is why the last beat failed, nil if it did not.
+func (b *beats) failed() error {
+	if err := b.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// renewAfter is when the log's own epoch is renewed: twice within the time that a channel
+// is remembered.
+const renewAfter = metaStays / 2
+
+// beat rings the bell, and tells who rang it.
+func (l *Log) beat(ctx context.Context) (who string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return beatScript.Exec(ctx, l.client, []string{epochs}, []string{bellName, newEpoch(), micros(renewAfter)}).ToString()
+}

@@ -1,0 +1,88 @@
+package redis
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"pubsub/server/history"
+)
+
+// kinds are those of read.lua.
+var kinds = map[history.SinceKind]string{
+	history.SinceNow:    "now",
+	history.SinceLast:   "last",
+	history.SinceCursor: "cursor",
+	history.SinceID:     "id",
+	history.SinceTime:   "time",
+	history.SinceBefore: "before",
+}
+
+// maxNumber is up to where a number in a script is exact.
+const maxNumber = 1 << 53
+
+// Read implements [history.Log]. It is always fresh.
+func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) {
+	said, err := l.call(ctx, readScript,
+		[]string{streamOf(q.Channel), metaOf(q.Channel), epochs},
+		[]string{kinds[q.Since.Kind], q.Since.Epoch, strconv.FormatUint(min(q.Since.N, maxNumber), 10), strconv.FormatUint(uint64(q.Since.Check), 10), strconv.Itoa(q.Limit),
+			strconv.Itoa(l.options.Messages), micros(l.options.Age), strconv.Itoa(l.options.Bytes), newEpoch()})
+	if err != nil {
+		return nil, err
+	}
+	return pageOf(q, said)
+}
+
+func pageOf(q history.Query, said []rueidis.RedisMessage) (*history.Page, error) {
+	epoch, _ := said[0].ToString()
+	after, last := numberOf(&said[1]), numberOf(&said[4])
+	page := &history.Page{Gap: gapOf(said)}
+	if at := numberOf(&said[5]); at > 0 {
+		page.LastTime = time.UnixMicro(int64(at)).UTC()
+	}
+	entries, err := said[6].ToArray()
+	if err != nil {
+		return nil, err
+	}
+	page.Start = history.Cursor{Epoch: epoch, ID: after, Check: checkAt(numberOf(&said[7]))}
+	page.Cursor = page.Start
+	for i := 0; i+2 < len(entries); i += 3 {
+		at := time.UnixMicro(int64(numberOf(&entries[i+1]))).UTC()
+		object, err := entries[i+2].ToString()
+		if err != nil {
+			return nil, err
+		}
+		m := history.NewMessage(numberOf(&entries[i]), at, q.Channel, []byte(object))
+		page.Messages = append(page.Messages, m)
+		page.Cursor = history.Cursor{Epoch: epoch, ID: m.ID, Check: history.CheckOf(at)}
+	}
+	page.More = page.Cursor.ID < last
+	if ago, err := said[8].ToString(); err == nil && ago != "-1" {
+		us, _ := strconv.ParseInt(ago, 10, 64)
+		page.Flood = history.IsFlood(time.Duration(us) * time.Microsecond)
+	}
+	return page, nil
+}
+
+func checkAt(us uint64) history.Check {
+	if us == 0 {
+		return 0
+	}
+	return history.CheckOf(time.UnixMicro(int64(us)))
+}
+
+func gapOf(said []rueidis.RedisMessage) *history.Gap {
+	reason, _ := said[2].ToString()
+	if reason == "" {
+		return nil
+	}
+	return &history.Gap{Reason: reason, Missed: numberOf(&said[3])}
+}
+
+// SetBack implements [tail.SetBack].
+func (l *Log) SetBack(ctx context.Context, channel, epoch string) error {
+	_, err := l.call(ctx, setBackScript, []string{metaOf(channel)}, []string{epoch, newEpoch()})
+	return err
+}

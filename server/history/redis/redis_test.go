@@ -1,0 +1,86 @@
+package redis_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"pubsub/server/history"
+	"pubsub/server/history/historytest"
+	"pubsub/server/history/redis"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// start starts a redis-server and returns its address.
+func start(t testing.TB, options ...string) (address string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	port := l.Addr().(*net.TCPAddr).Port
+	require.NoError(t, l.Close())
+	dir, err := os.MkdirTemp("", "redis")
+	require.NoError(t, err)
+	cmd := exec.Command("redis-server", append([]string{"--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--dir", dir}, options...)...)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		_ = os.RemoveAll(dir)
+	})
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", port))
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	}, 10*time.Second, 5*time.Millisecond)
+	return fmt.Sprintf("redis://127.0.0.1:%d", port)
+}
+
+func TestContract(t *testing.T) {
+	address, databases := start(t, "--databases", "500"), 0
+	historytest.Contract(t, func(t testing.TB, options history.Options) history.Log {
+		databases++
+		log, err := redis.Open(fmt.Sprintf("%s/%d", address, databases), options)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, log.Close()) })
+		return log
+	})
+}
+
+type heard struct {
+	rings chan string
+	away  chan error
+}
+
+func (h heard) Heard(channel string, at history.Cursor) { h.rings <- fmt.Sprint(channel, " ", at.ID) }
+func (h heard) Doubt()                                  {}
+func (h heard) Away(err error) {
+	select {
+	case h.away <- err:
+	default:
+	}
+}
+
+func TestBell(t *testing.T) {
+	log, err := redis.Open(start(t), history.Options{})
+	require.NoError(t, err)
+	defer log.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	h := heard{make(chan string, 10), make(chan error, 10)}
+	go func() { defer close(ended); log.Listen(ctx, h) }()
+	require.NoError(t, <-h.away)
+	_, err = log.Append(t.Context(), history.Post{Channel: "chat", Object: []byte(`{}`)})
+	require.NoError(t, err)
+	require.Equal(t, "chat 1", <-h.rings)
+	stop()
+	<-ended
+}
