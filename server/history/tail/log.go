@@ -1,0 +1,187 @@
+// Package tail stands before a log that is slow, as one on a disk or in a network is. It
+// keeps the newest messages of each channel in use in memory, and serves from them all
+// readers that are up to date: a message is fetched once for all of them.
+package tail
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"pubsub/server/history"
+)
+
+// Bounds of what is kept.
+const (
+	maxWindow   = 256       // messages of a tail
+	windowBytes = 256 << 10 // of a tail, but for one message
+	allBytes    = 64 << 20  // of all tails
+	allTails    = 100_000
+	tailBytes   = 512 // of one, without its messages
+	idleFor     = 90 * time.Second
+	askAfter    = 10 * time.Minute // also of a quiet channel: the log behind may forget it
+)
+
+// Options of a [Log].
+type Options struct {
+	Messages int           // kept per channel, as behind; 0 is no bound, as it is for the next
+	Age      time.Duration // of messages, as behind
+
+	// Shared tells that others append to the log behind, too, and that [Log.Heard] is
+	// called for what they append.
+	Shared bool
+
+	// Ring is called for each channel that may have something new which no Append of
+	// this log has returned. It must not wait.
+	Ring func(channel string, id uint64)
+}
+
+// Log is a [history.Log] before another one. It has nothing to close.
+type Log struct {
+	behind  history.Log
+	options Options
+	window  int // messages of a tail
+
+	mu    sync.Mutex // guards the next two
+	tails *simplelru.LRU[string, *tail]
+	bytes int // of all tails
+}
+
+var _ history.Log = (*Log)(nil)
+
+// New stands before another log.
+func New(behind history.Log, options Options) *Log {
+	if options.Ring == nil {
+		options.Ring = func(string, uint64) {}
+	}
+	l := &Log{behind: behind, options: options, window: maxWindow}
+	if options.Messages > 0 {
+		l.window = min(options.Messages, maxWindow)
+	}
+	tails, err := simplelru.NewLRU(allTails, func(_ string, t *tail) { l.bytes -= t.counted })
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	l.tails = tails
+	return l
+}
+
+// Append implements [history.Log].
+func (l *Log) Append(ctx context.Context, post history.Post) (history.Receipt, error) {
+	receipt, err := l.behind.Append(ctx, post)
+	if err == nil && !receipt.Repeat {
+		if t := l.known(post.Channel); t != nil {
+			t.appended(receipt)
+			l.count(t)
+		}
+	}
+	return receipt, err
+}
+
+// Channels implements [history.Log].
+func (l *Log) Channels(ctx context.Context) ([]string, error) { return l.behind.Channels(ctx) }
+
+// Len implements [history.Log].
+func (l *Log) Len(ctx context.Context) (int, error) { return l.behind.Len(ctx) }
+
+// Read implements [history.Log]. When the log behind is away, a reader with a cursor is
+// served what is here, or nothing with the same cursor.
+func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) {
+	if q.Since.Kind == history.SinceTime || q.Since.Kind == history.SinceBefore {
+		return l.behind.Read(ctx, q)
+	}
+	t := l.tail(q.Channel)
+	ask := l.options.Shared && (q.Fresh || q.Since.Kind != history.SinceCursor)
+	page, old := t.page(q, l.options.Age, ask)
+	if page == nil && !old {
+		err := t.refresh(context.WithoutCancel(ctx), l.behind, ask)
+		l.count(t)
+		if id, are := t.unheard(); are {
+			l.options.Ring(t.channel, id)
+		}
+		if errors.Is(err, history.ErrAway) && q.Since.Kind == history.SinceCursor {
+			return t.pageWhileAway(q, l.options.Age), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		page, _ = t.page(q, l.options.Age, false)
+	}
+	if page == nil {
+		return l.behind.Read(ctx, q)
+	}
+	return page, nil
+}
+
+// Heard says that a channel has a message, whoever appended it.
+func (l *Log) Heard(channel string, at history.Cursor) {
+	if t := l.known(channel); t == nil || t.heard(at) {
+		l.options.Ring(channel, at.ID)
+	}
+}
+
+// Doubt says that Heard may not have been called for something. Every channel in use is
+// looked at again.
+func (l *Log) Doubt() {
+	l.mu.Lock()
+	tails := l.tails.Values()
+	l.mu.Unlock()
+	for _, t := range tails {
+		t.doubt()
+		l.options.Ring(t.channel, 0)
+	}
+}
+
+// Forget forgets the tails that nobody has used for a while.
+func (l *Log) Forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		_, oldest, found := l.tails.GetOldest()
+		if !found || time.Since(oldest.usedAt) < idleFor {
+			return
+		}
+		l.tails.RemoveOldest()
+	}
+}
+
+// tail is that of a channel, which is made if there is none.
+func (l *Log) tail(channel string) *tail {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t, found := l.tails.Get(channel)
+	if !found {
+		t = &tail{channel: channel, window: l.window, counted: tailBytes + len(channel)}
+		l.tails.Add(channel, t)
+		l.bytes += t.counted
+	}
+	t.usedAt = time.Now()
+	return t
+}
+
+// known is the tail of a channel, nil if there is none.
+func (l *Log) known(channel string) *tail {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t, _ := l.tails.Peek(channel)
+	return t
+}
+
+// count counts what a tail takes now. Where all take too much, those used longest ago
+// are forgotten.
+func (l *Log) count(t *tail) {
+	bytes := t.size()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if current, found := l.tails.Peek(t.channel); !found || current != t {
+		return
+	}
+	l.bytes += bytes - t.counted
+	t.counted = bytes
+	for l.bytes > allBytes && l.tails.Len() > 1 {
+		l.tails.RemoveOldest()
+	}
+}
