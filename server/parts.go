@@ -10,7 +10,6 @@ import (
 	"pubsub/server/bus"
 	"pubsub/server/conns"
 	"pubsub/server/history"
-	"pubsub/server/history/memory"
 	"pubsub/server/hub"
 	"pubsub/server/logs"
 	"pubsub/server/observe"
@@ -25,9 +24,9 @@ type parts struct {
 	settings settings.Settings
 	log      *slog.Logger
 
-	bus     *bus.Bus
-	history *memory.Log
-	hub     *hub.Hub
+	bus   *bus.Bus
+	store *store
+	hub   *hub.Hub
 
 	metrics   *observe.Metrics
 	refusals  *observe.Refusals
@@ -51,8 +50,10 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 	}
 	p := &parts{settings: set, log: log, bus: b, assets: assets}
 	p.access = access.New(&p.settings)
-	p.history = memory.New(p.bounds())
-	p.hub = hub.New(b, p.history)
+	if p.store, err = openStore(set.History, p.bounds(), b, log); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	p.hub = hub.New(b, p.store)
 	p.observe()
 	p.posts = post.NewPublisher(p.hub, p.access, p.metrics, set.MaxMessageBytes)
 	p.responder = &web.Responder{Log: log, Source: p.access.Source, Refusals: p.refusals, Draining: p.posts.Gate.Closed}
@@ -64,7 +65,11 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 }
 
 func (p *parts) observe() {
-	p.metrics = observe.NewMetrics(p.hub, p.history, p.bus)
+	p.metrics = observe.NewMetrics(p.hub, p.bus)
+	if p.store.bytes != nil {
+		p.metrics.CountHistory(p.store.bytes)
+	}
+	p.metrics.CountAway(p.store.isAway)
 	p.refusals = observe.NewRefusals(p.log, p.metrics)
 	if h, ok := p.log.Handler().(*logs.Handler); ok {
 		p.metrics.CountDroppedLines(h)
@@ -91,5 +96,5 @@ func (p *parts) bounds() history.Options {
 // Close closes what newParts opened.
 func (p *parts) Close() error {
 	p.refusals.Close()
-	return errors.Join(p.bus.Close(), p.history.Close())
+	return errors.Join(p.bus.Close(), p.store.Close())
 }

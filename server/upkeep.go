@@ -28,6 +28,7 @@ func (p *parts) upkeep(ctx context.Context) {
 		if n%forgetEvery == 0 {
 			p.access.Forget()
 			p.polls.Forget()
+			p.store.forget()
 		}
 		select {
 		case <-tick.C:

@@ -3,6 +3,7 @@ package observe
 import (
 	"net/http"
 
+	"pubsub/server/history"
 	"pubsub/server/web"
 )
 
@@ -11,12 +12,16 @@ func Healthy(w http.ResponseWriter, _ *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "healthy"})
 }
 
-// Ready returns the handler of GET /readyz. It answers with a 200, and while the server
-// drains with a 503, so that a load balancer sends new requests elsewhere.
-func Ready(draining func() bool) web.Handler {
+// Ready returns the handler of GET /readyz. It answers with a 200, and with a 503 while the
+// server drains or when the log of messages is away for long, so that a load balancer
+// sends new requests elsewhere.
+func Ready(draining, away func() bool) web.Handler {
 	return func(w http.ResponseWriter, _ *http.Request) error {
 		if draining() {
 			return web.ErrDraining
+		}
+		if away() {
+			return history.ErrAway
 		}
 		return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	}

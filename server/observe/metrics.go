@@ -14,7 +14,6 @@ import (
 
 	"pubsub/server/bus"
 	"pubsub/server/history"
-	"pubsub/server/history/memory"
 	"pubsub/server/hub"
 	"pubsub/server/logs"
 	"pubsub/server/web"
@@ -37,8 +36,8 @@ type Metrics struct {
 	deliveries atomic.Int64 // messages in answers; no prometheus.Counter, which cannot be read
 }
 
-// NewMetrics returns metrics that also show what a hub, its log and its bus count.
-func NewMetrics(h *hub.Hub, log *memory.Log, b *bus.Bus) *Metrics {
+// NewMetrics returns metrics that also show what a hub and its bus count.
+func NewMetrics(h *hub.Hub, b *bus.Bus) *Metrics {
 	registry := prometheus.NewRegistry()
 	m := &Metrics{
 		registry: registry,
@@ -75,10 +74,7 @@ func NewMetrics(h *hub.Hub, log *memory.Log, b *bus.Bus) *Metrics {
 		}, func() float64 { return float64(h.Waiting()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "pubsub_channels", Help: "Channels with messages.",
-		}, func() float64 { n, _ := log.Len(context.Background()); return float64(n) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "pubsub_history_bytes", Help: "What the messages take that are kept.",
-		}, func() float64 { return float64(log.Bytes()) }),
+		}, func() float64 { n, _ := h.Len(context.Background()); return float64(n) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "pubsub_bus_connects_total", Help: "SUB sockets opened because no released one could be reused.",
 		}, func() float64 { return float64(b.Stats().Connects) }),
@@ -90,6 +86,25 @@ func NewMetrics(h *hub.Hub, log *memory.Log, b *bus.Bus) *Metrics {
 		m.gaps.WithLabelValues(reason) // shows 0 before the first, which rate() needs
 	}
 	return m
+}
+
+// CountHistory shows how many bytes the messages take that are kept.
+func (m *Metrics) CountHistory(bytes func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "pubsub_history_bytes", Help: "What the messages take that are kept.",
+	}, func() float64 { return float64(bytes()) }))
+}
+
+// CountAway shows whether the log of messages is away.
+func (m *Metrics) CountAway(away func() bool) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "pubsub_history_away", Help: "1 while the log of messages cannot be reached, else 0.",
+	}, func() float64 {
+		if away() {
+			return 1
+		}
+		return 0
+	}))
 }
 
 // CountDroppedLines shows how many log lines a handler has dropped. Call it at most once.

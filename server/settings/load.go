@@ -24,7 +24,7 @@ func Load(args, environ []string) (Settings, error) {
 	errs := []error{s.setPort(env["PORT"])}
 	given, wrong := s.set(append(assignmentsOf(table, env), flags...))
 	errs = append(errs, wrong...)
-	errs = append(append(errs, err), s.validate()...)
+	errs = append(append(errs, err, s.placeHistory(env, given)), s.validate()...)
 	if !given["request-rate"] { // a poll that was answered comes again
 		s.RequestRate = 5 * float64(s.MaxPollsPerAddress)
 	}

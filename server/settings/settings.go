@@ -26,10 +26,16 @@ type Settings struct {
 	// kill 5 to 30 s after they asked.
 	DrainTimeout time.Duration
 
+	// History is where messages are kept: memory, which ends with the process; a folder,
+	// which is a path with a slash in it; or the address of a Redis that any number of
+	// instances share, redis://, rediss:// or redis-sentinel://. env:NAME is what that
+	// variable says, since a Procfile cannot expand it.
+	History string
 	// HistoryMessages is how many messages of a channel are kept: 1 to 10,000,000.
 	HistoryMessages int
 	// HistoryAge is how long a message is kept: 10 ms to a year. A client that was
-	// offline for less misses nothing.
+	// offline for less misses nothing. If not set it is 5 minutes in memory, and 7 days
+	// in a folder or a Redis.
 	HistoryAge time.Duration
 	// HistoryBytes is how many bytes of messages are kept over all channels: 1 MiB to
 	// 1 TiB. By default a quarter of the memory, between 32 MiB and 1 GiB: messages
@@ -122,6 +128,7 @@ func Default() Settings {
 		Heartbeat:    20 * time.Second,
 		DrainTimeout: 5 * time.Second,
 
+		History:         "memory",
 		HistoryMessages: 1000,
 		HistoryAge:      5 * time.Minute,
 		HistoryBytes:    historyBytes(),

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"pubsub/server/history"
 	"pubsub/server/shares"
@@ -56,7 +57,7 @@ func Open(folder string, options history.Options) (*Log, error) {
 		Timeout: lockTimeout, FreelistType: bolt.FreelistMapType, NoFreelistSync: true,
 	})
 	switch {
-	case errors.Is(err, bolt.ErrTimeout):
+	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("another process has the messages in %s open: stop it first, or choose another folder", folder)
 	case err != nil:
 		return nil, fmt.Errorf("the messages in %s cannot be opened: %w", folder, err)

@@ -48,7 +48,11 @@ func parse(text string) (*target, error) {
 	}
 	hosts, path, _ := strings.Cut(place, "/")
 	t.name = scheme + "://" + place
-	if err := t.where(hosts); err != nil {
+	port := "6379"
+	if scheme == sentinelScheme {
+		port = "26379"
+	}
+	if err := t.where(hosts, port); err != nil {
 		return nil, err
 	}
 	if scheme == sentinelScheme {
@@ -70,10 +74,10 @@ func (t *target) login(text string) (err error) {
 	return nil
 }
 
-func (t *target) where(hosts string) error {
+func (t *target) where(hosts, port string) error {
 	for host := range strings.SplitSeq(hosts, ",") {
-		if _, port, err := net.SplitHostPort(host); err != nil || port == "" {
-			host = net.JoinHostPort(strings.Trim(host, "[]"), "6379")
+		if _, given, err := net.SplitHostPort(host); err != nil || given == "" {
+			host = net.JoinHostPort(strings.Trim(host, "[]"), port)
 		}
 		if strings.HasPrefix(host, ":") {
 			return errors.New("the Redis address has no host, such as in redis://127.0.0.1:6379")

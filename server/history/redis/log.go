@@ -85,14 +85,14 @@ func Open(address string, options history.Options) (*Log, error) {
 	}
 	client, err := rueidis.NewClient(t.option())
 	if err != nil {
-		return nil, fmt.Errorf("Redis at %s cannot be reached: %w", t.name, err)
+		return nil, fmt.Errorf("the Redis at %s cannot be reached: %w", t.name, err)
 	}
 	l := &Log{target: t, client: client, options: options, calls: make(chan struct{}, manyCalls)}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	if _, err := l.beat(ctx); err != nil {
 		client.Close()
-		return nil, fmt.Errorf("Redis at %s takes no messages: %w", t.name, err)
+		return nil, fmt.Errorf("the Redis at %s takes no messages: %w", t.name, err)
 	}
 	return l, nil
 }

@@ -1,0 +1,43 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Bounds where a log outlives the process.
+const (
+	lastingAge         = 7 * 24 * time.Hour
+	lastingBytesFolder = 1 << 30  // of all messages
+	lastingBytesRedis  = 16 << 20 // of a channel's
+)
+
+// placeHistory reads where the messages are kept, and sets the bounds that fit the place
+// where they are not given.
+func (s *Settings) placeHistory(env map[string]string, given map[string]bool) error {
+	if name, isVariable := strings.CutPrefix(s.History, "env:"); isVariable {
+		if s.History = env[name]; s.History == "" {
+			return fmt.Errorf("history is env:%s, but there is no variable %s", name, name)
+		}
+	}
+	bytes := lastingBytesFolder
+	switch scheme, _, isAddress := strings.Cut(s.History, "://"); {
+	case s.History == "memory":
+		return nil
+	case isAddress && (scheme == "redis" || scheme == "rediss" || scheme == "redis-sentinel"):
+		bytes = lastingBytesRedis
+	case isAddress:
+		return fmt.Errorf("history has an address of the kind %s://, and must have redis://, rediss:// or redis-sentinel://", scheme)
+	case !strings.ContainsRune(s.History, '/'):
+		return errors.New("history must be memory, a folder with a slash in it such as ./data, or the address of a Redis such as redis://127.0.0.1:6379")
+	}
+	if !given["history-age"] {
+		s.HistoryAge = lastingAge
+	}
+	if !given["history-bytes"] {
+		s.HistoryBytes = bytes
+	}
+	return nil
+}
