@@ -16,6 +16,7 @@ const usage = `bench measures long-polling servers.
   bench compare [flags]   hold this server beside its peers: a table and a page of charts
   bench run [flags]       one scenario on one target
   bench crowd [flags]     as many pending polls as the open files allow, one message to all
+  bench logs [flags]      messages in memory, in a folder and in a Redis, beside each other
   bench attack [flags]    what a hostile stranger would do, while others chat
 
 Each has a -help. See doc.go for what is measured and how to read it.
@@ -46,13 +47,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return one(ctx, args, stdout, stderr)
 	case "crowd":
 		return crowd(ctx, args, stdout, stderr)
+	case "logs":
+		return compareLogs(ctx, args, stdout, stderr)
 	case "attack":
 		return attackers(ctx, args, stdout, stderr)
 	case "help", "-help", "--help", "-h":
 		fmt.Fprint(stdout, usage)
 		return nil
 	}
-	return fmt.Errorf("%sname a command: compare, run, crowd or attack", usage+"\n")
+	return fmt.Errorf("%sname a command: compare, run, crowd, logs or attack", usage+"\n")
 }
 
 // newFlags is a set of flags whose help begins with about.
