@@ -148,6 +148,13 @@ func (l *Log) Forget() {
 	}
 }
 
+// Bytes returns how many bytes the tails take.
+func (l *Log) Bytes() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes
+}
+
 // tail is that of a channel, which is made if there is none.
 func (l *Log) tail(channel string) *tail {
 	l.mu.Lock()
