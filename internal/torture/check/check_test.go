@@ -293,6 +293,20 @@ func TestByText(t *testing.T) {
 	}
 }
 
+// Nobody waits for what cannot come any more.
+func TestBehindByText(t *testing.T) {
+	for behind, ops := range map[int][]check.Op{
+		0: history(posted(1), plain(1), posted(2), posted(3), plain(3)),
+		1: history(posted(1), plain(1), posted(2)),
+	} {
+		c := check.New(check.Options{ByText: true})
+		for _, op := range ops {
+			c.Feed(op)
+		}
+		require.Equal(t, behind, c.Behind())
+	}
+}
+
 func TestUnpromised(t *testing.T) {
 	options := check.Options{ByText: true, Unpromised: true, Shared: true}
 	v := judge(options, history(posted(1), plain(1), posted(2), posted(3), plain(3), plain(9)))

@@ -1,5 +1,7 @@
 package check
 
+import "slices"
+
 // life is what is known of a channel's log from one beginning to the next: an epoch.
 type life struct {
 	number    int              // 0 for the channel's first, 1 for the second, …
@@ -40,10 +42,8 @@ func (l *life) put(id uint64, p *post) (rival *post) {
 // place compares the id with those that the post has in this log already.
 func (l *life) place(id uint64, p *post) {
 	before := p.in(l)
-	for _, at := range p.places {
-		if at == (placed{l, id}) {
-			return
-		}
+	if slices.Contains(p.places, (placed{l, id})) {
+		return
 	}
 	p.places = append(p.places, placed{l, id})
 	switch {
@@ -56,10 +56,8 @@ func (l *life) place(id uint64, p *post) {
 
 // contend notes that a second post has an id. Each such pair counts once.
 func (l *life) contend(id uint64, p, owner *post) {
-	for _, other := range l.rivals[id] {
-		if other == p {
-			return
-		}
+	if slices.Contains(l.rivals[id], p) {
+		return
 	}
 	l.rivals[id] = append(l.rivals[id], p)
 	l.doubts.add(TwoContents, "id %d in %s is post %d, and also post %d", id, p.channel, owner.number, p.number)

@@ -1,5 +1,7 @@
 package check
 
+import "slices"
+
 // answeredByText judges an answer of a server that does not number its messages. What
 // must come first is known only of two posts of which one was acknowledged before the
 // other began.
@@ -38,6 +40,12 @@ func (c *Checker) missing(s *stretch) (posts []*post) {
 		}
 	}
 	return posts
+}
+
+// awaits tells whether the reader may still be given something. What was acknowledged
+// before a post began that the reader has does not come any more.
+func (c *Checker) awaits(s *stretch) bool {
+	return slices.ContainsFunc(c.missing(s), func(p *post) bool { return p.acked >= s.newest })
 }
 
 // endByText finds out in the end what a reader was not given.

@@ -124,7 +124,7 @@ func (c *Checker) Behind() (n int) {
 	for _, s := range c.readers {
 		latest := c.channels[s.channel].latest
 		switch {
-		case c.options.ByText && len(c.missing(s)) > 0, !c.options.ByText && len(s.unread()) > 0,
+		case c.options.ByText && c.awaits(s), !c.options.ByText && len(s.unread()) > 0,
 			latest != nil && latest.number > s.log.number: // it is still to be told
 			n++
 		}
