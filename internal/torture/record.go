@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -23,6 +24,13 @@ type numbers struct {
 	refused, unanswered, cuts, missedAnswers int
 	longestRefused, longestUnanswered        time.Duration // until a post was acknowledged
 	lastError                                error
+}
+
+// keep keeps an error for the verdict, unless it only says that all is over.
+func (n *numbers) keep(err error) {
+	if !errors.Is(err, context.Canceled) {
+		n.lastError = err
+	}
 }
 
 func newRecord(o *options) *record {
@@ -65,7 +73,7 @@ func (r *record) acknowledge(number int, place check.Place, began time.Time) {
 func (r *record) refuse(number int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.numbers.lastError = err
+	r.numbers.keep(err)
 	_, refused := errors.AsType[*refusal](err)
 	if refused {
 		r.numbers.refused++
@@ -94,7 +102,7 @@ func (r *record) missAnswer(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.numbers.missedAnswers++
-	r.numbers.lastError = err
+	r.numbers.keep(err)
 }
 
 // progress is a number that rises as long as something goes on, and how many readers have

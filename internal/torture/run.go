@@ -49,7 +49,10 @@ func (t *torture) run(ctx context.Context, stderr io.Writer) {
 	}
 	progress.Go(func() { t.progress(all, stderr) })
 	t.awaitReaders(ctx)
-	t.drain(t.post(ctx, all))
+	posted := t.post(ctx, all)
+	t.drain(posted)
+	end()
+	<-posted
 }
 
 // awaitReaders waits until all readers have a place. With a dialect where the first poll

@@ -104,6 +104,10 @@ func TestEachFaultIsFound(t *testing.T) {
 			history(posts(2), answer("a", 1, 1)),
 			[]check.Kind{check.Unread},
 		},
+		"in a log that the reader was not told of": {
+			history(posts(1), answer("a", 1, 1), begun(2), acked(2, "b", 1), answer("a", 1)),
+			[]check.Kind{check.Unread},
+		},
 		"doubled": {
 			history(posts(2), answer("a", 2, 1, 2), answer("a", 2, 2)),
 			[]check.Kind{check.Doubled},

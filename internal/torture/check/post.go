@@ -27,6 +27,9 @@ func (p *post) in(log *life) uint64 {
 	return 0
 }
 
+// lastLog is where an acknowledged post was acknowledged or read last.
+func (p *post) lastLog() *life { return p.places[len(p.places)-1].log }
+
 func (op Begun) apply(c *Checker) {
 	p := &post{number: op.Post, channel: op.Channel, text: op.Text, tries: 1, begun: c.clock}
 	c.posts[op.Post], c.texts[op.Text] = p, p

@@ -103,6 +103,7 @@ func (c *Checker) Verdict() *Verdict {
 			c.endByText(s, v)
 		} else {
 			s.rest(v)
+			s.elsewhere(c.channels[s.channel], v)
 		}
 	}
 	for _, ch := range c.channels {
@@ -155,6 +156,16 @@ func (s *stretch) end(v *Verdict) {
 func (s *stretch) rest(v *Verdict) {
 	for _, id := range s.unread() {
 		v.Faults.add(Unread, "reader %d in %s has all up to id %d, and not id %d (post %d)", s.reader, s.channel, s.high, id, s.log.at[id].number)
+	}
+}
+
+// elsewhere finds what was acknowledged in a life of the log that began after the reader's
+// and that the reader was never told of. Instances that share no log look like that.
+func (s *stretch) elsewhere(ch *channel, v *Verdict) {
+	for _, p := range ch.posts {
+		if p.acked > 0 && p.lastLog().number > s.log.number {
+			v.Faults.add(Unread, "reader %d in %s was not told of the log in which post %d was acknowledged: do the URLs share one?", s.reader, s.channel, p.number)
+		}
 	}
 }
 
