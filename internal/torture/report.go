@@ -48,20 +48,20 @@ func (t *torture) writeReads(w io.Writer, v *check.Verdict, n numbers) {
 		fmt.Fprintf(w, "          %s for what was just acknowledged\n", count(v.Glanced, "short poll"))
 	}
 	if v.NotPromised > 0 {
-		fmt.Fprintf(w, "          %d messages were not given to a reader that waited: not promised without cursors\n", v.NotPromised)
+		fmt.Fprintf(w, "          %s not given to a reader that waited: not promised without cursors\n", count(v.NotPromised, "message"))
 	}
 	if v.Repeats > 0 {
-		fmt.Fprintf(w, "          %d messages were read twice that were posted twice: the server knows no keys\n", v.Repeats)
+		fmt.Fprintf(w, "          %s read twice that was posted twice: the server knows no keys\n", count(v.Repeats, "message"))
 	}
 	if v.Foreign > 0 {
-		fmt.Fprintf(w, "          %d messages were of others\n", v.Foreign)
+		fmt.Fprintf(w, "          %s of others\n", count(v.Foreign, "message"))
 	}
 }
 
 func writeGaps(w io.Writer, v *check.Verdict) {
 	fmt.Fprintf(w, "gaps      %d told: %d expired (%d messages), %d restarted, %d ahead\n", v.Gaps(), v.Expired, v.Missed, v.Restarted, v.Ahead)
 	if v.Gaps() > 0 && v.ToldGone > 0 {
-		fmt.Fprintf(w, "          %d acknowledged messages were read by nobody\n", v.ToldGone)
+		fmt.Fprintf(w, "          %s acknowledged and read by nobody\n", count(v.ToldGone, "message"))
 	}
 	if v.SetBack > 0 {
 		fmt.Fprintf(w, "          %s went back to an earlier state\n", count(v.SetBack, "channel"))

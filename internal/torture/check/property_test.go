@@ -120,3 +120,54 @@ func TestARepeatWithAnotherIDIsAlwaysFound(t *testing.T) {
 		require.Contains(t, judge(check.Options{}, s.history).Faults, check.Repeated)
 	})
 }
+
+// withoutIDs makes the history that of a server that numbers nothing and never forgets.
+func withoutIDs(s *server) (history []check.Op) {
+	steps := []func(){s.post, s.post, s.again, s.someone, s.someone}
+	for range rapid.IntRange(1, 60).Draw(s.t, "steps") {
+		steps[rapid.IntRange(0, len(steps)-1).Draw(s.t, "step")]()
+	}
+	for number := range s.readers {
+		s.poll(number, len(s.log)+1)
+	}
+	for _, op := range s.history {
+		switch changed := op.(type) {
+		case check.Acknowledged:
+			changed.Place = check.Place{}
+			op = changed
+		case check.Answered:
+			changed.Next, changed.Messages = check.Place{}, slices.Clone(changed.Messages)
+			for i := range changed.Messages {
+				changed.Messages[i].ID = 0
+			}
+			op = changed
+		}
+		history = append(history, op)
+	}
+	return history
+}
+
+func TestAGoodServerWithoutIDsIsNeverAccused(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := judge(check.Options{ByText: true}, withoutIDs(newServer(t)))
+		require.True(t, v.Clean(), "%+v", v.Faults)
+	})
+}
+
+// The last that a reader is given is kept from it: it was there before, if the reader has
+// had an answer before it was posted.
+func TestALossWithoutIDsIsAlwaysFound(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		history := withoutIDs(newServer(t))
+		history = append(history, begun(1000), check.Acknowledged{Post: 1000}, begun(1001), check.Acknowledged{Post: 1001})
+		for _, number := range rapid.SampledFrom([][]int{nil, {1000}, {1001}, {1001, 1000}, {1000, 1000, 1001}}).Draw(t, "given") {
+			history = append(history, plain(number))
+		}
+		for _, op := range history {
+			if a, ok := op.(check.Answered); ok && a.Reader == 1 {
+				require.False(t, judge(check.Options{ByText: true}, history).Clean())
+				return
+			}
+		}
+	})
+}
