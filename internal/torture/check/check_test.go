@@ -132,6 +132,11 @@ func TestEachFaultIsFound(t *testing.T) {
 			history(posts(3), answer("a", 1, 1), answer("a", 3, 3), answer("a", 3, 2)),
 			[]check.Kind{check.OutOfOrder},
 		},
+		"one id for two, and begun anew": {
+			history(posts(1), answer("a", 1, 1), begun(2), acked(2, "a", 1), begun(3), acked(3, "b", 1),
+				gap(changed(answer("b", 1, 3), func(m *check.Message) { m.ID = 1 }), "restarted", 0)),
+			[]check.Kind{check.TwoContents},
+		},
 		"begun anew, untold": {
 			history(posts(1), answer("a", 1, 1), begun(2), acked(2, "b", 2), answer("b", 2, 2)),
 			[]check.Kind{check.UntoldGap},
@@ -193,6 +198,7 @@ func TestGoodHistoriesAreNotAccused(t *testing.T) {
 	again := answer("b", 1, 3)
 	again.Messages[0].ID = 1
 	setBack := changed(answer("a", 2, 1, 3), func(m *check.Message) { m.ID = 2 })
+	renamed := changed(answer("b", 2, 1, 3), func(m *check.Message) { m.ID = 2 })
 	late := answer("a", 5, 4, 5)
 	late.Fresh = true
 	for name, ops := range map[string][]check.Op{
@@ -208,6 +214,7 @@ func TestGoodHistoriesAreNotAccused(t *testing.T) {
 		"begun anew":                     history(posts(2), answer("a", 1, 1), begun(3), acked(3, "b", 1), gap(again, "restarted", 0)),
 		"a repeat after a restart":       history(posts(1), answer("a", 1, 1), check.Again{Post: 1}, acked(1, "b", 1), gap(answer("b", 1, 1), "restarted", 0)),
 		"set back, and told":             history(posts(2), answer("a", 2, 1, 2), begun(3), acked(3, "a", 2), gap(setBack, "restarted", 0)),
+		"set back, and then renamed":     history(posts(2), answer("a", 2, 1, 2), begun(3), acked(3, "a", 2), gap(renamed, "restarted", 0)),
 		"set back to nothing, and told":  history(posts(5), answer("a", 5, 1, 2, 3, 4, 5), gap(answer("a", 1, 1), "ahead", 0)),
 		"a repeat":                       history(posts(1), check.Again{Post: 1}, acked(1, "a", 1), answer("a", 1, 1)),
 		"a short poll after a restart":   history(posts(1), answer("a", 1, 1), check.Glanced{Post: 1, Next: check.Place{Epoch: "b"}}),

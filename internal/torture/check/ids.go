@@ -9,6 +9,7 @@ type stretch struct {
 
 	// With ids:
 	log   *life
+	left  *life  // the log that the reader was told is no more; nil if it was not told
 	high  uint64 // all up to here was read, or told as expired, or is in holes
 	holes []hole
 	last  float64 // timestamp of the message with the highest id
@@ -50,7 +51,10 @@ func (c *Checker) stretchFor(a *Answered) *stretch {
 		return c.open(a, log)
 	case a.Gap != nil && a.Gap.Reason != "expired":
 		log.setBack = log.setBack || log == s.log
-		return c.open(a, log)
+		left := s.log
+		s = c.open(a, log)
+		s.left = left
+		return s
 	case log != s.log && s.beforeAll():
 		s.log = log
 	case log != s.log:
@@ -123,6 +127,9 @@ func (c *Checker) content(s *stretch, m Message) {
 		return
 	}
 	p.read = true
+	if s.left != nil && p.tries == 1 && p.in(s.left) == m.ID {
+		s.left.setBack = true
+	}
 	rival := s.log.put(m.ID, p)
 	if rival != nil && rival.acked > 0 && rival.begun > s.opened {
 		c.faults.add(Lost, "reader %d in %s was given post %d with id %d, which post %d was acknowledged with", s.reader, s.channel, p.number, m.ID, rival.number)

@@ -9,8 +9,9 @@ type life struct {
 	rivals    map[uint64][]*post
 	lastAcked uint64
 
-	// setBack: a reader was told that the log began anew, and the epoch stayed as it was.
-	// Such a log was restored to an earlier state, and gave ids away a second time.
+	// setBack: a reader was told that the log began anew, and the epoch stayed as it was,
+	// or the new log has messages of this one under their ids. Such a log was restored to
+	// an earlier state, and may have given ids away a second time.
 	setBack bool
 	doubts  faults // faults, unless the log was set back
 }

@@ -15,6 +15,7 @@ type server struct {
 	history []check.Op
 	posts   int
 	acked   map[int]check.Place // of posts in this life of the log
+	repeats int
 	lives   int
 	log     []entry // without what has expired
 	last    uint64
@@ -80,6 +81,7 @@ func (s *server) post() {
 // again repeats the last post, if its key is known.
 func (s *server) again() {
 	if place, known := s.acked[s.posts]; known {
+		s.repeats++
 		s.feed(check.Again{Post: s.posts})
 		s.feed(check.Acknowledged{Post: s.posts, Place: place})
 	}
@@ -119,6 +121,10 @@ func (s *server) setBack() {
 	s.now++
 	for range rapid.IntRange(0, 5).Draw(s.t, "posts since") {
 		s.post()
+	}
+	if to > 0 && s.repeats == 0 && rapid.Bool().Draw(s.t, "renamed") { // some servers begin a new epoch when they notice
+		s.lives++
+		s.acked = make(map[int]check.Place)
 	}
 	for number := range s.readers {
 		s.poll(number, 4)
