@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"pubsub/internal/torture"
 	"pubsub/server"
 	"pubsub/server/conns"
 	"pubsub/server/logs"
@@ -44,18 +45,30 @@ func main() {
 	context.AfterFunc(ctx, stop)   // a second signal ends the process at once
 	signal.Ignore(syscall.SIGPIPE) // the reader of the log may end before this process
 	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr); err != nil {
-		time.AfterFunc(time.Second, func() { os.Exit(1) }) // if nobody reads stderr
+		status := exitStatus(err)
+		time.AfterFunc(time.Second, func() { os.Exit(status) }) // if nobody reads stderr
 		fmt.Fprintln(os.Stderr, "pubsub:", err)
-		os.Exit(1)
+		os.Exit(status)
 	}
 }
 
-// run does what the first word of args says: serve, version or help. Flags follow the
-// word.
+// exitStatus is 2 for wrong usage of the word torture, whose 1 is a verdict.
+func exitStatus(err error) int {
+	if errors.Is(err, torture.ErrUsage) {
+		return 2
+	}
+	return 1
+}
+
+// run does what the first word of args says: serve, version, help or torture. Flags follow
+// the word; those of torture are its own.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	word, args, err := settings.SplitWord(args)
 	if err != nil {
 		return err
+	}
+	if word == "torture" {
+		return torture.Main(ctx, args, stdout, stderr)
 	}
 	set, err := settings.Load(args, environ)
 	switch {

@@ -131,6 +131,18 @@ func TestSettingsAreToldToAPerson(t *testing.T) {
 	}
 }
 
+// The word torture has flags of its own, and a status of its own for wrong ones.
+func TestTortureIsAWord(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"torture", "-help"}, nil, &out, io.Discard))
+	require.Contains(t, out.String(), "pubsub torture [flags] URL")
+
+	err := run(t.Context(), []string{"torture", "-rate=fast", "http://localhost"}, nil, &out, io.Discard)
+	require.ErrorContains(t, err, "-rate")
+	require.Equal(t, 2, exitStatus(err))
+	require.Equal(t, 1, exitStatus(run(t.Context(), []string{"-no-such"}, nil, &out, io.Discard)))
+}
+
 func TestFlagWinsOverEnvironment(t *testing.T) {
 	env := []string{"PORT=1", "PUBSUB_ADDR=127.0.0.1:2"}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -15,6 +15,7 @@ var Words = []Word{
 	{"serve", "Answer requests until SIGTERM. It is what no word means, too."},
 	{"version", "Print the version and exit, as -version does."},
 	{"help", "Print this and exit, as -help does."},
+	{"torture", "Find out whether a server loses messages; see torture -help."},
 }
 
 // SplitWord takes the word off the arguments.
