@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -197,13 +198,18 @@ func TestBellIsReplaced(t *testing.T) {
 	}
 }
 
+var redisPolls = flag.Int("redis.polls", 300, "polls that wait for the same messages in a Redis")
+
 // Reads of Redis for a message do not grow with the polls that wait for it.
 func TestReadsOfRedisDoNotGrowWithThePolls(t *testing.T) {
 	redis := pubsubtest.StartRedis(t)
-	a, b := start(t, onRedis(redis)), start(t, onRedis(redis))
+	set := onRedis(redis)
+	set.MaxPolls, set.MaxPollsPerChannel = 0, 0
+	a, b := start(t, set), start(t, set)
 	require.Equal(t, http.StatusOK, a.say(t, "first"))
 	cursor := b.poll(t, "since=all&timeout=0").Cursor
-	const polls, messages = 300, 5
+	const messages = 5
+	polls := *redisPolls
 	calls := regexp.MustCompile(`cmdstat_evalsha:calls=(\d+)`)
 	var all sync.WaitGroup
 	for range polls {
