@@ -17,10 +17,8 @@ const (
 // placeHistory reads where the messages are kept, and sets the bounds that fit the place
 // where they are not given.
 func (s *Settings) placeHistory(env map[string]string, given map[string]bool) error {
-	if name, isVariable := strings.CutPrefix(s.History, "env:"); isVariable {
-		if s.History = env[name]; s.History == "" {
-			return fmt.Errorf("history is env:%s, but there is no variable %s", name, name)
-		}
+	if err := s.lookUpHistory(env); err != nil {
+		return err
 	}
 	bytes := lastingBytesFolder
 	switch scheme, _, isAddress := strings.Cut(s.History, "://"); {
@@ -39,5 +37,26 @@ func (s *Settings) placeHistory(env map[string]string, given map[string]bool) er
 	if !given["history-bytes"] {
 		s.HistoryBytes = bytes
 	}
+	return nil
+}
+
+// lookUpHistory puts what a variable says in place of its name. Options may stand behind
+// the name, since a platform writes the variable as it likes.
+func (s *Settings) lookUpHistory(env map[string]string) error {
+	name, isVariable := strings.CutPrefix(s.History, "env:")
+	if !isVariable {
+		return nil
+	}
+	name, options, _ := strings.Cut(name, "?")
+	address := env[name]
+	switch {
+	case address == "":
+		return fmt.Errorf("history is env:%s, but there is no variable %s", name, name)
+	case options != "" && strings.Contains(address, "?"):
+		address += "&" + options
+	case options != "":
+		address += "?" + options
+	}
+	s.History = address
 	return nil
 }

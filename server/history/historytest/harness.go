@@ -6,6 +6,7 @@ package historytest
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ var (
 
 var hi = []byte(`{"message":"hi"}`)
 
-const everything = 1 << 30 // a limit that cuts nothing short
+const everything = math.MaxInt // a limit that cuts nothing short
 
 // add posts n times and returns the cursor after that.
 func add(t require.TestingT, log history.Log, channel string, n int) (last history.Cursor) {

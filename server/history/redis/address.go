@@ -28,13 +28,16 @@ type target struct {
 	user       string
 	password   string
 	database   int
-	masterSet  string // where hosts are Sentinels
 	tls        bool
 	unverified bool
+
+	masterSet        string // where hosts are Sentinels, as are the next two
+	sentinelUser     string
+	sentinelPassword string
 }
 
 // parse reads redis://, rediss:// and redis-sentinel:// addresses. Its errors do not
-// repeat the address: it may have a password.
+// repeat the address: it may have a password. Those of Sentinels themselves are options.
 func parse(text string) (*target, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	rest, query, _ := strings.Cut(rest, "?")
@@ -97,14 +100,24 @@ func (t *target) choose(database string) (err error) {
 	return nil
 }
 
+// options reads what follows the question mark. With TLS are rediss:// and, where it is
+// asked for, Sentinels and what they watch.
 func (t *target) options(query string) error {
 	values, err := url.ParseQuery(query)
 	for name, value := range values {
 		switch {
-		case name == "tls" && value[0] == "unverified":
-			t.unverified = true
+		case name == "tls" && value[0] == "verified" && t.masterSet != "":
+			t.tls = true
+		case name == "tls" && value[0] == "unverified" && (t.tls || t.masterSet != ""):
+			t.tls, t.unverified = true, true
+		case name == "tls":
+			return errors.New("the option \"tls\" of the Redis address may be unverified, with rediss://, or verified or unverified, with redis-sentinel://")
+		case name == "sentinel_user" && t.masterSet != "":
+			t.sentinelUser = value[0]
+		case name == "sentinel_password" && t.masterSet != "":
+			t.sentinelPassword = value[0]
 		default:
-			return fmt.Errorf("the Redis address has the option %q, which is none; there is tls=unverified", name)
+			return fmt.Errorf("the Redis address has the option %q, which is none; there is tls, and sentinel_user and sentinel_password with redis-sentinel://", name)
 		}
 	}
 	return err
@@ -127,12 +140,14 @@ func (t *target) option() rueidis.ClientOption {
 		ConnWriteTimeout: callTimeout, Dialer: dialer,
 		RingScaleEachConn: 8, ReadBufferEachConn: 32 << 10, WriteBufferEachConn: 32 << 10,
 	}
-	if t.tls {
-		host, _, _ := net.SplitHostPort(t.hosts[0])
-		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, InsecureSkipVerify: t.unverified}
+	if t.tls { // the name to be verified is that of the host that is dialed
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: t.unverified}
 	}
 	if t.masterSet != "" {
-		o.Sentinel = rueidis.SentinelOption{MasterSet: t.masterSet, Dialer: dialer, TopologyRefreshInterval: time.Second}
+		o.Sentinel = rueidis.SentinelOption{
+			MasterSet: t.masterSet, Username: t.sentinelUser, Password: t.sentinelPassword, ClientName: "pubsub",
+			Dialer: dialer, TLSConfig: o.TLSConfig, TopologyRefreshInterval: time.Second,
+		}
 	}
 	return o
 }

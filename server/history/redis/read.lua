@@ -74,7 +74,7 @@ if kind == 'before' then
 end
 local messages = {}
 if limit > 0 and from <= to then
-  for i, e in ipairs(redis.call('XRANGE', KEYS[1], number(from) .. '-0', number(to) .. '-0', 'COUNT', limit)) do
+  for i, e in ipairs(redis.call('XRANGE', KEYS[1], number(from) .. '-0', number(to) .. '-0', 'COUNT', number(limit))) do
     messages[#messages + 1] = number(idOf(e))
     messages[#messages + 1] = e[2][2]
     messages[#messages + 1] = e[2][6]
