@@ -27,15 +27,18 @@ const newcomersGrace = 500 * time.Millisecond
 //  2. Pending polls and new ones are answered at once with what there is. This goes on
 //     until no client gets a message any more, or half the drain timeout is over.
 //  3. The listener closes. What has not ended at the drain timeout is cut off.
+//
+// Where other instances have the same log, clients that wait go on with those, and there
+// is nothing to hurry for: see leave.
 func (p *parts) drain(front *http.Server, endPolls context.CancelCauseFunc) {
 	p.log.Info("draining", "polling", p.hub.Waiting())
 	limit, cancel := p.drainLimit(1)
 	defer cancel()
-	posts, cancelPosts := p.drainLimit(2) // a slow log must not take all the time
-	defer cancelPosts()
-	p.posts.Gate.Close(posts)
-	endPolls(web.ErrDraining)
-	p.linger()
+	if p.store.isShared() {
+		p.leave(endPolls)
+	} else {
+		p.deliver(endPolls)
+	}
 	// Browsers open connections that they may need later. Shutdown would wait five
 	// seconds for each of those to send something.
 	hurry := time.AfterFunc(newcomersGrace, p.conns.CloseNewcomers)
@@ -44,6 +47,23 @@ func (p *parts) drain(front *http.Server, endPolls context.CancelCauseFunc) {
 		p.log.Warn("requests were cut off that had not ended in the drain timeout", "error", err)
 		_ = front.Close() // an error would change nothing
 	}
+}
+
+// deliver refuses posts, and gives everybody what was posted before.
+func (p *parts) deliver(endPolls context.CancelCauseFunc) {
+	posts, cancel := p.drainLimit(2) // a slow log must not take all the time
+	defer cancel()
+	p.posts.Gate.Close(posts)
+	endPolls(web.ErrDraining)
+	p.linger()
+}
+
+// leave sends everybody to the other instances, and goes on taking posts meanwhile: the
+// others have them. Those in flight end before Shutdown does.
+func (p *parts) leave(endPolls context.CancelCauseFunc) {
+	p.posts.Gate.Announce()
+	endPolls(web.ErrDraining)
+	<-time.After(lingerFor) // for proxies that look at /readyz, or send what they had begun to
 }
 
 // linger waits until no message has been delivered for lingerFor.

@@ -56,7 +56,7 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 	p.hub = hub.New(b, p.store)
 	p.observe()
 	p.posts = post.NewPublisher(p.hub, p.access, p.metrics, set.MaxMessageBytes)
-	p.responder = &web.Responder{Log: log, Source: p.access.Source, Refusals: p.refusals, Draining: p.posts.Gate.Closed}
+	p.responder = &web.Responder{Log: log, Source: p.access.Source, Refusals: p.refusals, Draining: p.posts.Gate.Draining}
 	p.door = web.NewDoor(set.AllowedHosts, set.AllowedOrigins, p.responder)
 	p.polls = poll.New(&p.settings, p.hub, p.access, p.responder, p.metrics)
 	p.conns = conns.New(&p.settings, p.responder, p.metrics.AcceptErrors.Inc)

@@ -255,3 +255,33 @@ func TestMessagesInAFolderOutliveTheProcess(t *testing.T) {
 	require.True(t, info.IsDir())
 	require.True(t, strings.HasSuffix(set.History, "data"))
 }
+
+// An instance that stops takes posts as long as it answers at all, and sends away who
+// waits: there are others, which have the same log.
+func TestInstanceLeavesAtOnce(t *testing.T) {
+	redis := pubsubtest.StartRedis(t)
+	a, b := start(t, onRedis(redis)), start(t, onRedis(redis))
+	cursor := b.poll(t, "since=now&timeout=0").Cursor
+	waiting := a.dial(t, "/sub/room?timeout=60&since="+cursor)
+	defer waiting.Close()
+	a.polling(t, 1)
+	stopped := make(chan error, 1)
+	began := time.Now()
+	go func() { stopped <- a.stop() }()
+	_, body := answer(t, waiting)
+	require.Contains(t, body, cursor, "to go on from, elsewhere")
+	taken := 0
+	for ; ; taken++ {
+		resp, err := http.PostForm(a.url("/pub/room"), url.Values{"message": {"hi"}})
+		if err != nil {
+			break // it has stopped listening
+		}
+		resp.Body.Close()
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+	}
+	require.NoError(t, <-stopped)
+	t.Logf("%d posts were taken in the %v of the stop", taken, time.Since(began))
+	require.Positive(t, taken)
+	last := b.poll(t, "timeout=0&since=-1").Messages[0]
+	require.GreaterOrEqual(t, last.ID, taken, "the one that failed may have been stored")
+}

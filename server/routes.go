@@ -41,7 +41,7 @@ func (p *parts) routes() router {
 
 	// For those who run the server.
 	routes.both("/healthz", observe.Healthy)
-	routes.both("/readyz", observe.Ready(p.posts.Gate.Closed, p.store.awayLong))
+	routes.both("/readyz", observe.Ready(p.posts.Gate.Draining, p.store.awayLong))
 	if p.settings.AdminAddr == "" {
 		routes.both("/metrics", p.openMetrics)
 	}

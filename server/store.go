@@ -78,6 +78,9 @@ func (s *store) openRedis(address string, bounds history.Options, b *bus.Bus) er
 	return nil
 }
 
+// isShared tells whether other instances have the log, too.
+func (s *store) isShared() bool { return s.redis != nil }
+
 // run does until ctx ends what the log needs.
 func (s *store) run(ctx context.Context) {
 	if s.redis != nil {

@@ -20,6 +20,8 @@ import (
 type Client struct {
 	// Header is sent along with each request.
 	Header http.Header
+	// Context, unless it is nil, ends requests before the test ends.
+	Context context.Context
 
 	t     testing.TB
 	base  string
@@ -49,7 +51,11 @@ func (c *Client) Dials() int64 { return c.dials.Load() }
 
 // Send makes a request and leaves the answer's body to the caller.
 func (c *Client) Send(method, path string) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, nil)
+	ctx := c.Context
+	if ctx == nil {
+		ctx = c.t.Context()
+	}
+	r, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -65,8 +65,15 @@ func (r *Redis) Thaw() { require.NoError(r.t, r.process.Signal(syscall.SIGCONT))
 // CLI runs a command of redis-cli and returns what it says.
 func (r *Redis) CLI(command ...string) string {
 	r.t.Helper()
-	host, port, _ := net.SplitHostPort(r.Addr)
-	said, err := exec.Command(Find(r.t, "redis-tools", "redis-cli"), append([]string{"-h", host, "-p", port}, command...)...).CombinedOutput()
+	said, err := commandLine(r.t, r.Addr, command...)
 	require.NoError(r.t, err, "%s", said)
-	return strings.TrimSpace(string(said))
+	return said
+}
+
+// commandLine is redis-cli.
+func commandLine(t testing.TB, addr string, command ...string) (said string, err error) {
+	t.Helper()
+	host, port, _ := net.SplitHostPort(addr)
+	out, err := exec.Command(Find(t, "redis-tools", "redis-cli"), append([]string{"-h", host, "-p", port}, command...)...).CombinedOutput()
+	return strings.TrimSpace(string(out)), err
 }

@@ -11,7 +11,7 @@ import (
 // Gate lets posts in until it is closed, and counts those in flight. Its zero value is
 // open. It is safe for concurrent use.
 type Gate struct {
-	closed atomic.Bool // read without the lock, since every answer reads it
+	draining atomic.Bool // read without the lock, since every answer reads it
 
 	mu       sync.Mutex
 	inFlight int
@@ -39,11 +39,14 @@ func (g *Gate) leave() {
 	}
 }
 
+// Announce tells that the gate will be closed, and lets posts in until then.
+func (g *Gate) Announce() { g.draining.Store(true) }
+
 // Close lets no further post in, and waits until those in flight have ended, or ctx has.
 // Call it once.
 func (g *Gate) Close(ctx context.Context) {
+	g.Announce()
 	g.mu.Lock()
-	g.closed.Store(true)
 	g.none = make(chan struct{})
 	if g.inFlight == 0 {
 		close(g.none)
@@ -55,5 +58,6 @@ func (g *Gate) Close(ctx context.Context) {
 	}
 }
 
-// Closed tells whether the gate is closed, which means that the server drains.
-func (g *Gate) Closed() bool { return g.closed.Load() }
+// Draining tells whether the gate is closed or will be, which means that the server
+// drains.
+func (g *Gate) Draining() bool { return g.draining.Load() }
