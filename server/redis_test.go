@@ -146,7 +146,8 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 // A Redis that was set back goes on with other messages under ids that readers know.
 func TestRedisIsSetBack(t *testing.T) {
 	redis := pubsubtest.StartRedis(t, "--save", "3600 1000000")
-	a, b := start(t, onRedis(redis)), start(t, onRedis(redis))
+	a := start(t, onRedis(redis))
+	b, log := startLogging(t, onRedis(redis))
 	for i := range 4 {
 		require.Equal(t, http.StatusOK, a.say(t, fmt.Sprint(i+1)))
 	}
@@ -160,12 +161,13 @@ func TestRedisIsSetBack(t *testing.T) {
 	for i := range 6 {
 		b.sayUntilTaken(t, fmt.Sprint("other ", i+5))
 	}
-	for _, s := range []*running{a, b} {
+	for _, s := range []*running{b, a} {
 		page := s.poll(t, "timeout=0&since="+cursor)
 		require.NotNil(t, page.Gap)
 		require.Equal(t, "restarted", page.Gap.Reason)
 		require.Equal(t, "[1 2 3 4 other 5 other 6 other 7 other 8 other 9 other 10]", fmt.Sprint(page.texts()))
 	}
+	require.Contains(t, log.String(), "was set back to an earlier state")
 }
 
 func TestRedisIsEmptied(t *testing.T) {

@@ -71,11 +71,23 @@ func (s *store) openRedis(address string, bounds history.Options, b *bus.Bus) er
 	for _, warning := range r.Warnings() {
 		s.log.Warn(warning)
 	}
-	s.tail = tail.New(r, tail.Options{Messages: bounds.Messages, Age: bounds.Age, Shared: true, Ring: func(channel string, id uint64) {
+	s.tail = tail.New(noticed{r, s.log}, tail.Options{Messages: bounds.Messages, Age: bounds.Age, Shared: true, Ring: func(channel string, id uint64) {
 		_ = b.Publish(channel, id) // only a closed bus fails
 	}})
 	s.Log, s.Closer, s.redis = s.tail, r, r
 	return nil
+}
+
+// noticed is a Redis whose log lines tell when it was set back.
+type noticed struct {
+	*redis.Log
+	log *slog.Logger
+}
+
+// SetBack implements [tail.SetBack].
+func (n noticed) SetBack(ctx context.Context, channel, epoch string) error {
+	n.log.Warn("the log of messages was set back to an earlier state, so the channel's readers are told that it restarted", "channel", channel)
+	return n.Log.SetBack(ctx, channel, epoch)
 }
 
 // isShared tells whether other instances have the log, too.
