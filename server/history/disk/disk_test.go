@@ -2,10 +2,13 @@ package disk_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -74,4 +77,28 @@ func TestBytesOfAFolder(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, history.Expired, page.Gap.Reason)
 	require.EqualValues(t, 200, int(page.Gap.Missed)+len(page.Messages))
+}
+
+// Channels that have expired make room at once, also the one that is posted to.
+func TestExpiredChannelsMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := open(t, history.Options{Age: time.Minute, Channels: 50, ChannelsPerOwner: 50})
+		post := func(channel string) (uint64, error) {
+			receipt, err := log.Append(t.Context(), history.Post{Channel: channel, Object: []byte(`{}`)})
+			return receipt.Cursor.ID, err
+		}
+		for round := range 5 {
+			for i := range 50 {
+				id, err := post(fmt.Sprint(i))
+				require.NoError(t, err)
+				require.EqualValues(t, round+1, id, "ids go on")
+			}
+			_, err := post("one more")
+			require.ErrorIs(t, err, history.ErrTooManyOfOwner)
+			time.Sleep(2 * time.Minute)
+		}
+		n, err := log.Len(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, n)
+	})
 }

@@ -32,6 +32,14 @@ type channel struct {
 
 func (c *channel) lastTime() time.Time { return time.UnixMicro(c.LastTime).UTC() }
 
+// counts is 1 for a channel that has messages, or had until lately, else 0.
+func (c *channel) counts() int {
+	if c.Last > c.Dropped {
+		return 1
+	}
+	return 0
+}
+
 func (c *channel) hasMessages(age time.Duration, now time.Time) bool {
 	return c.Last > c.Dropped && (age == 0 || now.Sub(c.lastTime()) < age)
 }

@@ -34,6 +34,8 @@ type Log struct {
 
 	mu       sync.RWMutex // guards all below, which is what has been synced
 	channels map[string]channel
+	inUse    int                   // channels that have messages, or had until lately
+	tidied   time.Time             // of the writer
 	bytes    shares.Shares[string] // of each channel's messages
 	begun    shares.Holdings[history.Owner, string]
 	holdings map[string]*shares.Holding[history.Owner, string]

@@ -38,6 +38,7 @@ func (l *Log) load() error {
 				return err
 			}
 			l.channels[string(name)] = c
+			l.inUse += c.counts()
 			l.bytes.Add(string(name), c.Bytes)
 			return nil
 		})

@@ -96,6 +96,7 @@ const dormantFor = 24 * time.Hour
 // tidy drops what is too old everywhere, forgets channels and keys, and renews the epochs
 // of the log.
 func (b *batch) tidy() error {
+	b.log.tidied = b.now
 	for name := range b.log.channels {
 		c := b.channel(name)
 		if err := b.trim(name, &c); err != nil {

@@ -151,6 +151,7 @@ func (b *batch) append(post history.Post) (history.Receipt, error) {
 		if err := b.admit(post); err != nil {
 			return history.Receipt{}, err
 		}
+		c = b.channel(post.Channel) // which may have been tidied up
 		b.begun[post.Channel] = post.By
 	}
 	if c.Epoch == "" {
@@ -172,36 +173,54 @@ func (b *batch) append(post history.Post) (history.Receipt, error) {
 	return receipt, err
 }
 
-// admit tells whether a channel more may have messages.
+// tidyAtLeast is how much time lies between two looks for channels that have expired.
+const tidyAtLeast = time.Second
+
+// admit tells whether one more channel may have messages. Channels that have expired count
+// until somebody looks for them.
 func (b *batch) admit(post history.Post) error {
-	o := b.log.options
-	if post.Channel == o.Home {
+	if post.Channel == b.log.options.Home {
 		return nil
 	}
-	inUse, mine := 0, 0
-	for name, c := range b.log.channels {
-		if name != o.Home && name != post.Channel && c.hasMessages(o.Age, b.now) {
-			inUse++
-			if held := b.log.holdings[name]; held != nil && held.Holder() == post.By {
-				mine++
-			}
+	err := b.over(post.By)
+	if err != nil && b.now.Sub(b.log.tidied) >= tidyAtLeast {
+		if err := b.tidy(); err != nil {
+			return err
+		}
+		err = b.over(post.By)
+	}
+	return err
+}
+
+// over tells whether there are as many channels as there may be, in all or of an owner.
+func (b *batch) over(by history.Owner) error {
+	o, l := b.log.options, b.log
+	inUse, mine := l.inUse, l.begun.Weights.Of(by)
+	for name, c := range b.changed {
+		before := l.channels[name]
+		inUse += c.counts() - before.counts()
+		if c.counts() == 0 && l.holdings[name] != nil && l.holdings[name].Holder() == by {
+			mine--
 		}
 	}
 	for name, owner := range b.begun {
-		if old := b.log.channels[name]; name != post.Channel && !old.hasMessages(o.Age, b.now) {
-			inUse++
-			if owner == post.By {
-				mine++
-			}
+		if owner == by && l.holdings[name] == nil {
+			mine++
 		}
 	}
 	switch {
 	case o.ChannelsPerOwner > 0 && mine >= o.ChannelsPerOwner:
 		return history.ErrTooManyOfOwner
-	case o.Channels > 0 && inUse >= o.Channels:
+	case o.Channels > 0 && inUse-l.homeCounts(b) >= o.Channels:
 		return history.ErrTooManyChannels
 	}
 	return nil
+}
+
+// homeCounts is 1 if the channel that always has its place has messages, else 0.
+func (l *Log) homeCounts(b *batch) int {
+	home := b.channel(l.options.Home)
+	return home.counts()
 }
 
 func hashOf(post history.Post) []byte {
@@ -258,6 +277,12 @@ func (b *batch) save() error {
 func (b *batch) publish() {
 	l := b.log
 	for name, c := range b.changed {
+		before := l.channels[name]
+		l.inUse += c.counts() - before.counts()
+		if c.counts() == 0 {
+			l.begun.Remove(l.holdings[name])
+			delete(l.holdings, name)
+		}
 		l.bytes.Add(name, c.Bytes-l.bytes.Of(name))
 		if c.Epoch == "" {
 			delete(l.channels, name)
@@ -266,8 +291,10 @@ func (b *batch) publish() {
 		}
 	}
 	for name, owner := range b.begun {
-		l.begun.Remove(l.holdings[name])
-		l.holdings[name] = l.begun.Add(owner, name, 1)
+		if c := l.channels[name]; c.counts() > 0 && name != l.options.Home {
+			l.begun.Remove(l.holdings[name])
+			l.holdings[name] = l.begun.Add(owner, name, 1)
+		}
 	}
 	l.epochs = b.epochs
 }
