@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pubsub/internal/pubsubtest"
 	"pubsub/server/conns"
 	"pubsub/server/settings"
 )
@@ -157,7 +158,7 @@ func TestConnectionsOfAProxyAreNotBounded(t *testing.T) {
 
 // startFull starts a server that may have so many connections open.
 func startFull(t *testing.T, connections int) (*running, *said) {
-	defer mayOpen(t, uint64(64+connections))()
+	defer pubsubtest.MayOpen(t, uint64(64+connections))()
 	return startLogging(t, open())
 }
 

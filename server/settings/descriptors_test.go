@@ -3,28 +3,18 @@
 package settings_test
 
 import (
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"pubsub/internal/pubsubtest"
 	"pubsub/server/settings"
 )
-
-// mayOpen lets the process open so many files until restore is called.
-func mayOpen(t *testing.T, files uint64) (restore func()) {
-	var before syscall.Rlimit
-	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before))
-	few := before
-	few.Cur = files
-	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few))
-	return func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)) }
-}
 
 // A limit that was set must fit the files that may be open; one that was not is
 // made to fit.
 func TestLimitsFitTheDescriptors(t *testing.T) {
-	defer mayOpen(t, 1000)()
+	defer pubsubtest.MayOpen(t, 1000)()
 	c, err := settings.Load(nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, 936, c.MaxPolls)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server_test
+package pubsubtest
 
 import (
 	"syscall"
@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// mayOpen lets the process open so many files until restore is called.
-func mayOpen(t *testing.T, files uint64) (restore func()) {
+// MayOpen lets the process open so many files until restore is called.
+func MayOpen(t testing.TB, files uint64) (restore func()) {
 	var before syscall.Rlimit
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before))
 	few := before
