@@ -287,3 +287,28 @@ func TestInstanceLeavesAtOnce(t *testing.T) {
 	last := b.poll(t, "timeout=0&since=-1").Messages[0]
 	require.GreaterOrEqual(t, last.ID, taken, "the one that failed may have been stored")
 }
+
+// A Redis that is far away makes posts slow, and nothing else: who waits has what others
+// posted as soon as it can be there.
+func TestSlowRedis(t *testing.T) {
+	const delay = 150 * time.Millisecond
+	redis := pubsubtest.StartRedis(t)
+	near := start(t, onRedis(redis))
+	set := onRedis(redis)
+	set.History = "redis://" + pubsubtest.SlowProxy(t, redis.Addr, delay)
+	far := start(t, set)
+	cursor := far.poll(t, "since=all&timeout=0").Cursor
+	waiting := far.dial(t, "/sub/room?timeout=30&since="+cursor)
+	defer waiting.Close()
+	far.polling(t, 1)
+	began := time.Now()
+	require.Equal(t, http.StatusOK, near.say(t, "near"))
+	_, body := answer(t, waiting)
+	require.Contains(t, body, `"message":"near"`)
+	require.Greater(t, time.Since(began), delay)
+	began = time.Now()
+	require.Equal(t, http.StatusOK, far.say(t, "far"))
+	require.Greater(t, time.Since(began), 2*delay, "there and back")
+	require.Equal(t, []string{"far"}, near.poll(t, "since=-1&timeout=0").texts())
+	require.Equal(t, []string{"near", "far"}, far.poll(t, "timeout=0&since="+cursor).texts())
+}
