@@ -3,42 +3,53 @@ package redis
 import (
 	"testing"
 
-	"pubsub/server/history"
-
 	"github.com/stretchr/testify/require"
+
+	"pubsub/server/history"
 )
 
 func TestAddresses(t *testing.T) {
-	a, err := parse("redis://ann:se%40cret@db.example.org/3")
-	require.NoError(t, err)
-	require.Equal(t, target{name: "redis://db.example.org/3", hosts: []string{"db.example.org:6379"}, user: "ann", password: "se@cret", database: 3}, *a)
-	a, err = parse("rediss://:pw@host:6380?tls=unverified")
-	require.NoError(t, err)
-	require.True(t, a.tls && a.unverified)
-	require.Equal(t, "rediss://host:6380", a.name)
-	a, err = parse("redis-sentinel://:pw@a:26379,b:26380,[::1]/chief/2")
-	require.NoError(t, err)
-	require.Equal(t, []string{"a:26379", "b:26380", "[::1]:26379"}, a.hosts)
-	require.Equal(t, "chief", a.masterSet)
-	require.Equal(t, 2, a.database)
+	for address, want := range map[string]target{
+		"redis://host":                     {name: "redis://host", hosts: []string{"host:6379"}},
+		"redis://[::1]:7/3":                {name: "redis://[::1]:7/3", hosts: []string{"[::1]:7"}, database: 3},
+		"rediss://:p%40ss@host":            {name: "rediss://host", hosts: []string{"host:6379"}, password: "p@ss", tls: true},
+		"rediss://u:p@host?tls=unverified": {name: "rediss://host", hosts: []string{"host:6379"}, user: "u", password: "p", tls: true, unverified: true},
+		"redis-sentinel://:p@a,b:7/chat/2?sentinel_password=q%40&sentinel_user=s": {name: "redis-sentinel://a,b:7/chat/2", hosts: []string{"a:26379", "b:7"}, password: "p",
+			masterSet: "chat", database: 2, sentinelUser: "s", sentinelPassword: "q@"},
+		"redis-sentinel://a/chat?tls=verified": {name: "redis-sentinel://a/chat", hosts: []string{"a:26379"}, masterSet: "chat", tls: true},
+	} {
+		got, err := parse(address)
+		require.NoError(t, err, address)
+		require.Equal(t, want, *got)
+		o := got.option()
+		require.Equal(t, want.tls, o.TLSConfig != nil)
+		require.Equal(t, want.tls && want.masterSet != "", o.Sentinel.TLSConfig != nil)
+		require.NotEqual(t, o.ForceSingleClient, want.masterSet != "")
+	}
 }
 
-// What is wrong is told without the password.
+// A wrong address is told, without what may be a password in it.
 func TestWrongAddresses(t *testing.T) {
-	for address, sentence := range map[string]string{
-		"redis://:hidden@":                 "no host",
-		"redis://:hidden@host/many":        "no number of a Redis database",
-		"redis://:hidden@host?tls=perhaps": `option "tls"`,
-		"redis-sentinel://:hidden@host":    "ends in the name of the master",
-		"redis://:hid%zzden@host":          "percent-encoded",
+	for address, want := range map[string]string{
+		"redis://":                              "no host",
+		"redis://:secret%@host":                 "percent-encoded",
+		"redis://:secret@host/x":                "no number",
+		"redis://:secret@host?tls=unverified":   "rediss://",
+		"rediss://:secret@host?tls=never":       "unverified",
+		"redis://:secret@host?sentinel_user=u":  "sentinel_user",
+		"redis-sentinel://:secret@host":         "name of the master",
+		"redis-sentinel://:secret@h/m?password": "is none",
 	} {
 		_, err := parse(address)
-		require.ErrorContains(t, err, sentence)
-		require.NotContains(t, err.Error(), "hid")
-		require.True(t, IsAddress(address))
+		require.ErrorContains(t, err, want, address)
+		require.NotContains(t, err.Error(), "secret")
 	}
+}
+
+func TestUnreachableAddress(t *testing.T) {
 	_, err := Open("redis://:hidden@127.0.0.1:1", history.Options{})
 	require.ErrorContains(t, err, "the Redis at redis://127.0.0.1:1 cannot be reached")
 	require.NotContains(t, err.Error(), "hidden")
+	require.True(t, IsAddress("rediss://host"))
 	require.False(t, IsAddress("./data"))
 }

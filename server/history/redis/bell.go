@@ -14,8 +14,8 @@ import (
 	"pubsub/server/history"
 )
 
-// Listener is told what happens in Redis. Its methods are called by one goroutine, and
-// must not wait.
+// Listener is told what happens in Redis. Its methods may be called by several goroutines
+// at the same time, and must not wait.
 type Listener interface {
 	// Heard: a channel has this message, kept by whatever instance.
 	Heard(channel string, at history.Cursor)
