@@ -69,7 +69,7 @@ func (l *Log) listenOnce(ctx context.Context, to Listener, b *beats) error {
 	err = client.Receive(rueidis.WithOnSubscriptionHook(ctx, func(rueidis.PubSubSubscription) {
 		to.Doubt() // whatever rang before
 		b.now()
-	}), client.B().Subscribe().Channel(bellName).Build(), ear.hear)
+	}), client.B().Subscribe().Channel(l.target.bell()).Build(), ear.hear)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
@@ -159,5 +159,5 @@ const renewAfter = metaStays / 2
 func (l *Log) beat(ctx context.Context) (who string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	return beatScript.Exec(ctx, l.client, []string{epochs}, []string{bellName, newEpoch(), micros(renewAfter)}).ToString()
+	return beatScript.Exec(ctx, l.client, []string{epochs}, []string{l.target.bell(), newEpoch(), micros(renewAfter)}).ToString()
 }

@@ -45,10 +45,9 @@ var (
 
 // Names in Redis. What belongs to one channel has it in braces.
 const (
-	prefix   = "pubsub:"
-	bellName = prefix + "bell"
-	epochs   = prefix + "epochs"
-	listed   = prefix + "channels"
+	prefix = "pubsub:"
+	epochs = prefix + "epochs"
+	listed = prefix + "channels"
 )
 
 func streamOf(channel string) string { return prefix + "{" + channel + "}:log" }
@@ -60,6 +59,9 @@ func keyOf(post history.Post) string {
 	sum.Write(post.Object)
 	return prefix + "{" + post.Channel + "}:key:" + hex.EncodeToString(sum.Sum(nil)[:16])
 }
+
+// bell is where a database rings: all databases of a Redis share its Pub/Sub.
+func (t *target) bell() string { return prefix + "bell:" + strconv.Itoa(t.database) }
 
 func begunBy(owner history.Owner) string { return prefix + "begun:" + owner.String() }
 
@@ -151,7 +153,7 @@ func (l *Log) Append(ctx context.Context, post history.Post) (history.Receipt, e
 	said, err := l.call(ctx, appendScript,
 		[]string{streamOf(post.Channel), metaOf(post.Channel), keyName, listed, begunBy(post.By)},
 		[]string{post.Channel, string(post.Object), strconv.Itoa(l.options.Messages), micros(l.options.Age), strconv.Itoa(l.options.Bytes), newEpoch(),
-			keyed, seconds(history.KeyFor), strconv.Itoa(channels), strconv.Itoa(ofOwner), bellName, seconds(stays + metaStays), seconds(stays)})
+			keyed, seconds(history.KeyFor), strconv.Itoa(channels), strconv.Itoa(ofOwner), l.target.bell(), seconds(stays + metaStays), seconds(stays)})
 	if err != nil {
 		return history.Receipt{}, err
 	}

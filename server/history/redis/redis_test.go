@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -81,6 +82,31 @@ func TestBell(t *testing.T) {
 	_, err = log.Append(t.Context(), history.Post{Channel: "chat", Object: []byte(`{}`)})
 	require.NoError(t, err)
 	require.Equal(t, "chat 1", <-h.rings)
+	stop()
+	<-ended
+}
+
+// Whoever uses another database of the same Redis rings for nobody here.
+func TestDatabasesHaveTheirOwnBells(t *testing.T) {
+	address := start(t, "--databases", "9")
+	var logs [2]*redis.Log
+	for i := range logs {
+		var err error
+		logs[i], err = redis.Open(fmt.Sprint(address, "/", i), history.Options{})
+		require.NoError(t, err)
+		defer logs[i].Close()
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	h := heard{make(chan string, 10), make(chan error, 10)}
+	go func() { defer close(ended); logs[0].Listen(ctx, h) }()
+	require.NoError(t, <-h.away)
+	for i, channel := range slices.Backward([]string{"ours", "theirs"}) { // theirs first
+		_, err := logs[i].Append(t.Context(), history.Post{Channel: channel, Object: []byte(`{}`)})
+		require.NoError(t, err)
+	}
+	require.Equal(t, "ours 1", <-h.rings)
+	require.Empty(t, h.rings)
 	stop()
 	<-ended
 }
