@@ -19,6 +19,7 @@ type Redis struct {
 	t       testing.TB
 	options []string
 	process *Process
+	frozen  bool
 }
 
 // StartRedis starts one on a free port. It keeps nothing on the disk unless the options
@@ -57,10 +58,19 @@ func (r *Redis) Kill() {
 }
 
 // Freeze stops it without closing anything, until Thaw.
-func (r *Redis) Freeze() { require.NoError(r.t, r.process.Signal(syscall.SIGSTOP)) }
+func (r *Redis) Freeze() {
+	require.NoError(r.t, r.process.Signal(syscall.SIGSTOP))
+	r.frozen = true
+}
 
 // Thaw lets it go on.
-func (r *Redis) Thaw() { require.NoError(r.t, r.process.Signal(syscall.SIGCONT)) }
+func (r *Redis) Thaw() {
+	require.NoError(r.t, r.process.Signal(syscall.SIGCONT))
+	r.frozen = false
+}
+
+// runs tells whether it answers, neither killed nor frozen.
+func (r *Redis) runs() bool { return r.process != nil && !r.frozen }
 
 // CLI runs a command of redis-cli and returns what it says.
 func (r *Redis) CLI(command ...string) string {

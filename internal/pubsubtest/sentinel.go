@@ -140,10 +140,14 @@ func (s *Sentinels) AwaitCopies() {
 	})
 }
 
-// AwaitOther returns when another server than this one is the primary.
+// AwaitOther returns when another server than this one is the primary, and this one knows
+// it, if it runs: until then it acknowledges what it will throw away.
 func (s *Sentinels) AwaitOther(was *Redis) {
 	s.t.Helper()
 	s.await("another primary", func() bool { return s.Primary() != was })
+	s.await("the end of the old primary", func() bool {
+		return !was.runs() || !strings.HasPrefix(was.CLI("role"), "master")
+	})
 }
 
 // Unfollow lets the replicas fall behind: they are sent nothing any more, as if their
