@@ -16,6 +16,7 @@ import (
 	"pubsub/server/poll"
 	"pubsub/server/post"
 	"pubsub/server/settings"
+	"pubsub/server/stream"
 	"pubsub/server/web"
 )
 
@@ -37,6 +38,7 @@ type parts struct {
 	conns     *conns.Conns
 	posts     *post.Publisher
 	polls     *poll.Polls
+	streams   *stream.Streams
 }
 
 func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) (*parts, error) {
@@ -59,6 +61,8 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 	p.responder = &web.Responder{Log: log, Source: p.access.Source, Refusals: p.refusals, Draining: p.posts.Gate.Draining}
 	p.door = web.NewDoor(set.AllowedHosts, set.AllowedOrigins, p.responder)
 	p.polls = poll.New(&p.settings, p.hub, p.access, p.responder, p.metrics)
+	p.streams = stream.New(&p.settings, p.hub, p.access, p.responder, p.metrics, p.posts)
+	p.metrics.CountStreams(p.streams.Open)
 	p.conns = conns.New(&p.settings, p.responder, p.metrics.AcceptErrors.Inc)
 	p.metrics.CountConnections(p.conns.Open)
 	return p, nil

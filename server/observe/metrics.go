@@ -136,6 +136,22 @@ func (m *Metrics) Deliver(page *hub.Page) {
 	}
 }
 
+// DeliverTo is Deliver for a page that is written to n streams at the same time.
+func (m *Metrics) DeliverTo(page *hub.Page, n int) {
+	if n == 0 {
+		return
+	}
+	m.Deliver(page)
+	m.deliveries.Add(int64((n - 1) * len(page.Messages)))
+}
+
+// CountStreams shows how many streams are open. Call it at most once.
+func (m *Metrics) CountStreams(open func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "pubsub_streams", Help: "Streams that are open: Server-Sent Events, WebSockets, and lines of JSON.",
+	}, func() float64 { return float64(open()) }))
+}
+
 // Delivered returns how many messages were in answers so far.
 func (m *Metrics) Delivered() int64 { return m.deliveries.Load() }
 
