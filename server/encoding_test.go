@@ -3,6 +3,7 @@ package server_test
 import (
 	"bufio"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -60,4 +61,31 @@ func TestThousandPollsShareOneCompression(t *testing.T) {
 	made := s.metric(t, "pubsub_compressions_total")
 	require.Positive(t, made)
 	require.LessOrEqual(t, made, 5.0, "more only if they took several seconds")
+}
+
+// A list that is written in parts is plain, and one that is written at once is compressed.
+func TestListOfChannelsIsWholeInEitherForm(t *testing.T) {
+	config := open()
+	config.MaxChannelsPerAddress = 0
+	s := start(t, config)
+	for i, c := range []struct {
+		channels int
+		encoding string
+	}{{20, "gzip"}, {200, ""}} {
+		for n := range c.channels {
+			s.do(t, "POST", fmt.Sprintf("/pub/%d-%0100d?message=hi", i, n), "")
+		}
+		_, plain := s.do(t, "GET", "/channels", "", "Accept-Encoding: identity")
+		resp, packed := s.do(t, "GET", "/channels", "", "Accept-Encoding: gzip")
+		require.Equal(t, c.encoding, resp.Header.Get("Content-Encoding"))
+		if c.encoding == "" {
+			require.Equal(t, plain, packed)
+			continue
+		}
+		z, err := gzip.NewReader(strings.NewReader(packed))
+		require.NoError(t, err)
+		unpacked, err := io.ReadAll(z)
+		require.NoError(t, err)
+		require.Equal(t, plain, string(unpacked))
+	}
 }

@@ -48,9 +48,8 @@ func NewCompressor() *Compressor { return new(Compressor) }
 // Made returns how often something was compressed.
 func (c *Compressor) Made() float64 { return float64(c.made.Load()) }
 
-// compress returns plain in gzip. It is nil if c is, if that is not smaller, or if so many
-// others are being compressed that the machine has more to do than to save bytes. plain
-// must not be changed afterwards.
+// compress returns plain in gzip. It is nil if c is, if that is not smaller, or if as many
+// others are being compressed as may be. plain must not be changed afterwards.
 func (c *Compressor) compress(plain []byte) []byte {
 	if c == nil {
 		return nil
@@ -116,11 +115,12 @@ func (c *Compressor) fill(k *content) {
 	}
 }
 
-// take returns a writer, nil if enough are at work.
+// take returns a writer, nil if enough are at work. They take half of the machine at most,
+// as a stranger can ask for one different answer after the other.
 func (c *Compressor) take() *gzip.Writer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.working == min(maxWriters, runtime.GOMAXPROCS(0)) {
+	if c.working == min(maxWriters, max(1, runtime.GOMAXPROCS(0)/2)) {
 		return nil
 	}
 	c.working++
