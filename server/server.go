@@ -62,7 +62,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if handle, params := s.router.find(r); handle != nil {
-		handle(w, r, params)
+		handle(s.compressor.For(w, r), r, params)
 		return
 	}
 	s.router.ServeHTTP(w, r)

@@ -107,6 +107,13 @@ func (m *Metrics) CountAway(away func() bool) {
 	}))
 }
 
+// CountCompressions shows how often an answer was compressed. Call it at most once.
+func (m *Metrics) CountCompressions(made func() float64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "pubsub_compressions_total", Help: "Answers that were compressed; one that many got at about the same time is one.",
+	}, made))
+}
+
 // CountDroppedLines shows how many log lines a handler has dropped. Call it at most once.
 func (m *Metrics) CountDroppedLines(h *logs.Handler) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
