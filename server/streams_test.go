@@ -244,5 +244,5 @@ func (s *streamed) readsLittle(t require.TestingT) {
 	if secure, is := c.(*tls.Conn); is {
 		c = secure.NetConn()
 	}
-	require.NoError(t, c.(*net.TCPConn).SetReadBuffer(4<<10))
+	require.NoError(t, c.(*net.TCPConn).SetReadBuffer(64<<10))
 }
