@@ -1,0 +1,62 @@
+package talk
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"time"
+
+	pubsub "pubsub/clients/go"
+)
+
+const tailHelp = `pubsub tail prints the messages of channels as they come, until it is
+interrupted. It goes on after lost connections and restarts of the server, and
+says so where messages are gone for good.
+
+Usage: pubsub tail [flags] URL CHANNEL...
+
+  pubsub tail http://127.0.0.1:8080 chat
+  pubsub tail -since all -json http://127.0.0.1:8080 room news | jq .message
+
+`
+
+// Tail does what the arguments after the word tail say: it prints messages to stdout until
+// ctx ends, which is no error, nor is a stdout that nobody reads any more.
+func Tail(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var from pubsub.From
+	set := flag.NewFlagSet("tail", flag.ContinueOnError)
+	set.StringVar(&from.Since, "since", "-10", "`where` to begin: all, now, -N for the last N messages, or a cursor")
+	set.TextVar(&from.Way, "way", pubsub.SSE, "how to ask: sse, poll or ws")
+	asJSON := set.Bool("json", false, `print each message as a line of JSON, and {"gap": …} where some are missing`)
+	rest, done, err := parse(set, args, tailHelp, stdout)
+	switch {
+	case done || err != nil:
+		return err
+	case len(rest) < 2:
+		return usage(set, errors.New("which server, and which channels? Give its URL, such as http://127.0.0.1:8080, and their names (flags stand before the URL)"))
+	}
+	from.Lost = func(err error, wait time.Duration) {
+		fmt.Fprintf(stderr, "pubsub: %v; trying again in %v\n", clean(err.Error()), wait.Round(100*time.Millisecond))
+	}
+	show := printer(plain{stdout, stderr, len(rest) > 2, isTerminal(stdout)})
+	if *asJSON {
+		show = lines{stdout}
+	}
+	return well(ctx, tail(ctx, pubsub.New(rest[0]), from, rest[1:], show))
+}
+
+func tail(ctx context.Context, c *pubsub.Client, from pubsub.From, channels []string, show printer) error {
+	for message, err := range c.Follow(ctx, from, channels...) {
+		if gap, ok := errors.AsType[*pubsub.Gap](err); ok {
+			err = show.gap(gap)
+		} else if err == nil {
+			err = show.message(&message)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
