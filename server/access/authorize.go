@@ -12,6 +12,6 @@ const (
 )
 
 // Authorize returns an error if the sender of a request does not have a right on a
-// channel. Every endpoint calls it for each channel before it does anything there. Today
+// channel. Every endpoint calls it with its channels before it does anything there. Today
 // it returns nil: everybody has every right.
-func (c *Control) Authorize(_ *http.Request, _ Right, _ string) error { return nil }
+func (c *Control) Authorize(_ *http.Request, _ Right, _ ...string) error { return nil }

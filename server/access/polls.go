@@ -29,11 +29,13 @@ type polls struct {
 // pendingPoll is a poll that was admitted.
 type pendingPoll = shares.Holding[netip.Addr, poll]
 
+// poll is one channel of a poll. It ends with the others of the same request.
 type poll struct {
 	channel   string
 	onChannel *shares.Shares[netip.Addr] // polls.byChannel of the channel
 	client    clientID
 	end       context.CancelCauseFunc
+	all       []*pendingPoll // of the request; nil if it has one channel
 }
 
 // clientID is the X-Client-ID of a request, together with its address. So nobody can end
@@ -52,32 +54,63 @@ func newPolls(s *settings.Settings, source address.Source) polls {
 	}
 }
 
-// AdmitPoll counts a poll as pending until leave is called: call it once. If a limit is
+// AdmitPoll counts a poll as pending until leave is called: call it once. Every limit
+// counts it once for each of its channels, but for that of a client. If a limit is
 // reached, the error is a [web.Problem] that names it, and ctx and leave are nil. ctx is
 // the request's, and also ends when the poll has to make room for another. Then its cause
 // is a [web.Problem]. AdmitPoll is safe for concurrent use.
-func (p *polls) AdmitPoll(r *http.Request, channel string) (ctx context.Context, leave func(), err error) {
+func (p *polls) AdmitPoll(r *http.Request, channels ...string) (ctx context.Context, leave func(), err error) {
+	if r.Header.Get("X-Client-Id") == "" {
+		leave, err = p.AdmitStream(r, conns.End(r), channels)
+		return r.Context(), leave, err
+	}
+	ctx, end := context.WithCancelCause(r.Context()) // other polls of the connection may stay
+	forget, err := p.AdmitStream(r, end, channels)
+	return ctx, func() { forget(); end(nil) }, err
+}
+
+// AdmitStream is AdmitPoll for what has no context: end is called with the [web.Problem]
+// when it has to make room. It must not wait.
+func (p *polls) AdmitStream(r *http.Request, end context.CancelCauseFunc, channels []string) (leave func(), err error) {
 	name := r.Header.Get("X-Client-Id")
 	if len(name) > 128 {
-		return nil, nil, web.Refuse(http.StatusBadRequest, "An X-Client-ID has at most 128 bytes.")
+		return nil, web.Refuse(http.StatusBadRequest, "An X-Client-ID has at most 128 bytes.")
 	}
-	ctx = r.Context()
-	poll := poll{channel: channel, client: clientID{p.source.Of(r), name}, end: conns.End(r)}
+	poll := poll{client: clientID{p.source.Of(r), name}, end: end}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	poll.onChannel = p.byChannel[channel]
-	if err := p.makeRoom(&poll); err != nil {
-		return nil, nil, err
+	pending, err := p.enter(poll, channels)
+	if err != nil {
+		return nil, err
 	}
-	named := name != "" && p.settings.MaxPollsPerClient > 0
-	if named {
-		ctx, poll.end = context.WithCancelCause(ctx)
-	}
-	pending := p.add(poll)
-	if named {
+	if name != "" && p.settings.MaxPollsPerClient > 0 {
 		p.supersede(pending)
 	}
-	return ctx, func() { p.leave(pending) }, nil
+	return func() { p.leave(pending) }, nil
+}
+
+// enter counts a request on all of its channels, or on none if there is no room. mu is
+// held.
+func (p *polls) enter(poll poll, channels []string) (*pendingPoll, error) {
+	var all []*pendingPoll
+	for _, channel := range channels {
+		poll.channel, poll.onChannel = channel, p.byChannel[channel]
+		if err := p.makeRoom(&poll); err != nil {
+			for _, pending := range all {
+				p.removeOne(pending)
+			}
+			return nil, err
+		}
+		pending := p.add(poll)
+		if len(channels) == 1 {
+			return pending, nil
+		}
+		all = append(all, pending)
+	}
+	for _, pending := range all {
+		pending.Value.all = all
+	}
+	return all[0], nil
 }
 
 // add counts a poll. mu is held.
@@ -100,15 +133,21 @@ func (p *polls) leave(pending *pendingPoll) {
 	if client.name == "" || p.settings.MaxPollsPerClient == 0 {
 		return
 	}
-	pending.Value.end(nil)
 	others := slices.DeleteFunc(p.byClient[client], func(other *pendingPoll) bool { return other == pending })
 	if p.byClient[client] = others; len(others) == 0 {
 		delete(p.byClient, client)
 	}
 }
 
-// remove stops counting a poll. mu is held.
+// remove stops counting a poll on all of its channels. mu is held.
 func (p *polls) remove(pending *pendingPoll) {
+	for _, each := range pending.Value.all {
+		p.removeOne(each)
+	}
+	p.removeOne(pending)
+}
+
+func (p *polls) removeOne(pending *pendingPoll) {
 	if !p.byAddress.Remove(pending) {
 		return // it was displaced
 	}

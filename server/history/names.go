@@ -2,6 +2,7 @@ package history
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -23,6 +24,37 @@ func ParseChannel(text string) (string, error) {
 		return "", ErrChannel
 	}
 	return strings.Clone(text), nil
+}
+
+// Bounds of the names in one request.
+const (
+	maxNames      = 64
+	maxNamesBytes = 2 << 10
+)
+
+// ErrChannels: a text has too many names of channels, or one of them twice. It is told to
+// clients.
+var ErrChannels = errors.New("a request may name at most 64 channels in 2048 characters, each of them once")
+
+// ParseChannels reads names of channels with commas between them; "" is [DefaultChannel].
+// Its errors are ErrChannel and ErrChannels. What it returns is a copy, see ParseChannel.
+func ParseChannels(text string) ([]string, error) {
+	if len(text) > maxNamesBytes || strings.Count(text, ",") >= maxNames {
+		return nil, ErrChannels
+	}
+	names := strings.Split(strings.Clone(text), ",")
+	if text == "" {
+		names[0] = DefaultChannel
+	}
+	for i, name := range names {
+		if name == "" || !isChannel(name) {
+			return nil, ErrChannel
+		}
+		if slices.Contains(names[:i], name) {
+			return nil, ErrChannels
+		}
+	}
+	return names, nil
 }
 
 // isChannel tells whether a text is a channel's name. Its characters need no escaping in

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +52,35 @@ func AfterID(id uint64) Since { return Since{Kind: SinceID, N: id} }
 
 // AfterTime begins with the first message whose timestamp is after at.
 func AfterTime(at time.Time) Since { return Since{Kind: SinceTime, N: uint64(at.UnixMicro())} }
+
+// ErrSeveral: a text is not one that [ParseSinces] reads. It is told to clients.
+var ErrSeveral = errors.New("for several channels since must have a place for each, in their order and with commas between them, or be now, all or -N for all of them")
+
+// ParseSinces reads the field since of a request for n channels: what [ParseSince] reads,
+// for each of them, with commas between them. A single one that is no cursor is for all.
+// Its errors are ErrCursor and ErrSeveral.
+func ParseSinces(text string, n int) ([]Since, error) {
+	texts := strings.Split(text, ",")
+	all := make([]Since, 0, n)
+	for _, one := range texts {
+		since, err := ParseSince(one)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, since); len(all) > n {
+			return nil, ErrSeveral
+		}
+	}
+	if len(all) == 1 && all[0].Kind != SinceCursor {
+		for len(all) < n {
+			all = append(all, all[0])
+		}
+	}
+	if len(all) != n {
+		return nil, ErrSeveral
+	}
+	return all, nil
+}
 
 // ParseSince reads the field since of a request: now, all, -N for the last N messages, or
 // a cursor. Its only error is ErrCursor.

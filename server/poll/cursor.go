@@ -12,9 +12,12 @@ import (
 
 // Cursor is the [Dialect] of /sub with the field since. It asks for all messages after
 // that place. At the timeout its answer is an empty list.
-func Cursor(fields web.Fields, q *Query) (err error) {
-	q.places[0].Since, err = history.ParseSince(fields.First("since"))
-	q.limit, q.answer = maxPage, answerPage
+func Cursor(fields web.Fields, q *Query) error {
+	q.limit, q.answer, q.several = maxPage, answerPage, true
+	all, err := history.ParseSinces(fields.First("since"), len(q.places))
+	for i := range all {
+		q.places[i].Since = all[i]
+	}
 	return err
 }
 

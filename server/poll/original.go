@@ -33,7 +33,7 @@ func Sub(fields web.Fields, q *Query) error {
 	if fields.Has("since") {
 		return Cursor(fields, q)
 	}
-	q.plain = true
+	q.plain, q.several = true, true
 	return nil
 }
 
@@ -41,15 +41,17 @@ func Sub(fields web.Fields, q *Query) error {
 // waits the client is sent newlines, because routers close a connection on which nothing
 // is sent, and because writing shows whether the client is still there.
 func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
-	ctx, leave, err := p.access.AdmitPoll(r, q.places[0].Channel)
+	ctx, leave, err := p.access.AdmitPoll(r, q.channels...)
 	if err != nil {
 		return err
 	}
 	defer leave()
 
-	bookmark, begun := p.bookmarks.of(r, q.places[0].Channel), false // begun: a newline was sent
-	q.places[0].Since = bookmark.since()
-	next, err := p.hub.Follow(q.places[:], 1)
+	begun := false // a newline was sent
+	for i := range q.places {
+		q.places[i].Since = p.bookmarks.of(r, q.channels[i]).since()
+	}
+	next, err := p.hub.Follow(q.places, 1)
 	if err != nil {
 		return err
 	}
@@ -59,7 +61,10 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 		page, err := next.Next(ctx)
 		switch {
 		case err == nil && len(page.Messages) > 0: // a message is available on the bus
-			bookmark.set(page.Cursors[0])
+			page.Cut(0) // of several channels each may have one
+			for i, channel := range q.channels {
+				p.bookmarks.of(r, channel).set(page.Cursors[i])
+			}
 			p.metrics.Deliver(page)
 			closeIfDisplaced(w, r)
 			return web.WriteLine(w, page.Messages[0].JSON)

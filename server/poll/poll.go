@@ -50,27 +50,27 @@ func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *w
 // Call it now and then.
 func (p *Polls) Forget() { p.bookmarks.forget() }
 
-// Poll waits until the named channel has what a request asks for, and answers in the
+// Poll waits until the named channels have what a request asks for, and answers in the
 // given dialect. It answers errors, too.
 //
 // Thousands of requests wait here at the same time, and the stack of each takes memory.
 // So Poll calls the follower's Next itself, without another function between them.
-func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, name string, dialect Dialect) {
-	q, err := p.query(r, name, dialect)
+func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, dialect Dialect) {
+	q, err := p.query(r, names, dialect)
 	switch {
 	case err != nil:
 	case q.plain:
 		err = p.plain(w, r, q)
 	case q.timeout == 0:
-		page, readErr := p.hub.Read(r.Context(), q.places[:], q.limit)
+		page, readErr := p.hub.Read(r.Context(), q.places, q.limit)
 		err = p.answer(w, r, q, page, readErr)
 	default:
-		ctx, leave, refused := p.access.AdmitPoll(r, q.places[0].Channel)
+		ctx, leave, refused := p.access.AdmitPoll(r, q.channels...)
 		if err = refused; err != nil {
 			break
 		}
 		defer leave()
-		next, closed := p.hub.Follow(q.places[:], q.limit)
+		next, closed := p.hub.Follow(q.places, q.limit)
 		if err = closed; err != nil {
 			break
 		}

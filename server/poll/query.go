@@ -18,11 +18,15 @@ const maxPage = 256 // messages in an answer
 
 // Query is what a poll asks for, and how it is answered.
 type Query struct {
-	places  [1]hub.Place
+	places  []hub.Place
 	limit   int           // messages
 	timeout time.Duration // 0: answer at once
 	plain   bool          // a plain /sub; then only places has a meaning
 	answer  func(w http.ResponseWriter, q *Query, page *hub.Page) error
+
+	channels []string     // of places
+	one      [1]hub.Place // for places of one channel, which saves an allocation
+	several  bool         // the dialect has polls on several channels
 
 	resume   bool      // begin where the server remembers that the client was
 	bookmark bookmark  // where that is, if resume is set
@@ -34,29 +38,44 @@ type Query struct {
 // error refuses the request.
 type Dialect func(fields web.Fields, q *Query) error
 
-// query reads what a poll asks for on the named channel.
-func (p *Polls) query(r *http.Request, name string, dialect Dialect) (*Query, error) {
+var errOneChannel = web.Refuse(http.StatusBadRequest, "Only /sub can be asked for several channels at once. Ask for one at a time here.")
+
+// query reads what a poll asks for on the named channels.
+func (p *Polls) query(r *http.Request, names string, dialect Dialect) (*Query, error) {
 	fields, err := fieldsOf(r)
 	if err != nil {
 		return nil, err
 	}
-	channel, err := history.ParseChannel(name)
+	channels, err := history.ParseChannels(names)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.access.Authorize(r, access.Subscribe, channel); err != nil {
+	if err := p.access.Authorize(r, access.Subscribe, channels...); err != nil {
 		return nil, err
 	}
-	q := &Query{places: [1]hub.Place{{Channel: channel}}, asked: time.Now()}
-	if err := dialect(fields, q); err != nil || q.plain {
+	q := newQuery(channels)
+	err = dialect(fields, q)
+	if err == nil && len(channels) > 1 && !q.several {
+		err = errOneChannel
+	}
+	if err != nil || q.plain {
 		return q, err
 	}
 	if q.resume {
-		q.bookmark = p.bookmarks.of(r, channel)
+		q.bookmark = p.bookmarks.of(r, channels[0])
 		q.places[0].Since = q.bookmark.since()
 	}
 	q.timeout, err = p.timeoutOf(fields)
 	return q, err
+}
+
+func newQuery(channels []string) *Query {
+	q := &Query{channels: channels, asked: time.Now()}
+	q.places = q.one[:0]
+	for _, channel := range channels {
+		q.places = append(q.places, hub.Place{Channel: channel})
+	}
+	return q
 }
 
 // fieldsOf reads the fields of a poll's query. It refuses a poll with a body.
