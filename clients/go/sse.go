@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -131,7 +130,10 @@ func (s *events) event() (*event, error) {
 			}
 		}
 	}
-	return nil, errors.Join(s.lines.Err(), io.ErrUnexpectedEOF)
+	if err := s.lines.Err(); err != nil {
+		return nil, err
+	}
+	return nil, io.ErrUnexpectedEOF
 }
 
 // page is what the event says to a reader at a position, which it moves behind the event.

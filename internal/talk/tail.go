@@ -44,6 +44,8 @@ func Tail(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if *asJSON {
 		show = lines{stdout}
 	}
+	ctx, stop := untilClosed(ctx, stdout)
+	defer stop()
 	return well(ctx, tail(ctx, pubsub.New(rest[0]), from, rest[1:], show))
 }
 
