@@ -78,6 +78,7 @@ type printed struct {
 	ID      uint64
 	Channel string
 	Message string
+	Cursor  string
 	Gap     *struct {
 		Reason, Channel string
 		Missed          uint64
