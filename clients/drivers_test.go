@@ -61,7 +61,7 @@ func program(t *testing.T, args ...string) *exec.Cmd {
 
 func python(name, read, post string) driver {
 	drive := func(t *testing.T, args ...string) *exec.Cmd {
-		return exec.CommandContext(t.Context(), pubsubtest.Find(t, "python3", "python3"), append([]string{"testdata/drive.py"}, args...)...)
+		return exec.CommandContext(t.Context(), pubsubtest.Find(t, "python3", "python3"), append([]string{"-B", "testdata/drive.py"}, args...)...)
 	}
 	return driver{
 		name: name,

@@ -67,3 +67,12 @@ func TestExampleForGo(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	shows(t, exec.CommandContext(t.Context(), filepath.Join(dir, "example"), url), "ann hi <nil>")
 }
+
+// The client for Python has tests of its own.
+func TestPython(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), pubsubtest.Find(t, "python3", "python3"), "-B", "-W", "error", "-m", "unittest")
+	cmd.Dir = "python"
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "\nOK\n")
+}

@@ -20,7 +20,8 @@ const posts = 50
 // connections are cut and the server is killed and stopped meanwhile.
 func TestNothingIsLostByCutsAndRestarts(t *testing.T) {
 	s := pubsubtest.Start(t, "PUBSUB_HISTORY="+filepath.Join(t.TempDir(), "data"), "PUBSUB_PUBLISH_RATE=0")
-	cuts, url := startCutter(t, startCapricious(t, s))
+	front := startCapricious(t, s)
+	cuts, url := startCutter(t, front.addr)
 	channels := []string{"room", "news"}
 	readers := start(t, url, "all", channels...)
 
@@ -36,6 +37,7 @@ func TestNothingIsLostByCutsAndRestarts(t *testing.T) {
 	require.NoError(t, s.Stop(syscall.SIGTERM))
 	s.Restart(t)
 	posters.Wait()
+	front.kind.Store(true)
 	cuts.calm.Store(true) // a silent poll that is cut again and again waits ever longer
 	for _, channel := range channels {
 		s.Post(t, "/pub/"+channel+"?message=end", pubsubtest.Body{})
@@ -94,7 +96,7 @@ func (h *heard) check(channels []string) {
 // A restart that forgets the messages is told, once in each channel, and reading goes on.
 func TestARestartWithoutMemoryIsOneGap(t *testing.T) {
 	s := pubsubtest.Start(t)
-	url := "http://" + startCapricious(t, s)
+	url := "http://" + startCapricious(t, s).addr
 	post := func(text string) {
 		for _, channel := range []string{"room", "news"} {
 			s.Post(t, "/pub/"+channel+"?message="+text, pubsubtest.Body{})
