@@ -26,15 +26,15 @@ Usage: pubsub post [flags] URL CHANNEL
 // only if nobody knows whether the last line was published.
 func Post(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
 	set := flag.NewFlagSet("post", flag.ContinueOnError)
-	nick := set.String("nick", "", "who posts")
-	rest, done, err := parse(set, args, postHelp, stdout)
+	nick := set.String("nick", "", "the `name` of who posts")
+	server, channels, err := parse(set, args, postHelp, stdout)
 	switch {
-	case done || err != nil:
-		return err
-	case len(rest) != 2:
-		return usage(set, errors.New("which server, and which channel? Give its URL, such as http://127.0.0.1:8080, and a name (flags stand before the URL)"))
+	case err != nil:
+		return helped(err)
+	case len(channels) > 1:
+		return usage(set, errors.New("post to one channel (flags stand before the URL)"))
 	}
-	return post(ctx, pubsub.New(rest[0]), rest[1], *nick, stdin)
+	return post(ctx, pubsub.New(server), channels[0], *nick, stdin)
 }
 
 func post(ctx context.Context, c *pubsub.Client, channel, nick string, stdin io.Reader) error {

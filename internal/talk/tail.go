@@ -27,26 +27,23 @@ Usage: pubsub tail [flags] URL CHANNEL...
 func Tail(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var from pubsub.From
 	set := flag.NewFlagSet("tail", flag.ContinueOnError)
-	set.StringVar(&from.Since, "since", "-10", "`where` to begin: all, now, -N for the last N messages, or a cursor")
-	set.TextVar(&from.Way, "way", pubsub.SSE, "how to ask: sse, poll or ws")
-	asJSON := set.Bool("json", false, `print each message as a line of JSON, and {"gap": …} where some are missing`)
-	rest, done, err := parse(set, args, tailHelp, stdout)
-	switch {
-	case done || err != nil:
-		return err
-	case len(rest) < 2:
-		return usage(set, errors.New("which server, and which channels? Give its URL, such as http://127.0.0.1:8080, and their names (flags stand before the URL)"))
+	set.StringVar(&from.Since, "since", "-10", "begin `where`: all, now, -N (the last N messages), or a cursor")
+	set.TextVar(&from.Way, "way", pubsub.SSE, "how to ask, one `way` of sse, poll and ws")
+	asJSON := set.Bool("json", false, `print messages and {"gap": …} as lines of JSON, for programs`)
+	server, channels, err := parse(set, args, tailHelp, stdout)
+	if err != nil {
+		return helped(err)
 	}
 	from.Lost = func(err error, wait time.Duration) {
 		fmt.Fprintf(stderr, "pubsub: %v; trying again in %v\n", clean(err.Error()), wait.Round(100*time.Millisecond))
 	}
-	show := printer(plain{stdout, stderr, len(rest) > 2, isTerminal(stdout)})
+	show := printer(plain{stdout, stderr, len(channels) > 1, isTerminal(stdout)})
 	if *asJSON {
 		show = lines{stdout}
 	}
 	ctx, stop := untilClosed(ctx, stdout)
 	defer stop()
-	return well(ctx, tail(ctx, pubsub.New(rest[0]), from, rest[1:], show))
+	return well(ctx, tail(ctx, pubsub.New(server), from, channels, show))
 }
 
 func tail(ctx context.Context, c *pubsub.Client, from pubsub.From, channels []string, show printer) error {
