@@ -70,6 +70,7 @@ func TestExampleForGo(t *testing.T) {
 
 // The client for Python has tests of its own.
 func TestPython(t *testing.T) {
+	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), pubsubtest.Find(t, "python3", "python3"), "-B", "-W", "error", "-m", "unittest")
 	cmd.Dir = "python"
 	out, err := cmd.CombinedOutput()

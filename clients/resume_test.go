@@ -20,7 +20,9 @@ func full(t *testing.T, messages int, settings ...string) (*pubsubtest.Server, s
 			s.Post(t, fmt.Sprintf("/pub/%s?message=%s%%20%d", channel, channel, i+1), pubsubtest.Body{})
 		}
 	}
-	return s, "http://" + startCapricious(t, s).addr
+	front := startCapricious(t, s)
+	front.kind.Store(true)
+	return s, "http://" + front.addr
 }
 
 var ways = []pubsub.Way{pubsub.SSE, pubsub.Poll, pubsub.WebSocket}

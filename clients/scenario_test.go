@@ -19,6 +19,7 @@ const posts = 50
 // Every client, in each of its ways, reads every message once and in order, though its
 // connections are cut and the server is killed and stopped meanwhile.
 func TestNothingIsLostByCutsAndRestarts(t *testing.T) {
+	t.Parallel()
 	s := pubsubtest.Start(t, "PUBSUB_HISTORY="+filepath.Join(t.TempDir(), "data"), "PUBSUB_PUBLISH_RATE=0")
 	front := startCapricious(t, s)
 	cuts, url := startCutter(t, front.addr)
@@ -95,6 +96,7 @@ func (h *heard) check(channels []string) {
 
 // A restart that forgets the messages is told, once in each channel, and reading goes on.
 func TestARestartWithoutMemoryIsOneGap(t *testing.T) {
+	t.Parallel()
 	s := pubsubtest.Start(t)
 	url := "http://" + startCapricious(t, s).addr
 	post := func(text string) {

@@ -65,7 +65,14 @@ func (g *Gap) Error() string {
 // cut is the end of a stream that may be opened again.
 type cut struct {
 	error
-	after time.Duration // when the server wants it to be
+	after   time.Duration // when the server wants it to be
+	planned bool          // by the server, which ends each stream some time
 }
 
 func (c *cut) Unwrap() error { return c.error }
+
+// isPlanned tells whether nothing is wrong.
+func isPlanned(err error) bool {
+	end, ok := errors.AsType[*cut](err)
+	return ok && end.planned
+}

@@ -51,8 +51,9 @@ type From struct {
 	Since string
 	// Way is how to ask. A cursor is the same in all ways.
 	Way Way
-	// Lost, if set, is told why a connection was lost, and how long the reader waits before
-	// it tries again. Nothing is missing then.
+	// Lost, if set, is told why a connection was lost or refused, and how long the reader
+	// waits before it tries again. Nothing is missing then. A stream that the server ends,
+	// as it does with each some time, is not lost.
 	Lost func(err error, wait time.Duration)
 }
 
@@ -129,7 +130,7 @@ func (f *follower) run(ctx context.Context) error {
 			return err
 		}
 		wait := f.backoff.wait(err)
-		if f.from.Lost != nil {
+		if f.from.Lost != nil && !isPlanned(err) {
 			f.from.Lost(err, wait)
 		}
 		if err := pause(ctx, wait); err != nil {

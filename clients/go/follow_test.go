@@ -206,8 +206,11 @@ func TestErrorsAndEndsWithinAStream(t *testing.T) {
 			events(w, answers[len(since)-1])
 		})
 		lasts(t, 9*time.Second, 10*time.Second, func() {
-			messages, errs := collect(t, c, pubsub.From{Since: "-5"}, 10)
+			var lost []string
+			from := pubsub.From{Since: "-5", Lost: func(err error, _ time.Duration) { lost = append(lost, err.Error()) }}
+			messages, errs := collect(t, c, from, 10)
 			require.Len(t, messages, 1)
+			require.Equal(t, []string{"Too many. (status 429)", "unexpected EOF"}, lost, "and not the end that was planned")
 			require.EqualError(t, errs[0], "Gone. (status 404)")
 		})
 		require.Equal(t, []string{"-5", "-5", "e-7", "e-8"}, since)

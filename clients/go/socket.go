@@ -62,7 +62,7 @@ func (s *socket) next(_ context.Context, at position) (*Page, error) {
 	for {
 		_, text, err := s.conn.Read(s.ctx)
 		if err != nil {
-			return nil, causeOf(s.ctx, err)
+			return nil, &cut{causeOf(s.ctx, err), 0, websocket.CloseStatus(err) == websocket.StatusGoingAway}
 		}
 		said := new(answer)
 		if err := json.Unmarshal(text, said); err != nil {

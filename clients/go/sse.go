@@ -80,11 +80,11 @@ func (s *events) next(_ context.Context, at position) (*Page, error) {
 	for {
 		e, err := s.event()
 		if err != nil {
-			return nil, &cut{causeOf(s.ctx, err), s.retry}
+			return nil, &cut{causeOf(s.ctx, err), s.retry, false}
 		}
 		switch {
 		case e.name == "end":
-			return nil, &cut{fmt.Errorf("the server ended the stream: %s", e.data), s.retry}
+			return nil, &cut{fmt.Errorf("the server ended the stream: %s", e.data), s.retry, true}
 		case e.name == "error":
 			return nil, s.refusal(e)
 		case e.name == "gap" || (e.name == "" || e.name == "message") && (e.id != "" || e.data != ""):

@@ -99,11 +99,12 @@ class Unknown(Exception):
 
 
 class _Cut(Exception):
-    """A connection ended; after is when the server wants it to be opened again."""
+    """A connection ended; after is when the server wants it to be opened again. If that was
+    planned nothing is wrong: the server ends each stream some time."""
 
-    def __init__(self, text, after=0.0):
+    def __init__(self, text, after=0.0, planned=False):
         super().__init__(text)
-        self.retry_after = after
+        self.retry_after, self.planned = after, planned
 
 
 def follow(url, *channels, since="now", way="sse", on_gap=None, on_lost=None):
@@ -120,7 +121,7 @@ def follow(url, *channels, since="now", way="sse", on_gap=None, on_lost=None):
     on_gap -- is called with a Gap where messages are gone for good; if it is not given they
               are a warning in the log "pubsub"
     on_lost -- is called with the error and the seconds until the next try when a connection
-               is lost, by which nothing is missing
+               is lost or refused, by which nothing is missing
     """
     messages = _follow(_Blocking, url, channels, since, way, on_gap, on_lost)
     try:
@@ -319,7 +320,8 @@ async def _follow(net, url, channels, since, way, on_gap, on_lost):
         finally:
             await pages.aclose()
         wait = backoff.wait(failure)
-        (on_lost or _log_lost)(failure, wait)
+        if not getattr(failure, "planned", False):
+            (on_lost or _log_lost)(failure, wait)
         await net.sleep(wait)
 
 
@@ -364,6 +366,9 @@ async def _sse(site, at):
             items = _read_event(event, at, retry)
             if items is not None:
                 yield items, at
+    except _Cut as error:
+        error.retry_after = retry
+        raise
     except _FAILURES as error:
         raise _Cut(str(error) or "the server was silent", retry) from error
     finally:
@@ -392,7 +397,7 @@ def _read_event(event, at, retry):
     """Return what an event has for a reader, and move its position; None if it has nothing."""
     kind, data = event.get("event", "message"), event["data"]
     if kind == "end":
-        raise _Cut(f"the server ended the stream: {data}", retry)
+        raise _Cut(f"the server ended the stream: {data}", retry, planned=True)
     if kind == "error":
         said = _object(data)
         raise Refused(said.get("status", 503), said.get("error", data), retry)
@@ -610,9 +615,11 @@ class _Blocking:
     @classmethod
     async def open(cls, host, port, tls, limit):
         sock = socket.create_connection((host, port), timeout=limit)
-        if tls:
-            sock = tls.wrap_socket(sock, server_hostname=host)
-        return cls(sock)
+        try:
+            return cls(tls.wrap_socket(sock, server_hostname=host) if tls else sock)
+        except BaseException:
+            sock.close()
+            raise
 
     async def write(self, data):
         self._sock.sendall(data)

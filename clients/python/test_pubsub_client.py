@@ -145,10 +145,12 @@ class Streams(Case):
             [STREAM, event(id="e-7"), event({"reason": "draining"}, event="end", retry=200), chunk("")],
             [STREAM, event(HI, id="e-8"), None],
         ]
+        began = time.monotonic()
         for messages, _ in self.both(1, answers):
             self.assertEqual(messages, [HI])
-            self.assertEqual([text for text, _ in self.lost], ["Full.", 'the server ended the stream: {"reason": "draining"}'])
-            self.assertTrue(0.3 <= self.lost[0][1] < 0.35 and 0.2 <= self.lost[1][1] < 0.25, self.lost)
+            self.assertEqual([text for text, _ in self.lost], ["Full."])  # the end was planned
+            self.assertTrue(0.3 <= self.lost[0][1] < 0.35, self.lost)
+            self.assertGreaterEqual(time.monotonic() - began, 0.5)
 
     def test_a_gap_is_told_before_what_follows_it(self):
         gap = event({"reason": "expired", "missed": 3}, event="gap", id="e-7")

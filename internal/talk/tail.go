@@ -27,7 +27,7 @@ Usage: pubsub tail [flags] URL CHANNEL...
 func Tail(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var from pubsub.From
 	set := flag.NewFlagSet("tail", flag.ContinueOnError)
-	set.StringVar(&from.Since, "since", "-10", "begin `where`: all, now, -N (the last N messages), or a cursor")
+	set.StringVar(&from.Since, "since", "-10", "`where` to begin: all, now, -N for the last N, or a cursor")
 	set.TextVar(&from.Way, "way", pubsub.SSE, "how to ask, one `way` of sse, poll and ws")
 	asJSON := set.Bool("json", false, `print messages and {"gap": …} as lines of JSON, for programs`)
 	server, channels, err := parse(set, args, tailHelp, stdout)
