@@ -85,6 +85,23 @@ func TestNickIsRemembered(t *testing.T) {
 	assert.Equal(t, "ann", eval[string](b.open(s.URL), "nick.value"))
 }
 
+// A browser that has been here asks for the page, and has all that belongs to it.
+func TestSecondVisitAsksForOneDocument(t *testing.T) {
+	const fromNetwork = `performance.getEntriesByType("resource")
+		.filter((e) => e.initiatorType !== "fetch" && e.transferSize > 0).map((e) => new URL(e.name).pathname.split("/").pop()).sort()`
+	const loaded = `performance.getEntriesByType("resource").filter((e) => e.initiatorType !== "fetch").length`
+	s := startServer(t)
+	b := startBrowser(t)
+	p := b.open(s.URL)
+	first := eval[[]string](p, fromNetwork)
+	assert.Contains(t, first, "pubsub.css")
+	assert.Contains(t, first, "wait.js")
+	assert.GreaterOrEqual(t, len(first), 10)
+	p = b.open(s.URL + "/?channel=other")
+	assert.GreaterOrEqual(t, eval[int](p, loaded), 10)
+	assert.Empty(t, eval[[]string](p, fromNetwork))
+}
+
 func TestOpensWithTheLast50(t *testing.T) {
 	s := startServer(t)
 	for i := range 60 {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"pubsub/server/web"
@@ -24,21 +25,32 @@ const newcomersGrace = 500 * time.Millisecond
 // drain stops the server so that every client that waits gets every acknowledged message:
 //
 //  1. New posts are refused, and those in flight finish.
-//  2. Pending polls and new ones are answered at once with what there is. This goes on
-//     until no client gets a message any more, or half the drain timeout is over.
+//  2. Pending polls and new ones are answered at once with what there is, and streams end
+//     when they have it. This goes on until no client gets a message any more, or half
+//     the drain timeout is over.
 //  3. The listener closes. What has not ended at the drain timeout is cut off.
 //
-// Where other instances have the same log, clients that wait go on with those, and there
-// is nothing to hurry for: see leave.
+// Where other instances have the same log, clients that wait go on with those. So
+// everybody is sent there at once, and posts are taken meanwhile: the others have them.
+// Those in flight end before Shutdown does.
 func (p *parts) drain(front *http.Server, endPolls context.CancelCauseFunc) {
-	p.log.Info("draining", "polling", p.hub.Waiting())
+	p.log.Info("draining", "polling", p.hub.Waiting(), "streams", p.streams.Open())
 	limit, cancel := p.drainLimit(1)
 	defer cancel()
 	if p.store.isShared() {
-		p.leave(endPolls)
+		p.posts.Gate.Announce()
 	} else {
-		p.deliver(endPolls)
+		p.closeGate()
 	}
+	endPolls(web.ErrDraining)
+	var streams sync.WaitGroup
+	streams.Go(p.drainStreams)
+	if p.store.isShared() {
+		<-time.After(lingerFor) // for proxies that look at /readyz, or send what they had begun to
+	} else {
+		p.linger()
+	}
+	streams.Wait()
 	// Browsers open connections that they may need later. Shutdown would wait five
 	// seconds for each of those to send something.
 	hurry := time.AfterFunc(newcomersGrace, p.conns.CloseNewcomers)
@@ -49,21 +61,18 @@ func (p *parts) drain(front *http.Server, endPolls context.CancelCauseFunc) {
 	}
 }
 
-// deliver refuses posts, and gives everybody what was posted before.
-func (p *parts) deliver(endPolls context.CancelCauseFunc) {
-	posts, cancel := p.drainLimit(2) // a slow log must not take all the time
+// closeGate refuses posts, and waits for those in flight.
+func (p *parts) closeGate() {
+	limit, cancel := p.drainLimit(2) // a slow log must not take all the time
 	defer cancel()
-	p.posts.Gate.Close(posts)
-	endPolls(web.ErrDraining)
-	p.linger()
+	p.posts.Gate.Close(limit)
 }
 
-// leave sends everybody to the other instances, and goes on taking posts meanwhile: the
-// others have them. Those in flight end before Shutdown does.
-func (p *parts) leave(endPolls context.CancelCauseFunc) {
-	p.posts.Gate.Announce()
-	endPolls(web.ErrDraining)
-	<-time.After(lingerFor) // for proxies that look at /readyz, or send what they had begun to
+// drainStreams ends all streams.
+func (p *parts) drainStreams() {
+	limit, cancel := p.drainLimit(2)
+	defer cancel()
+	p.streams.Drain(limit)
 }
 
 // linger waits until no message has been delivered for lingerFor.

@@ -16,6 +16,7 @@ import (
 	"pubsub/server/poll"
 	"pubsub/server/post"
 	"pubsub/server/settings"
+	"pubsub/server/stream"
 	"pubsub/server/web"
 )
 
@@ -28,15 +29,17 @@ type parts struct {
 	store *store
 	hub   *hub.Hub
 
-	metrics   *observe.Metrics
-	refusals  *observe.Refusals
-	responder *web.Responder
-	door      *web.Door
-	assets    *web.Assets
-	access    *access.Control
-	conns     *conns.Conns
-	posts     *post.Publisher
-	polls     *poll.Polls
+	metrics    *observe.Metrics
+	refusals   *observe.Refusals
+	responder  *web.Responder
+	door       *web.Door
+	assets     *web.Assets
+	compressor *web.Compressor
+	access     *access.Control
+	conns      *conns.Conns
+	posts      *post.Publisher
+	polls      *poll.Polls
+	streams    *stream.Streams
 }
 
 func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) (*parts, error) {
@@ -48,7 +51,7 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 	if err != nil {
 		return nil, fmt.Errorf("start the message bus: %w", err)
 	}
-	p := &parts{settings: set, log: log, bus: b, assets: assets}
+	p := &parts{settings: set, log: log, bus: b, assets: assets, compressor: web.NewCompressor()}
 	p.access = access.New(&p.settings)
 	if p.store, err = openStore(set.History, p.bounds(), b, log); err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -59,6 +62,8 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 	p.responder = &web.Responder{Log: log, Source: p.access.Source, Refusals: p.refusals, Draining: p.posts.Gate.Draining}
 	p.door = web.NewDoor(set.AllowedHosts, set.AllowedOrigins, p.responder)
 	p.polls = poll.New(&p.settings, p.hub, p.access, p.responder, p.metrics)
+	p.streams = stream.New(&p.settings, p.hub, p.access, p.responder, p.metrics, p.posts)
+	p.metrics.CountStreams(p.streams.Open)
 	p.conns = conns.New(&p.settings, p.responder, p.metrics.AcceptErrors.Inc)
 	p.metrics.CountConnections(p.conns.Open)
 	return p, nil
@@ -70,6 +75,7 @@ func (p *parts) observe() {
 		p.metrics.CountHistory(p.store.bytes)
 	}
 	p.metrics.CountAway(p.store.isAway)
+	p.metrics.CountCompressions(p.compressor.Made)
 	p.refusals = observe.NewRefusals(p.log, p.metrics)
 	if h, ok := p.log.Handler().(*logs.Handler); ok {
 		p.metrics.CountDroppedLines(h)

@@ -54,7 +54,7 @@ func (r *running) poll(t require.TestingT, query string) (b batch) {
 
 // say posts to the room and returns the status.
 func (r *running) say(t require.TestingT, text string) int {
-	resp, err := http.PostForm(r.url("/pub/room"), url.Values{"message": {text}})
+	resp, err := r.http.PostForm(r.url("/pub/room"), url.Values{"message": {text}})
 	require.NoError(t, err)
 	resp.Body.Close()
 	return resp.StatusCode

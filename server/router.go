@@ -8,6 +8,7 @@ import (
 	"pubsub/server/history"
 	"pubsub/server/poll"
 	"pubsub/server/post"
+	"pubsub/server/stream"
 	"pubsub/server/web"
 )
 
@@ -18,11 +19,12 @@ type router struct {
 	*httprouter.Router
 	responder *web.Responder
 	polls     *poll.Polls
+	streams   *stream.Streams
 	posts     *post.Publisher
 }
 
 func (p *parts) newRouter() router {
-	t := router{httprouter.New(), p.responder, p.polls, p.posts}
+	t := router{httprouter.New(), p.responder, p.polls, p.streams, p.posts}
 	t.RedirectTrailingSlash = false
 	t.RedirectFixedPath = false
 	t.HandleOPTIONS = false
@@ -82,5 +84,16 @@ func (t router) channel(path string, h func(http.ResponseWriter, *http.Request, 
 func (t router) poll(path string, dialect poll.Dialect) {
 	t.GET(path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		t.polls.Poll(w, r, params.ByName("channel"), dialect)
+	})
+}
+
+// sub adds a route for polls and streams: the request says which of them it wants.
+func (t router) sub(path string) {
+	t.GET(path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
+		if way := stream.WayOf(r); way != nil {
+			t.streams.Stream(w, r, params.ByName("channel"), way)
+			return
+		}
+		t.polls.Poll(w, r, params.ByName("channel"), poll.Sub)
 	})
 }

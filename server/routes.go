@@ -17,12 +17,13 @@ func (p *parts) routes() router {
 	// As the Python original.
 	routes.both("/", poll.Index(p.assets))
 	routes.post("/pub", poll.Pub)
-	routes.poll("/sub", poll.Sub)
-	routes.both("/debug", poll.Debug(p.hub))
+	routes.sub("/sub")
+	routes.both("/debug", poll.Debug(p.hub, p.streams.Open))
 
-	// The same on a named channel. A poll may have a cursor.
+	// The same on a named channel, or on several. A poll may have a cursor, and the answer
+	// may be a stream.
 	routes.post("/pub/:channel", poll.Pub)
-	routes.poll("/sub/:channel", poll.Sub)
+	routes.sub("/sub/:channel")
 
 	// Back through what is kept.
 	routes.channel("/history/:channel", p.polls.Back)

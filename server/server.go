@@ -62,7 +62,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if handle, params := s.router.find(r); handle != nil {
-		handle(w, r, params)
+		handle(s.compressor.For(w, r), r, params)
 		return
 	}
 	s.router.ServeHTTP(w, r)
@@ -73,7 +73,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool) {
 	conns.Handling(r)
 	s.access.Pace(r) // may wait, so before the timeout of the body
-	if r.Body != http.NoBody {
+	if r.ContentLength != 0 {
 		// This bounds a body that no handler reads, too: net/http reads it to its end,
 		// and then removes the deadline. The ResponseRecorder of a test has no deadlines.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(post.BodyTimeout))

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +36,8 @@ var (
 // running is a server on a real socket.
 type running struct {
 	addr string
+	tls  *tls.Config // of its clients, nil without TLS
+	http *http.Client
 	stop func() error // as a signal would, and waits for the end
 }
 
@@ -66,7 +69,7 @@ func startWith(t *testing.T, config settings.Settings, l net.Listener, log *slog
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx, l, nil) }()
-	r := &running{addr: l.Addr().String()}
+	r := &running{addr: l.Addr().String(), http: http.DefaultClient}
 	r.stop = sync.OnceValue(func() error {
 		cancel()
 		return errors.Join(<-served, s.Close())
@@ -78,11 +81,16 @@ func startWith(t *testing.T, config settings.Settings, l net.Listener, log *slog
 	return r
 }
 
-func (r *running) url(path string) string { return "http://" + r.addr + path }
+func (r *running) url(path string) string {
+	if r.tls != nil {
+		return "https://" + r.addr + path
+	}
+	return "http://" + r.addr + path
+}
 
 // get returns an answer's body; any status but 200 fails the test.
 func (r *running) get(t require.TestingT, path string) string {
-	resp, err := http.Get(r.url(path))
+	resp, err := r.http.Get(r.url(path))
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)

@@ -21,7 +21,7 @@ func (p *parts) upkeep(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for n := 1; ; n++ {
-		heap.Limit(p.hub.Waiting() + p.bus.Stats().Released)
+		heap.Limit(p.hub.Waiting() + int64(p.streams.Open()) + p.bus.Stats().Released)
 		if n%giveBackEvery == 0 {
 			heap.GiveBack()
 		}

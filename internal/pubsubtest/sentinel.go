@@ -146,7 +146,11 @@ func (s *Sentinels) AwaitOther(was *Redis) {
 	s.t.Helper()
 	s.await("another primary", func() bool { return s.Primary() != was })
 	s.await("the end of the old primary", func() bool {
-		return !was.runs() || !strings.HasPrefix(was.CLI("role"), "master")
+		if !was.runs() {
+			return true
+		}
+		role, err := commandLine(s.t, was.Addr, "role") // it closes its connections when it steps down
+		return err == nil && strings.HasPrefix(role, "slave")
 	})
 }
 

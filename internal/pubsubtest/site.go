@@ -59,6 +59,7 @@ func newSite(u *url.URL, network, addr string) Site {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			MaxIdleConnsPerHost: 16,
+			DisableCompression:  true, // a test that wants it asks for it, and sees it
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, network, addr)
 			},

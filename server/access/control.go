@@ -20,6 +20,8 @@ type Control struct {
 	restarts *limiter // answers that tell of a restart
 	unread   unread
 
+	restartWarning oncePerMinute // about cursors of another process
+
 	settings *settings.Settings
 }
 

@@ -51,9 +51,3 @@ func (c *Control) AdmitRead(r *http.Request) error {
 	}
 	return nil
 }
-
-// AdmitRestart counts an answer that tells of a restart. If its address had too many of
-// them, it returns false, and for how many seconds to delay the answer.
-func (c *Control) AdmitRestart(r *http.Request) (wait int, ok bool) {
-	return c.restarts.take(c.Source.Of(r))
-}

@@ -33,10 +33,15 @@ type unread struct {
 // is no room: the answer must not exceed [SmallAnswer]. giveBack is never nil: call it
 // once.
 func (c *Control) HoldAnswer(r *http.Request, bytes int) (giveBack func(), ok bool) {
+	return c.HoldFor(c.Source.Of(r), bytes)
+}
+
+// HoldFor is HoldAnswer for a client of an address.
+func (c *Control) HoldFor(address netip.Addr, bytes int) (giveBack func(), ok bool) {
 	if bytes <= SmallAnswer {
 		return func() {}, true
 	}
-	return c.unread.hold(c.Source.Of(r), bytes)
+	return c.unread.hold(address, bytes)
 }
 
 func (u *unread) hold(address netip.Addr, bytes int) (giveBack func(), ok bool) {

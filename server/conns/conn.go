@@ -22,8 +22,13 @@ type Conn struct {
 	theirs  atomic.Bool  // somebody else has set the write deadline
 	holding *holding     // guarded by Conns.mu
 
-	end    context.CancelCauseFunc // ends the contexts of its requests
+	cancel context.CancelCauseFunc // ends the contexts of its requests
+	end    context.CancelCauseFunc // calls cancel, and ends whoever has taken it over
+	gone   atomic.Bool             // end was called
+	taken  atomic.Pointer[taken]   // by whom; nil if it is net/http's
 	forget func()                  // ends the watch for a hang-up; nil if there is none
+
+	watched uint64 // its id in the watch
 
 	skips   atomic.Bool // Read skips net/http's wait for a hang-up
 	skipped bool        // the last read was skipped
@@ -69,6 +74,18 @@ func End(r *http.Request) context.CancelCauseFunc {
 	}
 	return func(error) {} // not from our listener
 }
+
+// endAll is the field end.
+func (c *Conn) endAll(cause error) {
+	c.cancel(cause)
+	c.gone.Store(true)
+	if by := c.taken.Load(); by != nil {
+		by.ended()
+	}
+}
+
+// hungUp is called when the client has hung up.
+func (c *Conn) hungUp() { c.end(nil) }
 
 // Kept returns a value that lives as long as the connection of a request, the same for
 // all its requests. At first it is a zero T. All callers must use the same T. It is safe

@@ -101,8 +101,9 @@ func (o *Conns) connContext(ctx context.Context, c net.Conn) context.Context {
 	if ours == nil {
 		return ctx
 	}
-	ctx, ours.end = context.WithCancelCause(ctx)
-	ours.forget = o.hangups.watch(ours.Conn, func() { ours.end(nil) })
+	ctx, ours.cancel = context.WithCancelCause(ctx)
+	ours.end = ours.endAll
+	ours.forget = o.hangups.watch(ours)
 	ours.skips.Store(ours.forget != nil && c == net.Conn(ours))
 	return context.WithValue(ctx, connKey{}, ours)
 }

@@ -20,9 +20,9 @@ type hangups struct {
 	events syscall.RawConn
 	ended  sync.WaitGroup
 
-	mu   sync.Mutex // guards the next two
-	last uint64     // id given; not the descriptor, which the system uses again
-	end  map[uint64]func()
+	mu    sync.Mutex // guards the next two
+	last  uint64     // id given; not the descriptor, which the system uses again
+	conns map[uint64]*Conn
 }
 
 // watchHangups returns hangups for the connections of l. It returns nil if l has no file
@@ -40,7 +40,7 @@ func watchHangups(l net.Listener) (*hangups, error) {
 		_ = syscall.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	h := &hangups{epoll: os.NewFile(uintptr(fd), "epoll"), end: make(map[uint64]func())}
+	h := &hangups{epoll: os.NewFile(uintptr(fd), "epoll"), conns: make(map[uint64]*Conn)}
 	h.events, err = h.epoll.SyscallConn()
 	if err == nil {
 		err = h.epoll.SetReadDeadline(time.Time{}) // fails if os.File cannot wait for it
@@ -81,17 +81,27 @@ func (h *hangups) run() {
 
 func (h *hangups) hungUp(id uint64) {
 	h.mu.Lock()
-	end := h.end[id]
+	c := h.conns[id]
 	h.mu.Unlock()
-	if end != nil { // nil: we closed the connection at the same time
-		end()
+	switch {
+	case c == nil: // we closed the connection at the same time
+	case c.readable():
+	default:
+		c.hungUp()
 	}
 }
 
-// watch calls end when the client of c hangs up. forget ends the watch: call it before c
-// is closed. forget is nil if c cannot be watched.
-func (h *hangups) watch(c net.Conn, end func()) (forget func()) {
-	socket, ok := c.(syscall.Conn)
+// Events of a connection. There is one for each hang-up, and none for what the client
+// sends, unless that is asked for. The next comes when there is more than before.
+const (
+	onHangUp = syscall.EPOLLRDHUP | 1<<31 // EPOLLET; on some platforms syscall.EPOLLET is negative
+	onInput  = syscall.EPOLLIN
+)
+
+// watch calls c.hungUp when the client of c hangs up. forget ends the watch: call it
+// before c is closed. forget is nil if c cannot be watched.
+func (h *hangups) watch(c *Conn) (forget func()) {
+	socket, ok := c.Conn.(syscall.Conn)
 	if !ok || h == nil {
 		return nil
 	}
@@ -102,21 +112,33 @@ func (h *hangups) watch(c net.Conn, end func()) (forget func()) {
 	h.mu.Lock()
 	h.last++
 	id := h.last
-	h.end[id] = end
+	h.conns[id], c.watched = c, id
 	h.mu.Unlock()
 	forget = func() {
 		h.mu.Lock()
-		delete(h.end, id)
+		delete(h.conns, id)
 		h.mu.Unlock()
 	}
-	// One event for each hang-up, and none for what the client sends.
-	const hangup = syscall.EPOLLRDHUP | 1<<31 // EPOLLET; on some platforms syscall.EPOLLET is negative
-	event := syscall.EpollEvent{Events: hangup, Fd: int32(uint32(id)), Pad: int32(uint32(id >> 32))}
-	if controlErr := raw.Control(func(fd uintptr) {
-		err = syscall.EpollCtl(int(h.epoll.Fd()), syscall.EPOLL_CTL_ADD, int(fd), &event)
-	}); controlErr != nil || err != nil {
+	if err := h.control(raw, syscall.EPOLL_CTL_ADD, onHangUp, id); err != nil {
 		forget()
 		return nil
 	}
 	return forget
+}
+
+// watchInput has c.readable called for what the client sends, too, and for what it has
+// sent already. c is watched.
+func (h *hangups) watchInput(c *Conn, raw syscall.RawConn) error {
+	return h.control(raw, syscall.EPOLL_CTL_MOD, onHangUp|onInput, c.watched)
+}
+
+func (h *hangups) control(raw syscall.RawConn, op int, events uint32, id uint64) error {
+	event := syscall.EpollEvent{Events: events, Fd: int32(uint32(id)), Pad: int32(uint32(id >> 32))}
+	var err error
+	if closed := raw.Control(func(fd uintptr) {
+		err = syscall.EpollCtl(int(h.epoll.Fd()), op, int(fd), &event)
+	}); closed != nil {
+		return closed
+	}
+	return os.NewSyscallError("epoll_ctl", err)
 }

@@ -3,7 +3,9 @@
 package conns
 
 import (
+	"errors"
 	"net"
+	"syscall"
 )
 
 // hangups watches nothing where there is no epoll: net/http notices hang-ups.
@@ -13,4 +15,6 @@ func watchHangups(net.Listener) (*hangups, error) { return nil, nil }
 
 func (*hangups) Close() error { return nil }
 
-func (*hangups) watch(net.Conn, func()) (forget func()) { return nil }
+func (*hangups) watch(*Conn) (forget func()) { return nil }
+
+func (*hangups) watchInput(*Conn, syscall.RawConn) error { return errors.ErrUnsupported }

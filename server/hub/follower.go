@@ -28,6 +28,7 @@ type Follower struct {
 	limit  int
 	rings  []*bus.Subscription  // one for each place; all ring at the first
 	one    [1]*bus.Subscription // for rings of one place, which saves an allocation
+	hidden bool                 // it is not counted as waiting
 }
 
 var errNoPlace = errors.New("a follower needs a place")
@@ -93,7 +94,7 @@ func (f *Follower) Read(ctx context.Context) (*Page, error) {
 func (f *Follower) look(ctx context.Context) (*Page, error) {
 	f.rings[0].Clear() // the log has the messages of all rings so far
 	page, err := f.hub.Peek(ctx, f.places, f.limit)
-	if err != nil || page.hasNews() {
+	if err != nil || page.HasNews() {
 		return page, err
 	}
 	f.move(page)
@@ -101,6 +102,13 @@ func (f *Follower) look(ctx context.Context) (*Page, error) {
 		return page, err
 	}
 	return page, ErrNothing
+}
+
+// Cut cuts a page that the follower has returned last, as [Page.Cut] does. What is cut off
+// comes with the next page.
+func (f *Follower) Cut(page *Page, bytes int) {
+	page.Cut(bytes)
+	f.move(page)
 }
 
 func (f *Follower) move(page *Page) {
@@ -123,7 +131,7 @@ func (f *Follower) Next(ctx context.Context) (*Page, error) {
 	if err != ErrNothing {
 		return page, err
 	}
-	f.hub.waiting.Add(1)
+	f.count(1)
 	for err == ErrNothing {
 		select {
 		case <-f.Ready():
@@ -132,8 +140,17 @@ func (f *Follower) Next(ctx context.Context) (*Page, error) {
 			page, err = f.nextAtEnd(ctx)
 		}
 	}
-	f.hub.waiting.Add(-1)
+	f.count(-1)
 	return page, err
+}
+
+// Hide leaves the follower out of [Hub.Waiting]: it is not one client that waits.
+func (f *Follower) Hide() { f.hidden = true }
+
+func (f *Follower) count(n int64) {
+	if !f.hidden {
+		f.hub.waiting.Add(n)
+	}
 }
 
 // next is Read, with the gathering that Next describes. waited tells whether the caller

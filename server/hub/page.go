@@ -29,20 +29,21 @@ type Page struct {
 	one   [2]history.Cursor // for Starts and Cursors of one place, which saves an allocation
 }
 
-// hasNews tells whether a page has a message or a gap.
-func (p *Page) hasNews() bool { return len(p.Messages) > 0 || p.Gap != nil }
+// HasNews tells whether a page has a message or a gap.
+func (p *Page) HasNews() bool { return len(p.Messages) > 0 || p.Gap != nil }
 
 // Cursor returns the text with which a client goes on: see [history.ParseSince]. Those of
 // several channels have commas between them.
 func (p *Page) Cursor() string { return string(p.AppendCursor(nil)) }
 
 // AppendCursor appends what Cursor returns.
-func (p *Page) AppendCursor(b []byte) []byte { return appendCursors(b, p.Cursors) }
+func (p *Page) AppendCursor(b []byte) []byte { return AppendCursors(b, p.Cursors) }
 
 // AppendStart appends the text of the place before the first message.
-func (p *Page) AppendStart(b []byte) []byte { return appendCursors(b, p.Starts) }
+func (p *Page) AppendStart(b []byte) []byte { return AppendCursors(b, p.Starts) }
 
-func appendCursors(b []byte, cursors []history.Cursor) []byte {
+// AppendCursors appends places as [Page.Cursor] has them.
+func AppendCursors(b []byte, cursors []history.Cursor) []byte {
 	for i := range cursors {
 		if i > 0 {
 			b = append(b, ',')

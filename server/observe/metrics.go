@@ -107,6 +107,13 @@ func (m *Metrics) CountAway(away func() bool) {
 	}))
 }
 
+// CountCompressions shows how often an answer was compressed. Call it at most once.
+func (m *Metrics) CountCompressions(made func() float64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "pubsub_compressions_total", Help: "Answers that were compressed; one that many got at about the same time is one.",
+	}, made))
+}
+
 // CountDroppedLines shows how many log lines a handler has dropped. Call it at most once.
 func (m *Metrics) CountDroppedLines(h *logs.Handler) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -134,6 +141,22 @@ func (m *Metrics) Deliver(page *hub.Page) {
 	if page.Waited {
 		m.delivery.Observe(time.Since(page.Messages[0].Time).Seconds())
 	}
+}
+
+// DeliverTo is Deliver for a page that is written to n streams at the same time.
+func (m *Metrics) DeliverTo(page *hub.Page, n int) {
+	if n == 0 {
+		return
+	}
+	m.Deliver(page)
+	m.deliveries.Add(int64((n - 1) * len(page.Messages)))
+}
+
+// CountStreams shows how many streams are open. Call it at most once.
+func (m *Metrics) CountStreams(open func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "pubsub_streams", Help: "Streams that are open: Server-Sent Events, WebSockets, and lines of JSON.",
+	}, func() float64 { return float64(open()) }))
 }
 
 // Delivered returns how many messages were in answers so far.

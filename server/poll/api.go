@@ -60,7 +60,7 @@ func answerAPIByID(w http.ResponseWriter, _ *Query, page *hub.Page) error {
 		status = "timeout"
 	}
 	return web.WriteBody(w, http.StatusOK, fmt.Appendf(nil, `{"status":%q,"messages":%s,"count":%d}`+"\n",
-		status, appendMessages(nil, page.Messages), len(page.Messages)))
+		status, page.AppendMessages(nil), len(page.Messages)))
 }
 
 func timestamp(at time.Time) json.RawMessage { return history.AppendTimestamp(nil, at) }

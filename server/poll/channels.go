@@ -133,7 +133,7 @@ func writeList(w http.ResponseWriter, names iter.Seq[string], limit int) error {
 		if len(part) < listPart {
 			continue
 		}
-		if err := web.WriteBody(w, http.StatusOK, part); err != nil {
+		if err := web.Write(w, http.StatusOK, web.JSON, part); err != nil {
 			return err
 		}
 		part = part[:0]

@@ -2,8 +2,6 @@ package poll
 
 import (
 	"context"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -99,16 +97,7 @@ func (c *Chat) write(w http.ResponseWriter, r *http.Request, s snapshot) error {
 	}
 	defer giveBack()
 	closeIfDisplaced(w, r)
-	if err := web.Write(w, http.StatusOK, web.Text, nil); err != nil {
-		return err
-	}
-	// The text is shared and not copied, since a slow client holds it for long.
-	for _, part := range [...]string{s.text, s.fill} {
-		if _, err := io.WriteString(w, part); err != nil {
-			return errors.Join(web.ErrAnswered, err)
-		}
-	}
-	return nil
+	return web.WriteText(w, s.text, s.fill)
 }
 
 func (c *Chat) notModified(w http.ResponseWriter) error {

@@ -1,9 +1,7 @@
 package poll
 
 import (
-	"encoding/json"
 	"net/http"
-	"strconv"
 
 	"pubsub/server/history"
 	"pubsub/server/hub"
@@ -22,45 +20,5 @@ func Cursor(fields web.Fields, q *Query) error {
 }
 
 func answerPage(w http.ResponseWriter, _ *Query, page *hub.Page) error {
-	return web.WriteBody(w, http.StatusOK, encodePage(page))
-}
-
-// encodePage writes {"messages": […], "cursor": "…", "start": "…", "more": false, "gap": {…}}.
-func encodePage(page *hub.Page) []byte {
-	const around = 192 // bytes of all but the messages
-	b := make([]byte, 0, around+sizeOf(page.Messages))
-	b = append(b, `{"messages":`...)
-	b = appendMessages(b, page.Messages)
-	b = append(b, `,"cursor":"`...)
-	b = page.AppendCursor(b)
-	b = append(b, `","start":"`...)
-	b = page.AppendStart(b)
-	b = append(b, `","more":`...)
-	b = strconv.AppendBool(b, page.More)
-	if page.Gap != nil {
-		gap, _ := json.Marshal(page.Gap) // a struct of texts and a number, which cannot fail
-		b = append(append(b, `,"gap":`...), gap...)
-	}
-	return append(b, "}\n"...)
-}
-
-// appendMessages appends the messages as a JSON array.
-func appendMessages(b []byte, messages []history.Message) []byte {
-	b = append(b, '[')
-	for i, m := range messages {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, m.JSON...)
-	}
-	return append(b, ']')
-}
-
-// sizeOf is how many bytes the messages take as a JSON array, or one byte more.
-func sizeOf(messages []history.Message) int {
-	size := len("[]")
-	for _, m := range messages {
-		size += len(m.JSON) + len(",")
-	}
-	return size
+	return web.WriteBody(w, http.StatusOK, append(page.AppendJSON(nil), '\n'))
 }

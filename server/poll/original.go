@@ -83,13 +83,14 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 	}
 }
 
-// Debug answers GET /debug with the number of pending polls and of channels as text.
-func Debug(h *hub.Hub) web.Handler {
+// Debug answers GET /debug with the number of pending polls, of channels and of open
+// streams as text.
+func Debug(h *hub.Hub, streams func() int) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		channels, err := h.Len(r.Context())
 		if err != nil {
 			return err
 		}
-		return web.Write(w, http.StatusOK, web.Text, fmt.Appendf(nil, "polling = %d\nchannels = %d\n", h.Waiting(), channels))
+		return web.Write(w, http.StatusOK, web.Text, fmt.Appendf(nil, "polling = %d\nchannels = %d\nstreams = %d\n", h.Waiting(), channels, streams()))
 	}
 }

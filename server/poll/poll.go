@@ -34,8 +34,6 @@ type Polls struct {
 
 	timeout   time.Duration // of a poll that names none; 0 is settings.MaxTimeout
 	heartbeat time.Duration // of a plain poll; 0 is none
-
-	restartWarning oncePerMinute // about cursors of another process
 }
 
 // New returns polls with the poll timeout and the heartbeat of the settings.
@@ -90,7 +88,7 @@ func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *h
 		return err
 	}
 	if page.Gap != nil && page.Gap.Reason == history.Restarted {
-		p.slowDown(r)
+		p.access.SlowRestart(r, p.responder.Log)
 	}
 	page.Cut(maxBytes)
 	giveBack, ok := p.access.HoldAnswer(r, page.Size())

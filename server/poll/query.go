@@ -82,7 +82,7 @@ func newQuery(channels []string) *Query {
 func fieldsOf(r *http.Request) (web.Fields, error) {
 	// net/http notices a hang-up only after the body was read (golang/go#23262), and
 	// nobody reads a poll's.
-	if r.Body != http.NoBody {
+	if r.ContentLength != 0 {
 		return nil, web.Refuse(http.StatusBadRequest, "A poll has no body. Put what you ask for into the query.")
 	}
 	return web.FieldsOf(r)

@@ -23,7 +23,7 @@ type Body struct {
 }
 
 // compact writes what was posted as compact JSON, and refuses more than the limit.
-func (b *Body) compact(posted any) ([]byte, error) {
+func compact(posted any, max int) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false) // the page shows it as text, so < may stay as it is
@@ -31,8 +31,8 @@ func (b *Body) compact(posted any) ([]byte, error) {
 		return nil, web.Refuse(http.StatusBadRequest, "The message cannot be written as JSON: %v.", err)
 	}
 	object := bytes.TrimSuffix(text.Bytes(), []byte("\n"))
-	if limit := b.max; limit > 0 && len(object) > limit {
-		return nil, b.tooLarge()
+	if max > 0 && len(object) > max {
+		return nil, tooLarge(max)
 	}
 	return object, nil
 }
@@ -57,15 +57,13 @@ func leastSize(body []byte) (size int) {
 	return size
 }
 
-func (b *Body) tooLarge() error {
-	return web.Refuse(http.StatusRequestEntityTooLarge, "A message may have %d bytes. Send less at a time.", b.max)
+func tooLarge(max int) error {
+	return web.Refuse(http.StatusRequestEntityTooLarge, "A message may have %d bytes. Send less at a time.", max)
 }
 
-// limit bounds the body. It allows six times the bytes of a message, since an escape of
-// JSON or of a form takes up to six bytes for one.
 func (b *Body) limit() {
-	if limit := b.max; limit > 0 {
-		b.request.Body = http.MaxBytesReader(b.writer, b.request.Body, int64(6*limit+4<<10))
+	if limit := maxBody(b.max); limit > 0 {
+		b.request.Body = http.MaxBytesReader(b.writer, b.request.Body, int64(limit))
 	}
 }
 
@@ -96,7 +94,7 @@ func (b *Body) multipart() (web.Fields, error) {
 
 func (b *Body) failed(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return b.tooLarge()
+		return tooLarge(b.max)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return web.Refuse(http.StatusRequestTimeout, "The body did not arrive within %v. Send it again.", BodyTimeout)

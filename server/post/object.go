@@ -28,8 +28,13 @@ func (b *Body) Object() (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if limit := b.max; limit > 0 && leastSize(text) > limit {
-		return nil, b.tooLarge() // before it is parsed, which would cost much more
+	return parseObject(text, b.max)
+}
+
+// parseObject reads a JSON object of at most so many bytes, as Object does.
+func parseObject(text []byte, max int) (map[string]any, error) {
+	if max > 0 && leastSize(text) > max {
+		return nil, tooLarge(max) // before it is parsed, which would cost much more
 	}
 	if !utf8.Valid(text) {
 		return nil, errNotUTF8
@@ -37,7 +42,7 @@ func (b *Body) Object() (map[string]any, error) {
 	var object map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber() // a float64 would change long whole numbers
-	err = decoder.Decode(&object)
+	err := decoder.Decode(&object)
 	if _, after := decoder.Token(); err != nil || object == nil || after != io.EOF {
 		return nil, web.Refuse(http.StatusBadRequest, `The body is not a JSON object, such as {"message": "hi"}.`)
 	}

@@ -28,34 +28,65 @@ func NewPublisher(h *hub.Hub, control *access.Control, metrics *observe.Metrics,
 	return &Publisher{hub: h, access: control, metrics: metrics, max: maxBytes}
 }
 
-// maxKey is how many bytes an Idempotency-Key may have.
-const maxKey = 255
+// MaxKey is how many bytes an Idempotency-Key may have.
+const MaxKey = 255
 
 // Publish publishes what read returns for the body of a request, once it is admitted. If
 // the request repeats an earlier one, with the same Idempotency-Key and the same content,
 // it is not published again: the receipt says so. Errors that a client can mend are a
 // [web.Problem]; others are those of [hub.Hub.Publish].
 func (p *Publisher) Publish(w http.ResponseWriter, r *http.Request, channel string, read func(*Body) (any, error)) (history.Receipt, error) {
+	if err := p.admit(r, channel); err != nil {
+		return history.Receipt{}, err
+	}
+	posted, err := read(&Body{w, r, p.max})
+	if err != nil {
+		return history.Receipt{}, err
+	}
+	return p.publish(r, channel, r.Header.Get("Idempotency-Key"), posted)
+}
+
+// PublishObject is Publish for a JSON object that did not come as a body. r tells who sends
+// it.
+func (p *Publisher) PublishObject(r *http.Request, channel, key string, text []byte) (history.Receipt, error) {
+	if err := p.admit(r, channel); err != nil {
+		return history.Receipt{}, err
+	}
+	posted, err := parseObject(text, p.max)
+	if err != nil {
+		return history.Receipt{}, err
+	}
+	return p.publish(r, channel, key, posted)
+}
+
+// MaxBody returns how many bytes a body may have, 0 if there is no limit. It allows six
+// times the bytes of a message, since an escape of JSON or of a form takes up to six bytes
+// for one.
+func (p *Publisher) MaxBody() int { return maxBody(p.max) }
+
+func maxBody(max int) int {
+	if max == 0 {
+		return 0
+	}
+	return 6*max + 4<<10
+}
+
+// admit tells whether the sender of a request may publish on a channel now.
+func (p *Publisher) admit(r *http.Request, channel string) error {
 	if err := p.access.Authorize(r, access.Publish, channel); err != nil {
-		return history.Receipt{}, err
+		return err
 	}
-	if err := p.access.AdmitPost(r); err != nil {
-		return history.Receipt{}, err
-	}
-	body := &Body{w, r, p.max}
-	posted, err := read(body)
+	return p.access.AdmitPost(r)
+}
+
+func (p *Publisher) publish(r *http.Request, channel, key string, posted any) (history.Receipt, error) {
+	object, err := compact(posted, p.max)
 	if err != nil {
 		return history.Receipt{}, err
 	}
-	object, err := body.compact(posted)
-	if err != nil {
-		return history.Receipt{}, err
+	if len(key) > MaxKey {
+		return history.Receipt{}, web.Refuse(http.StatusBadRequest, "An Idempotency-Key has at most %d bytes. A random UUID is good.", MaxKey)
 	}
-	key := r.Header.Get("Idempotency-Key")
-	if len(key) > maxKey {
-		return history.Receipt{}, web.Refuse(http.StatusBadRequest, "An Idempotency-Key has at most %d bytes. A random UUID is good.", maxKey)
-	}
-	// WithoutCancel: it is published also if its sender hangs up right after sending it.
 	return p.keep(r.Context(), history.Post{Channel: channel, Object: object, By: p.access.Source.NetworkOf(r), Key: key})
 }
 

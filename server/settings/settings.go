@@ -19,9 +19,14 @@ type Settings struct {
 	// PollTimeout is how long a poll waits that names no timeout, within 10 %: 1 s to
 	// 60 s, 0 is 60 s. Routers cut what is silent for 30 s, so 22 s.
 	PollTimeout time.Duration
-	// Heartbeat is how often a silent /sub without a cursor is sent a newline, for the
+	// Heartbeat is how often a silent stream, or a silent /sub without a cursor, is
+	// written to, for the
 	// same routers and to find out who is gone: 10 ms to 1 min, 0 is never.
 	Heartbeat time.Duration
+	// StreamLifetime is after how long a stream ends and its client comes again, within
+	// 20 %: 1 s to 24 h, 0 is never. So after a deploy no client stays for days with an
+	// instance that has too many.
+	StreamLifetime time.Duration
 	// DrainTimeout is how long a stop waits for requests to end: 10 ms to 1 h. PaaSes
 	// kill 5 to 30 s after they asked.
 	DrainTimeout time.Duration
@@ -123,10 +128,11 @@ const MaxTimeout = 60 * time.Second
 // Default is what a server runs with when nothing is set.
 func Default() Settings {
 	return Settings{
-		Addr:         "127.0.0.1:8080",
-		PollTimeout:  22 * time.Second,
-		Heartbeat:    20 * time.Second,
-		DrainTimeout: 5 * time.Second,
+		Addr:           "127.0.0.1:8080",
+		PollTimeout:    22 * time.Second,
+		Heartbeat:      20 * time.Second,
+		StreamLifetime: 10 * time.Minute,
+		DrainTimeout:   5 * time.Second,
 
 		History:         "memory",
 		HistoryMessages: 1000,

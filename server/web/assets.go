@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
-	"time"
 
 	"pubsub/server/history"
 	"pubsub/server/logs"
@@ -17,42 +17,55 @@ import (
 
 // Assets are the chat page and the static files. They are read once, so no path of a
 // request can reach another file. Its methods are safe for concurrent use.
+//
+// Each file has two addresses. That with the hash of all files, which the page uses, may
+// be kept for ever: other files have another hash. The plain one is always the same.
 type Assets struct {
 	index *template.Template
-	files map[string]asset // by path, without the first slash
+	files map[string]*file // by path, without the first slash
+	hash  string           // of all static files
 }
 
-type asset struct {
-	name string
-	body []byte
-	etag string
-}
-
-// LoadAssets reads all files of static, and the template index.html of templates.
+// LoadAssets reads and compresses all files of static, and reads the template index.html
+// of templates.
 func LoadAssets(static, templates fs.FS) (*Assets, error) {
 	index, err := template.ParseFS(templates, "index.html")
 	if err != nil {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
-	a := &Assets{index: index, files: make(map[string]asset)}
-	err = fs.WalkDir(static, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		body, err := fs.ReadFile(static, path)
-		a.files[path] = asset{path, body, etagOf(body)}
-		return err
-	})
-	if err != nil {
+	a := &Assets{index: index, files: make(map[string]*file)}
+	if err := a.load(static); err != nil {
 		return nil, fmt.Errorf("read the static files: %w", err)
 	}
 	return a, nil
 }
 
-func etagOf(body []byte) string {
-	sum := sha256.Sum256(body)
-	return `"` + hex.EncodeToString(sum[:8]) + `"`
+func (a *Assets) load(static fs.FS) error {
+	all, w := sha256.New(), newGzip(gzip.BestCompression)
+	err := fs.WalkDir(static, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(static, path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(all, "%q %d\n%s", path, len(body), body)
+		f := newFile(path, body)
+		if len(body) <= maxCompressedFile {
+			f.compressed = newForm(compress(w, body))
+			f.varies = f.compressed.body != nil
+		}
+		a.files[path] = f
+		return nil
+	})
+	a.hash = hex.EncodeToString(all.Sum(nil)[:8])
+	return err
 }
+
+// maxCompressedFile is how many bytes a static file that is compressed has at most. Larger
+// ones are seldom text, and the server should start at once.
+const maxCompressedFile = 1 << 20
 
 // Page answers with the chat page of the channel that the field channel names.
 func (a *Assets) Page(w http.ResponseWriter, r *http.Request) error {
@@ -65,16 +78,30 @@ func (a *Assets) Page(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var page bytes.Buffer
-	if err := a.index.Execute(&page, struct{ Channel string }{channel}); err != nil {
+	if err := a.index.Execute(&page, struct{ Channel, Hash string }{channel, a.hash}); err != nil {
 		return fmt.Errorf("make the page: %w", err)
 	}
-	asset{"index.html", page.Bytes(), etagOf(page.Bytes())}.serve(w, r)
+	f := newFile("index.html", page.Bytes())
+	if f.varies = worthCompressing(page.Len()); f.varies {
+		f.compressed = newForm(compressorFor(w).compress(page.Bytes()))
+	}
+	f.serve(w, r, askEachTime)
 	return nil
 }
 
-// File answers with the static file at the path of the request, or with a 404.
+// File answers with the static file at the path of the request, or with a 404. The path
+// may begin with /@ and a hash of all files. If that hash is not ours, the page came from
+// another version of the server, as happens while instances are replaced one by one: then
+// the file may differ from the one that belongs to the hash, so no cache may keep it.
 func (a *Assets) File(w http.ResponseWriter, r *http.Request) error {
-	file, found := a.files[strings.TrimPrefix(r.URL.Path, "/")]
+	name, cache := strings.TrimPrefix(r.URL.Path, "/"), askEachTime
+	if versioned, found := strings.CutPrefix(name, "@"); found {
+		var hash string
+		if hash, name, _ = strings.Cut(versioned, "/"); hash == a.hash {
+			cache = forEver
+		}
+	}
+	f, found := a.files[name]
 	switch {
 	case !found:
 		return Refuse(http.StatusNotFound, "There is nothing at %s. The chat is at /.", logs.Cut(r.URL.Path, Quoted))
@@ -82,21 +109,6 @@ func (a *Assets) File(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", "GET, HEAD")
 		return MethodNotAllowed(w, r)
 	}
-	file.serve(w, r)
+	f.serve(w, r, cache)
 	return nil
-}
-
-// policy is the Content-Security-Policy. The page runs scripts only from this server, and
-// none that somebody wrote into a message. It connects only to this server, and no other
-// page may show it in a frame.
-const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-
-// serve answers with the asset; net/http handles 304, ranges and the content type.
-func (a asset) serve(w http.ResponseWriter, r *http.Request) {
-	w.Header()["X-Content-Type-Options"] = nosniff
-	w.Header().Set("Content-Security-Policy", policy)
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.Header().Set("ETag", a.etag)
-	w.Header().Set("Cache-Control", "no-cache") // browsers ask each time, which the ETag makes cheap
-	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(a.body))
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 
 	"pubsub/server/logs"
 )
@@ -29,6 +30,11 @@ func newOrigins(allowed []string) *origins {
 	return o
 }
 
+// IsWebSocket tells whether a request asks for a WebSocket.
+func IsWebSocket(r *http.Request) bool {
+	return len(r.Header["Upgrade"]) > 0 && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
 // refuseOrigin names the origin and the Host, which do not match. Behind a proxy that
 // does not pass on the Host, the server's own pages are refused, too: both names show
 // why.
@@ -39,7 +45,7 @@ func refuseOrigin(r *http.Request) error {
 		logs.Cut(origin, Quoted), logs.Cut(r.Host, Quoted))
 }
 
-// check refuses posts from pages of other origins. It sets the headers that tell a
+// check refuses posts and WebSockets from pages of other origins. It sets the headers that tell a
 // browser which pages may read the answer (CORS), and it answers preflights.
 func (o *origins) check(w http.ResponseWriter, r *http.Request) (answered bool, err error) {
 	origin := r.Header.Get("Origin")
@@ -60,6 +66,11 @@ func (o *origins) check(w http.ResponseWriter, r *http.Request) (answered bool, 
 		w.Header().Set("Access-Control-Max-Age", "86400")
 		w.WriteHeader(http.StatusNoContent)
 		return true, nil
+	}
+	if IsWebSocket(r) { // a page elsewhere can open one and read it, so it is checked as a post is
+		asPost := *r
+		asPost.Method = http.MethodPost
+		r = &asPost
 	}
 	if !o.any && o.protection.Check(r) != nil {
 		return false, refuseOrigin(r)

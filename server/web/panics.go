@@ -22,12 +22,18 @@ func (p *Responder) Recovered(w http.ResponseWriter, r *http.Request) {
 	if cause == http.ErrAbortHandler {
 		panic(cause)
 	}
-	p.Refusals.CountPanic()
-	p.Log.Error("a handler panicked", append([]any{"panic", cause, "method", r.Method, "path", r.URL.Path,
-		"address", p.Source.Of(r), logs.Stack, string(debug.Stack())}, idOf(r)...)...)
+	p.Panicked(r, cause)
 	if begun(w.Header()) {
 		p.Refusals.Count(reasons[http.StatusInternalServerError], slog.LevelError)
 		panic(http.ErrAbortHandler)
 	}
 	p.Error(w, r, errPanic)
+}
+
+// Panicked counts a panic while something was done for a request, and logs its stack. Call
+// it in the deferred function that has recovered.
+func (p *Responder) Panicked(r *http.Request, cause any) {
+	p.Refusals.CountPanic()
+	p.Log.Error("a handler panicked", append([]any{"panic", cause, "method", r.Method, "path", r.URL.Path,
+		"address", p.Source.Of(r), logs.Stack, string(debug.Stack())}, idOf(r)...)...)
 }

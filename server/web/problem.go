@@ -60,18 +60,24 @@ var reasons = map[int]string{
 	http.StatusRequestEntityTooLarge:       "too-large",
 	http.StatusUnsupportedMediaType:        "media-type",
 	http.StatusRequestHeaderFieldsTooLarge: "header-too-large",
+	http.StatusUpgradeRequired:             "upgrade",
 	http.StatusInternalServerError:         "internal",
+}
+
+// Wait is after how many seconds the client should come back, 0 if that is not known.
+func (p *Problem) Wait() int {
+	if p.RetryAfter == Soon {
+		return 1 + rand.IntN(5)
+	}
+	return p.RetryAfter
 }
 
 // retryAfter is the value of the header Retry-After; "" is no header.
 func (p *Problem) retryAfter() string {
-	switch p.RetryAfter {
-	case 0:
+	if p.RetryAfter == 0 {
 		return ""
-	case Soon:
-		return strconv.Itoa(1 + rand.IntN(5))
 	}
-	return strconv.Itoa(p.RetryAfter)
+	return strconv.Itoa(p.Wait())
 }
 
 // body is the answer as JSON.

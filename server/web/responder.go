@@ -49,10 +49,15 @@ func (p *Responder) Handle(h Handler) http.HandlerFunc {
 // http.ErrAbortHandler: the client has hung up or closed its half, and net/http would
 // answer with an empty 200 otherwise.
 func (p *Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
-	switch {
-	case errors.Is(err, ErrAnswered):
-		return
-	case errors.Is(err, context.Canceled):
+	if !errors.Is(err, ErrAnswered) {
+		p.Answer(w, p.Refused(r, err))
+	}
+}
+
+// Refused is Error for who writes the answer, also elsewhere than to the request: it
+// returns the [Problem]. The error must not be [ErrAnswered].
+func (p *Responder) Refused(r *http.Request, err error) *Problem {
+	if errors.Is(err, context.Canceled) {
 		panic(http.ErrAbortHandler)
 	}
 	problem := problemOf(err)
@@ -60,6 +65,11 @@ func (p *Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 	if problem.Status == http.StatusTooManyRequests {
 		Pause(r, tooManyPause)
 	}
+	return problem
+}
+
+// Answer answers with a [Problem].
+func (p *Responder) Answer(w http.ResponseWriter, problem *Problem) {
 	p.Closing(w.Header())
 	if problem.Close {
 		w.Header()["Connection"] = Closed

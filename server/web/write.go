@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 )
 
@@ -27,17 +28,39 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	return WriteBody(w, status, append(body, '\n'))
 }
 
-// WriteBody is [Write] for JSON.
+// WriteBody answers with JSON, which must be all of the answer or its end. An answer that
+// is long enough is compressed if the client accepts that, see [Compressor]. The body must
+// not be changed afterwards. Its errors are those of [Write].
 func WriteBody(w http.ResponseWriter, status int, body []byte) error {
+	if len(body) >= minCompressed {
+		if compressed := encode(w, body); compressed != nil {
+			body = compressed
+		}
+	}
 	return Write(w, status, JSON, body)
 }
 
-// WriteLine is WriteBody with a newline at the end, for people at a terminal. It does not
-// copy the body to add that.
+// WriteText is WriteBody for text, which comes in parts. It does not copy them but to
+// compress them, since a slow client holds its answer for long.
+func WriteText(w http.ResponseWriter, parts ...string) error {
+	compressed := encodeText(w, parts)
+	if err := Write(w, http.StatusOK, Text, compressed); err != nil || compressed != nil {
+		return err
+	}
+	for _, part := range parts {
+		if _, err := io.WriteString(w, part); err != nil {
+			return errors.Join(ErrAnswered, err)
+		}
+	}
+	return nil
+}
+
+// WriteLine writes JSON with a newline at the end, for people at a terminal. It neither
+// copies the body to add that, nor compresses it: heartbeats may have come before.
 func WriteLine(w http.ResponseWriter, body []byte) error {
-	err := WriteBody(w, http.StatusOK, body)
+	err := Write(w, http.StatusOK, JSON, body)
 	if err == nil {
-		err = WriteBody(w, http.StatusOK, lineEnd)
+		err = Write(w, http.StatusOK, JSON, lineEnd)
 	}
 	return err
 }

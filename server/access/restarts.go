@@ -1,6 +1,7 @@
-package poll
+package access
 
 import (
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -8,17 +9,19 @@ import (
 	"pubsub/server/web"
 )
 
-// slowDown delays an answer with a restarted gap if its address has had many of them.
+// SlowRestart is called before an answer that tells of a restart. It delays the request if
+// its address had too many of them.
+//
 // After a restart a client gets one such answer. It gets them without end if two
 // processes answer it in turn, each with a log of its own: without the delay it would
-// poll in a tight loop.
-func (p *Polls) slowDown(r *http.Request) {
-	wait, ok := p.access.AdmitRestart(r)
+// ask in a tight loop.
+func (c *Control) SlowRestart(r *http.Request, log *slog.Logger) {
+	wait, ok := c.restarts.take(c.Source.Of(r))
 	if ok {
 		return
 	}
-	if p.restartWarning.due() {
-		p.responder.Log.Warn("readers come again and again with cursors of another process: if several answer for one address, " +
+	if c.restartWarning.due() {
+		log.Warn("readers come again and again with cursors of another process: if several answer for one address, " +
 			"they lose each other's messages. Run one process, or one log for all")
 	}
 	web.Pause(r, time.Duration(wait)*time.Second)

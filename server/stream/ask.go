@@ -1,0 +1,58 @@
+package stream
+
+import (
+	"net/http"
+
+	"pubsub/server/access"
+	"pubsub/server/history"
+	"pubsub/server/hub"
+	"pubsub/server/web"
+)
+
+// asked is what a request asks for.
+type asked struct {
+	channels []string
+	places   []hub.Place
+}
+
+// ask reads what a request asks for on the named channels.
+func (s *Streams) ask(r *http.Request, names string) (*asked, error) {
+	if r.ContentLength != 0 {
+		return nil, web.Refuse(http.StatusBadRequest, "A request for a stream has no body. Put what you ask for into the query.")
+	}
+	fields, err := web.FieldsOf(r)
+	if err != nil {
+		return nil, err
+	}
+	channels, err := history.ParseChannels(names)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.access.Authorize(r, access.Subscribe, channels...); err != nil {
+		return nil, err
+	}
+	since, err := history.ParseSinces(sinceOf(r, fields), len(channels))
+	if err != nil {
+		return nil, err
+	}
+	a := &asked{channels: channels}
+	for i, channel := range channels {
+		a.places = append(a.places, hub.Place{Channel: channel, Since: since[i]})
+	}
+	return a, nil
+}
+
+// sinceOf is where a stream begins. A browser's EventSource that connects again sends the
+// place that it has reached as Last-Event-ID, and the address with the place where it once
+// began: so the header comes first. Libraries without that header send a field.
+func sinceOf(r *http.Request, fields web.Fields) string {
+	if id := r.Header.Get("Last-Event-Id"); id != "" {
+		return id
+	}
+	for _, name := range []string{"last_event_id", "lastEventId", "since"} {
+		if fields.Has(name) {
+			return fields.First(name)
+		}
+	}
+	return "now"
+}

@@ -1,0 +1,108 @@
+package stream
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/gobwas/ws"
+)
+
+// frames takes what a client of a WebSocket sends apart. A text that comes in several
+// frames is put together. Its zero value, with max, is ready.
+type frames struct {
+	max  int    // bytes of a text; 0 is no limit
+	rest []byte // of a frame of which there is more to come
+	text []byte // of the first frames of a text
+	more bool   // of which there are more to come
+}
+
+// add adds what has been read. b is copied.
+func (f *frames) add(b []byte) { f.rest = append(f.rest, b...) }
+
+// incomplete tells whether more has to come.
+func (f *frames) incomplete() bool { return len(f.rest) > 0 || f.more }
+
+// next returns the next frame or the next whole text. ok is false if more has to come. The
+// frame is valid until the next call of add. why is not nil if the client breaks the
+// protocol.
+func (f *frames) next() (frame ws.Frame, ok bool, why *farewell) {
+	for {
+		frame, ok, why = f.nextFrame()
+		if !ok || why != nil || frame.Header.OpCode.IsControl() {
+			return frame, ok, why
+		}
+		if frame.Header.OpCode != ws.OpContinuation && frame.Header.Fin {
+			return frame, true, nil
+		}
+		if whole, ok, why := f.join(frame); ok || why != nil {
+			return whole, ok, why
+		}
+	}
+}
+
+// nextFrame takes a frame off the rest.
+func (f *frames) nextFrame() (frame ws.Frame, ok bool, why *farewell) {
+	in := bytes.NewReader(f.rest)
+	header, err := ws.ReadHeader(in)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return frame, false, nil
+	}
+	state := ws.StateServerSide
+	if f.more {
+		state = state.Set(ws.StateFragmented)
+	}
+	if err == nil {
+		err = ws.CheckHeader(header, state)
+	}
+	if err != nil {
+		return frame, false, &farewell{reason: "protocol", text: err.Error(), code: ws.StatusProtocolError}
+	}
+	if f.max > 0 && header.Length > int64(f.max-len(f.text)) && !header.OpCode.IsControl() {
+		return frame, false, tooBig
+	}
+	if int64(in.Len()) < header.Length {
+		return frame, false, nil
+	}
+	begin := len(f.rest) - in.Len()
+	payload := f.rest[begin : begin+int(header.Length)]
+	if f.rest = f.rest[begin+int(header.Length):]; len(f.rest) == 0 {
+		f.rest = nil
+	}
+	ws.Cipher(payload, header.Mask, 0)
+	return ws.Frame{Header: header, Payload: payload}, true, nil
+}
+
+// join adds a frame to the text that it is a part of. ok is true with the last.
+func (f *frames) join(frame ws.Frame) (whole ws.Frame, ok bool, why *farewell) {
+	if frame.Header.OpCode == ws.OpBinary {
+		return frame, true, nil
+	}
+	f.text = append(f.text, frame.Payload...)
+	f.more = !frame.Header.Fin
+	if f.more {
+		return whole, false, nil
+	}
+	whole = ws.NewTextFrame(f.text)
+	f.text = nil
+	return whole, true, nil
+}
+
+// Farewells to a client that does what it must not.
+var (
+	tooBig  = &farewell{reason: "too-large", text: "Send less in a message.", code: ws.StatusMessageTooBig}
+	tooSlow = &farewell{reason: "slow", text: "A message did not come to its end in time.", code: ws.StatusPolicyViolation}
+	silent  = &farewell{reason: "silent", text: "Pings were not answered.", code: ws.StatusPolicyViolation}
+)
+
+// farewellTo answers a client that closes: with the code that it has sent.
+func farewellTo(body []byte) *farewell {
+	code, reason := ws.ParseCloseFrameData(body)
+	switch {
+	case len(body) == 0:
+		code = ws.StatusNormalClosure
+	case ws.CheckCloseFrameData(code, reason) != nil:
+		code = ws.StatusProtocolError
+	}
+	return &farewell{code: code}
+}

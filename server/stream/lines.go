@@ -1,0 +1,64 @@
+package stream
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"pubsub/server/history"
+	"pubsub/server/hub"
+	"pubsub/server/web"
+)
+
+// lines is the [Way] of one JSON value a line, for programs and for curl -N. Those with an
+// id are messages. Others are {"cursor": "…"} at the beginning, {"gap": {…}, "cursor": "…"},
+// and {"end": "…", "cursor": "…"}. Empty lines are heartbeats.
+type lines struct{}
+
+var (
+	ndjson  = []string{"application/x-ndjson"}
+	newline = []byte("\n")
+)
+
+func (lines) accept(h http.Header, _ *http.Request) error {
+	streamHeaders(h)["Content-Type"] = ndjson
+	return nil
+}
+
+func (lines) status() int { return http.StatusOK }
+
+func (lines) refuse(responder *web.Responder, w http.ResponseWriter, r *http.Request, err error) {
+	unset(w.Header())
+	responder.Error(w, r, err)
+}
+
+func (lines) first(page *hub.Page) []byte {
+	b := page.AppendStart([]byte(`{"cursor":"`))
+	return append(b, "\"}\n"...)
+}
+
+func (lines) page(page *hub.Page) []byte {
+	b := make([]byte, 0, page.Size()+len(page.Messages)+128)
+	if page.Gap != nil {
+		gap, _ := json.Marshal(page.Gap) // cannot fail
+		b = append(append(b, `{"gap":`...), gap...)
+		b = page.AppendStart(append(b, `,"cursor":"`...))
+		b = append(b, "\"}\n"...)
+	}
+	for i := range page.Messages {
+		b = append(append(b, page.Messages[i].JSON...), '\n')
+	}
+	return b
+}
+
+func (lines) heartbeat() []byte { return newline }
+
+func (lines) last(why *farewell, at []history.Cursor) []byte {
+	object := map[string]any{"end": why.reason, "cursor": string(hub.AppendCursors(nil, at))}
+	if why.text != "" {
+		object["error"] = why.text
+	}
+	text, _ := json.Marshal(object) // cannot fail
+	return append(text, '\n')
+}
+
+func (lines) talks() bool { return false }

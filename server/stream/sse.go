@@ -1,0 +1,115 @@
+package stream
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"pubsub/server/history"
+	"pubsub/server/hub"
+	"pubsub/server/web"
+)
+
+// events is the [Way] of Server-Sent Events, as
+// https://html.spec.whatwg.org/multipage/server-sent-events.html has them. The id of an
+// event is the place behind it.
+type events struct{}
+
+var (
+	eventStream = []string{"text/event-stream; charset=utf-8"}
+	unbuffered  = []string{"no"}
+	comment     = []byte(":\n\n")
+)
+
+// retryAfter is how long a browser should wait when its connection broke, about.
+const retryAfter = 2 * time.Second
+
+func (events) accept(h http.Header, _ *http.Request) error {
+	streamHeaders(h)["Content-Type"] = eventStream
+	return nil
+}
+
+// streamHeaders sets the headers of a stream over plain HTTP: a proxy in front should hand
+// over each byte at once. It returns h.
+func streamHeaders(h http.Header) http.Header {
+	h["X-Accel-Buffering"] = unbuffered
+	return web.Fresh(h)
+}
+
+func (events) status() int { return http.StatusOK }
+
+// refuse answers a limit and a drain with a stream that ends at once and says when to come
+// back: at any other status a browser's EventSource gives up for good.
+func (e events) refuse(responder *web.Responder, w http.ResponseWriter, r *http.Request, err error) {
+	problem := responder.Refused(r, err)
+	if problem.Status != http.StatusTooManyRequests && problem.Status != http.StatusServiceUnavailable {
+		unset(w.Header())
+		responder.Answer(w, problem)
+		return
+	}
+	said, _ := json.Marshal(map[string]any{"error": problem.Text, "status": problem.Status}) // cannot fail
+	unset(w.Header())
+	b := appendRetry(nil, max(time.Duration(problem.Wait())*time.Second, time.Second))
+	b = append(append(b, "event: error\ndata: "...), said...)
+	_ = web.Write(w, http.StatusOK, eventStream, append(b, "\n\n"...))
+}
+
+// unset takes back what accept has set: web.Write sets it anew.
+func unset(h http.Header) {
+	for _, name := range []string{"Cache-Control", "Content-Type", "X-Accel-Buffering"} {
+		delete(h, name)
+	}
+}
+
+// first has an event without data, which a browser does not show: it only remembers the
+// id.
+func (events) first(page *hub.Page) []byte {
+	b := appendRetry(nil, retryAfter)
+	b = append(b, "id: "...)
+	b = page.AppendStart(b)
+	return append(b, "\n\n"...)
+}
+
+func appendRetry(b []byte, wait time.Duration) []byte {
+	b = strconv.AppendInt(append(b, "retry: "...), jitter(wait, 0.5).Milliseconds(), 10)
+	return append(b, '\n')
+}
+
+func (events) page(page *hub.Page) []byte {
+	const around = 64 // bytes of an event but for the message
+	b := make([]byte, 0, page.Size()+around*(len(page.Messages)+1))
+	if page.Gap != nil {
+		gap, _ := json.Marshal(page.Gap) // cannot fail
+		b = page.AppendStart(append(b, "event: gap\nid: "...))
+		b = append(append(b, "\ndata: "...), gap...)
+		b = append(b, "\n\n"...)
+	}
+	for m, at := range page.Walk() {
+		b = hub.AppendCursors(append(b, "id: "...), at)
+		b = append(append(b, "\ndata: "...), m.JSON...)
+		b = append(b, "\n\n"...)
+	}
+	return b
+}
+
+func (events) heartbeat() []byte { return comment }
+
+func (events) last(why *farewell, _ []history.Cursor) []byte {
+	b := strconv.AppendInt([]byte("retry: "), why.retry(), 10)
+	b = append(b, "\nevent: end\ndata: "...)
+	b = append(b, why.json()...)
+	return append(b, "\n\n"...)
+}
+
+func (events) talks() bool { return false }
+
+// json is the farewell as an object.
+func (f *farewell) json() []byte {
+	object := map[string]any{"reason": f.reason}
+	if f.text != "" {
+		object["error"] = f.text
+	}
+	text, _ := json.Marshal(object) // cannot fail
+	return text
+}

@@ -1,0 +1,159 @@
+// Package stream has the endpoints that answer on and on: Server-Sent Events, WebSocket
+// and lines of JSON. A stream is a reader of the log, as a poll is: it begins at a place,
+// and each message comes with the place behind it, so that a client whose stream ends goes
+// on from there, in whatever way.
+//
+// Streams of the same channels that are up to date are a crowd: see crowd.go. One goroutine
+// serves all of them. A stream that is not up to date has a goroutine of its own until it
+// is, see member.go; so has one that cannot be in a crowd, see alone.go.
+package stream
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"pubsub/server/access"
+	"pubsub/server/conns"
+	"pubsub/server/hub"
+	"pubsub/server/observe"
+	"pubsub/server/post"
+	"pubsub/server/settings"
+	"pubsub/server/web"
+)
+
+const (
+	maxPage  = 256       // messages that are written at a time
+	maxBytes = 256 << 10 // of them, but for a single one
+	tick     = 20 * time.Second
+)
+
+// Streams answers streams in any [Way]. Its methods are safe for concurrent use. Make it
+// with [New], and end it with Drain before the hub's bus is closed.
+type Streams struct {
+	hub       *hub.Hub
+	access    *access.Control
+	responder *web.Responder
+	metrics   *observe.Metrics
+	posts     *post.Publisher
+
+	tick     time.Duration // how often a silent stream is written to
+	silent   bool          // it is never
+	lifetime time.Duration // 0 is no end
+
+	mu       sync.Mutex // guards all below
+	crowds   map[key]*crowd
+	open     map[closer]struct{}
+	draining bool
+	none     chan struct{} // made by Drain; closed when no stream is open
+}
+
+// closer is a stream that can be closed, also more than once.
+type closer interface{ close() }
+
+// New returns streams with the heartbeat and the lifetime of the settings.
+func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *web.Responder, metrics *observe.Metrics, posts *post.Publisher) *Streams {
+	all := &Streams{
+		hub: h, access: control, responder: responder, metrics: metrics, posts: posts,
+		tick: s.Heartbeat, silent: s.Heartbeat == 0, lifetime: s.StreamLifetime,
+		crowds: make(map[key]*crowd), open: make(map[closer]struct{}),
+	}
+	if all.silent {
+		all.tick = tick
+	}
+	return all
+}
+
+// Stream answers a request for a stream of the named channels, and answers errors, too.
+func (s *Streams) Stream(w http.ResponseWriter, r *http.Request, names string, way Way) {
+	if err := s.stream(w, r, names, way); err != nil {
+		way.refuse(s.responder, w, r, err)
+	}
+}
+
+// stream returns when the stream has ended, or when it needs this goroutine no more.
+func (s *Streams) stream(w http.ResponseWriter, r *http.Request, names string, way Way) error {
+	a, err := s.ask(r, names)
+	if err == nil {
+		err = way.accept(w.Header(), r)
+	}
+	switch {
+	case err != nil:
+		return err
+	case conns.CanTakeOver(r):
+		return s.join(w, r, a, way)
+	}
+	return s.alone(w, r, a, way)
+}
+
+// Open returns how many streams are open.
+func (s *Streams) Open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
+}
+
+// Drain gives every stream all that was published before, and ends it: its client goes on
+// elsewhere, or here when the server is back. New streams are ended in the same way. It
+// returns when none is open; when ctx ends, it cuts off those that are.
+func (s *Streams) Drain(ctx context.Context) {
+	s.mu.Lock()
+	s.draining, s.none = true, make(chan struct{})
+	s.checkNone()
+	for _, c := range s.crowds {
+		c.stop()
+	}
+	s.mu.Unlock()
+	select {
+	case <-s.none:
+	case <-ctx.Done():
+		s.cutOff()
+	}
+}
+
+func (s *Streams) cutOff() {
+	s.mu.Lock()
+	var left []closer
+	for e := range s.open {
+		left = append(left, e)
+	}
+	s.mu.Unlock()
+	for _, e := range left {
+		e.close()
+	}
+}
+
+// opened counts a stream until closed is called for it.
+func (s *Streams) opened(e closer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[e] = struct{}{}
+}
+
+func (s *Streams) closed(e closer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, e)
+	s.checkNone()
+}
+
+// checkNone tells Drain when no stream is open. mu is held.
+func (s *Streams) checkNone() {
+	if s.none != nil && len(s.open) == 0 {
+		select {
+		case <-s.none:
+		default:
+			close(s.none)
+		}
+	}
+}
+
+// until is when a stream that begins now ends, in Unix seconds: after the lifetime, within
+// a fifth, so that those that began together do not come back together.
+func (s *Streams) until() int64 {
+	if s.lifetime == 0 {
+		return 1<<63 - 1
+	}
+	return time.Now().Add(jitter(s.lifetime, 0.2)).Unix()
+}

@@ -1,0 +1,260 @@
+package stream
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"pubsub/server/conns"
+	"pubsub/server/history"
+	"pubsub/server/post"
+	"pubsub/server/web"
+)
+
+// talk is what the client of a WebSocket says: it publishes, and it answers pings. One
+// goroutine at a time reads it; a stream that is silent has none.
+type talk struct {
+	streams  *Streams
+	request  *http.Request // tells who it is
+	channels []string
+	line     line
+	frames   frames
+
+	silentFor atomic.Int32 // ticks
+	inputs    atomic.Int32 // that were told of since the reader began
+	late      *time.Timer  // ends who does not finish a frame; nil before the first
+
+	unsentMu sync.Mutex // guards the next one
+	unsent   []byte     // answers, while the stream is in no shard
+}
+
+// line is a stream whose client can talk.
+type line interface {
+	// send writes something between two pages.
+	send(b []byte)
+	// dismiss ends the stream and tells the client why.
+	dismiss(why *farewell)
+	// close ends the stream.
+	close()
+}
+
+func newTalk(s *Streams, r *http.Request, channels []string, l line) *talk {
+	return &talk{streams: s, request: senderOf(r), channels: channels, line: l, frames: frames{max: s.posts.MaxBody()}}
+}
+
+// senderOf is a request that has only what tells who has sent it. The one of the handshake
+// would keep some kilobytes for as long as the stream lasts.
+func senderOf(r *http.Request) *http.Request {
+	sender := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: r.URL.Path}, RemoteAddr: r.RemoteAddr, Header: make(http.Header)}
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Request-Id"} {
+		if values := r.Header[name]; values != nil {
+			sender.Header[name] = values
+		}
+	}
+	return sender
+}
+
+// reader reads without waiting. They are shared, since most streams say nothing most of
+// the time.
+type reader struct {
+	try    *conns.Try
+	buffer [4 << 10]byte
+}
+
+var readers = sync.Pool{New: func() any { return &reader{try: conns.NewTry()} }}
+
+// listen takes in what the client says from now on, and what it has said already.
+func (t *talk) listen(conn *conns.Taken, early []byte) {
+	if !t.hear(early) {
+		return
+	}
+	if err := conn.OnInput(func() { t.input(conn) }); err != nil {
+		t.line.close()
+	}
+}
+
+// input is called when there is something to read. It does not wait.
+func (t *talk) input(conn *conns.Taken) {
+	if t.inputs.Add(1) == 1 {
+		go t.readAll(conn)
+	}
+}
+
+// readAll reads until there is nothing to read.
+func (t *talk) readAll(conn *conns.Taken) {
+	r := readers.Get().(*reader)
+	defer readers.Put(r)
+	for {
+		seen := t.inputs.Load()
+		n, err := r.try.Read(conn, r.buffer[:])
+		switch {
+		case err != nil:
+			t.line.close()
+			return
+		case n > 0:
+			if !t.hear(r.buffer[:n]) {
+				return
+			}
+		case t.inputs.CompareAndSwap(seen, 0):
+			return
+		}
+	}
+}
+
+// readFrom reads a connection with a goroutine of its own, until it ends.
+func (t *talk) readFrom(conn io.Reader) {
+	var buffer [4 << 10]byte
+	for {
+		n, err := conn.Read(buffer[:])
+		if !t.hear(buffer[:n]) {
+			return
+		}
+		if err != nil {
+			t.line.close()
+			return
+		}
+	}
+}
+
+// hear takes in some bytes. It returns false if the stream has ended. What a client sends
+// must not end the process, so a panic ends only the stream.
+func (t *talk) hear(b []byte) (goesOn bool) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			t.streams.responder.Panicked(t.request, cause)
+			t.line.close()
+		}
+	}()
+	t.silentFor.Store(0)
+	t.frames.add(b)
+	for {
+		f, ok, why := t.frames.next()
+		if why == nil && ok {
+			why = t.frame(f)
+		}
+		if why != nil {
+			t.line.dismiss(why)
+			return false
+		}
+		if !ok {
+			t.expect(t.frames.incomplete())
+			return true
+		}
+	}
+}
+
+// expect ends the stream if the rest of a frame does not come in time. As for the body of
+// a post: somebody has to hold what has come.
+func (t *talk) expect(rest bool) {
+	switch {
+	case !rest && t.late != nil:
+		t.late.Stop()
+		t.late = nil
+	case rest && t.late == nil:
+		t.late = time.AfterFunc(post.BodyTimeout, func() { t.line.dismiss(tooSlow) })
+	}
+}
+
+// maxSilence is how many ticks a client may be silent. It is pinged at each.
+const maxSilence = 3
+
+// isSilent is asked at each tick.
+func (t *talk) isSilent() bool { return t.silentFor.Add(1) > maxSilence }
+
+// frame does what a frame says. It returns why the stream ends, nil if it does not.
+func (t *talk) frame(f ws.Frame) *farewell {
+	t.streams.access.Pace(t.request) // it may wait, and no frame is read meanwhile
+	switch f.Header.OpCode {
+	case ws.OpPing:
+		t.line.send(ws.MustCompileFrame(ws.NewPongFrame(f.Payload)))
+	case ws.OpClose:
+		return farewellTo(f.Payload)
+	case ws.OpText:
+		t.line.send(textFrame(t.answer(f.Payload)))
+	case ws.OpBinary:
+		return &farewell{reason: "binary", text: "Send JSON in text frames.", code: ws.StatusUnsupportedData}
+	}
+	return nil
+}
+
+// said is what a client may say.
+type said struct {
+	Publish json.RawMessage `json:"publish"`
+	Channel string          `json:"channel"`
+	Key     string          `json:"key"`
+}
+
+// answer does what a text says, and returns the answer.
+func (t *talk) answer(text []byte) []byte {
+	var s said
+	if json.Unmarshal(text, &s) != nil || len(s.Publish) == 0 {
+		return t.refuse(s.Key, web.Refuse(http.StatusBadRequest, `Send {"publish": {"message": "hi"}, "channel": "room", "key": "any text of your own"}. The last two may be left out.`))
+	}
+	channel, err := t.channelOf(s.Channel)
+	if err != nil {
+		return t.refuse(s.Key, err)
+	}
+	receipt, err := t.streams.posts.PublishObject(t.request, channel, s.Key, s.Publish)
+	if err != nil {
+		return t.refuse(s.Key, err)
+	}
+	return encode(map[string]any{"published": map[string]any{
+		"id": receipt.Cursor.ID, "cursor": receipt.Cursor.String(), "channel": channel,
+	}}, s.Key)
+}
+
+// channelOf is where a client publishes: if it names no channel, on that of its stream.
+func (t *talk) channelOf(name string) (string, error) {
+	switch {
+	case name != "":
+		return history.ParseChannel(name)
+	case len(t.channels) == 1:
+		return t.channels[0], nil
+	}
+	return "", web.Refuse(http.StatusBadRequest, "This stream has several channels. Name the one to publish on.")
+}
+
+func (t *talk) refuse(key string, err error) []byte {
+	problem := t.streams.responder.Refused(t.request, err)
+	object := map[string]any{"error": problem.Text, "status": problem.Status}
+	if wait := problem.Wait(); wait > 0 {
+		object["retry_after"] = wait
+	}
+	return encode(object, key)
+}
+
+// encode adds the key to an answer, if there is one.
+func encode(object map[string]any, key string) []byte {
+	if key != "" && len(key) <= post.MaxKey {
+		object["key"] = key
+	}
+	text, _ := json.Marshal(object) // cannot fail
+	return text
+}
+
+// maxUnsent is how many bytes of answers wait for a client that reads slowly.
+const maxUnsent = 64 << 10
+
+// keep keeps an answer until catchUp can send it. It returns false if the stream has
+// joined its crowd meanwhile.
+func (t *talk) keep(m *member, b []byte) bool {
+	t.unsentMu.Lock()
+	defer t.unsentMu.Unlock()
+	switch {
+	case m.over.Load():
+		return true
+	case m.shard.Load() != nil:
+		return false
+	case len(t.unsent)+len(b) > maxUnsent:
+		go m.close() // it asks on and on, and reads nothing
+		return true
+	}
+	t.unsent = append(t.unsent, b...)
+	return true
+}

@@ -1,0 +1,235 @@
+package server_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/stretchr/testify/require"
+)
+
+// thing is what a stream brings.
+type thing struct {
+	text   string // of a message
+	cursor string // the place behind it, "" if the way does not tell
+	gap    string // reason of a gap
+	end    string // why the stream ends
+	said   string // an answer to what was said
+}
+
+// streamed is a stream of a client in the tests.
+type streamed struct {
+	net.Conn
+	r      *bufio.Reader
+	status int
+	header http.Header
+	read   func(*streamed) ([]thing, error)
+	things []thing
+	cursor string // place of all that next has returned
+}
+
+// way is how a stream is asked for and read.
+type way struct {
+	name   string
+	header string
+	read   func(*streamed) ([]thing, error)
+}
+
+var ways = []way{
+	{"sse", "Accept: text/event-stream", (*streamed).readEvent},
+	{"ndjson", "Accept: application/x-ndjson", (*streamed).readLine},
+	{"websocket", "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", (*streamed).readFrame},
+}
+
+// patience is how long a test waits for what must come.
+const patience = 30 * time.Second
+
+// stream opens a stream.
+func (r *running) stream(t require.TestingT, way way, path string, headers ...string) *streamed {
+	s, err := r.tryStream(way, path, headers...)
+	require.NoError(t, err)
+	return s
+}
+
+func (r *running) tryStream(way way, path string, headers ...string) (*streamed, error) {
+	var c net.Conn
+	var err error
+	if r.tls == nil {
+		c, err = net.Dial("tcp", r.addr)
+	} else {
+		c, err = tls.Dial("tcp", r.addr, r.tls)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if tcp, is := c.(*net.TCPConn); is {
+		_ = tcp.SetLinger(0) // a hang-up leaves no port behind
+	}
+	_ = c.SetDeadline(time.Now().Add(patience))
+	more := strings.Join(append([]string{way.header}, headers...), "\r\n")
+	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: chat\r\n%s\r\n\r\n", path, more)
+	s := &streamed{Conn: c, r: bufio.NewReader(c), read: way.read}
+	resp, err := http.ReadResponse(s.r, nil)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	s.status, s.header = resp.StatusCode, resp.Header
+	if resp.TransferEncoding != nil || s.status != http.StatusOK && s.status != http.StatusSwitchingProtocols {
+		s.r = bufio.NewReader(resp.Body)
+	}
+	return s, nil
+}
+
+// next returns what comes next. io.EOF is the end.
+func (s *streamed) next() (thing, error) {
+	for len(s.things) == 0 {
+		_ = s.SetDeadline(time.Now().Add(patience))
+		all, err := s.read(s)
+		if err != nil {
+			return thing{}, err
+		}
+		s.things = all
+	}
+	one := s.things[0]
+	s.things = s.things[1:]
+	if one.cursor != "" {
+		s.cursor = one.cursor
+	}
+	return one, nil
+}
+
+// texts returns the next n messages; anything else but a place fails the test.
+func (s *streamed) texts(t require.TestingT, n int) (texts []string) {
+	for len(texts) < n {
+		one, err := s.next()
+		require.NoError(t, err, "after %q", texts)
+		require.Empty(t, one.gap+one.end+one.said)
+		if one.text != "" {
+			texts = append(texts, one.text)
+		}
+	}
+	return texts
+}
+
+type spoken struct {
+	Messages       []struct{ Message string }
+	Message        string
+	Cursor, Start  string
+	End            string
+	Gap            *struct{ Reason string }
+	Published, Key json.RawMessage
+	Error          string
+}
+
+func (s *streamed) readEvent() ([]thing, error) {
+	var kind, data string
+	var one thing
+	for {
+		line, err := s.r.ReadString('\n')
+		if err != nil {
+			return nil, err
+		}
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		switch name {
+		case "event":
+			kind = value
+		case "id":
+			one.cursor = value
+		case "data":
+			data = value
+		case "":
+			var said struct{ Message, Reason, Error string }
+			if data != "" {
+				if err := json.Unmarshal([]byte(data), &said); err != nil {
+					return nil, err
+				}
+			}
+			switch kind {
+			case "gap":
+				one.gap = said.Reason
+			case "end":
+				one.end = said.Reason
+			case "error":
+				one.end = said.Error
+			default:
+				one.text = said.Message
+			}
+			return []thing{one}, nil
+		}
+	}
+}
+
+func (s *streamed) readLine() ([]thing, error) {
+	line, err := s.r.ReadBytes('\n')
+	if err != nil {
+		return nil, err
+	}
+	if len(line) == 1 {
+		return []thing{{}}, nil
+	}
+	var said spoken
+	if err := json.Unmarshal(line, &said); err != nil {
+		return nil, err
+	}
+	one := thing{text: said.Message, cursor: said.Cursor, end: said.End}
+	if said.Gap != nil {
+		one.gap = said.Gap.Reason
+	}
+	return []thing{one}, nil
+}
+
+func (s *streamed) readFrame() ([]thing, error) {
+	frame, err := ws.ReadFrame(s.r)
+	if err != nil {
+		return nil, err
+	}
+	switch frame.Header.OpCode {
+	case ws.OpPing:
+		return []thing{{}}, ws.WriteFrame(s, ws.MaskFrame(ws.NewPongFrame(frame.Payload)))
+	case ws.OpClose:
+		code, reason := ws.ParseCloseFrameData(frame.Payload)
+		return []thing{{end: fmt.Sprintf("%s (%d)", reason, code)}}, nil
+	case ws.OpPong:
+		return []thing{{said: "pong " + string(frame.Payload)}}, nil
+	}
+	var said spoken
+	if err := json.Unmarshal(frame.Payload, &said); err != nil {
+		return nil, err
+	}
+	if said.Cursor == "" {
+		return []thing{{said: string(frame.Payload)}}, nil
+	}
+	things := []thing{{}}
+	if said.Gap != nil {
+		things = append(things, thing{gap: said.Gap.Reason})
+	}
+	for _, m := range said.Messages {
+		things = append(things, thing{text: m.Message})
+	}
+	things[len(things)-1].cursor = said.Cursor
+	return things, nil
+}
+
+// say sends a text frame.
+func (s *streamed) say(t require.TestingT, text string) {
+	require.NoError(t, ws.WriteFrame(s, ws.MaskFrame(ws.NewTextFrame([]byte(text)))))
+}
+
+// streaming waits until so many streams are open.
+func (r *running) streaming(t require.TestingT, n int) {
+	want := fmt.Sprintf("streams = %d\n", n)
+	for deadline := time.Now().Add(patience); ; {
+		got := r.get(t, "/debug")
+		if strings.HasSuffix(got, want) {
+			return
+		}
+		require.True(t, time.Now().Before(deadline), "%q did not become %q", got, want)
+	}
+}

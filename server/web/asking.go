@@ -1,0 +1,82 @@
+package web
+
+import "net/http"
+
+// Answers from minCompressed to maxCompressed bytes are compressed for those who ask for
+// it. Shorter ones fit into one packet anyway, and longer ones take a core for longer.
+const (
+	minCompressed = 1 << 10
+	maxCompressed = 64 << 10
+)
+
+func worthCompressing(size int) bool { return minCompressed <= size && size <= maxCompressed }
+
+// asking is the ResponseWriter of a client that named encodings that it accepts. What it
+// accepts is read only when there is an answer that is worth it.
+type asking struct {
+	http.ResponseWriter
+	request *http.Request
+	by      *Compressor
+}
+
+// For returns a writer whose answers are compressed if the client of r accepts that. It is
+// w itself where the client named no encoding, so that its polls wait with no more memory.
+func (c *Compressor) For(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
+	if len(r.Header["Accept-Encoding"]) == 0 {
+		return w
+	}
+	return &asking{w, r, c}
+}
+
+// Unwrap is called by http.ResponseController.
+func (a *asking) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// compressorFor returns what compresses for the client of w, nil if it does not accept
+// that.
+func compressorFor(w http.ResponseWriter) *Compressor {
+	if a, ok := w.(*asking); ok && acceptsGzip(a.request.Header["Accept-Encoding"]) {
+		return a.by
+	}
+	return nil
+}
+
+// encode returns the body of a whole answer in gzip, and sets the headers that say so. It
+// is nil if the answer has begun or goes out plain.
+func encode(w http.ResponseWriter, body []byte) []byte {
+	h := w.Header()
+	if !worthCompressing(len(body)) || begun(h) {
+		return nil
+	}
+	vary(h)
+	return compressorFor(w).encode(h, body)
+}
+
+// encodeText is encode for parts of a text.
+func encodeText(w http.ResponseWriter, parts []string) []byte {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
+	}
+	h := w.Header()
+	if !worthCompressing(size) {
+		return nil
+	}
+	vary(h)
+	c := compressorFor(w)
+	if c == nil {
+		return nil
+	}
+	body := make([]byte, 0, size)
+	for _, part := range parts {
+		body = append(body, part...)
+	}
+	return c.encode(h, body)
+}
+
+func (c *Compressor) encode(h http.Header, body []byte) []byte {
+	compressed := c.compress(body)
+	if compressed != nil {
+		h["Content-Encoding"] = gzipped
+	}
+	return compressed
+}

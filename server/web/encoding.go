@@ -1,0 +1,54 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// acceptsGzip tells whether a client takes answers in gzip, by the values of its header
+// Accept-Encoding. What is malformed is not accepted, as everybody can read the plain
+// answer.
+func acceptsGzip(values []string) bool {
+	named, refused, others := false, false, false
+	for _, value := range values {
+		for item := range strings.SplitSeq(value, ",") {
+			coding, weight, _ := strings.Cut(item, ";")
+			switch coding = trim(coding); {
+			case strings.EqualFold(coding, "gzip"), strings.EqualFold(coding, "x-gzip"):
+				named, refused = true, refused || !isPositive(weight)
+			case coding == "*": // those that are not named
+				others = isPositive(weight)
+			}
+		}
+	}
+	return !refused && (named || others)
+}
+
+// isPositive tells whether a weight such as "q=0.5" is more than 0; none is 1.
+func isPositive(weight string) bool {
+	if weight = trim(weight); weight == "" {
+		return true
+	}
+	name, value, _ := strings.Cut(weight, "=")
+	q, err := strconv.ParseFloat(trim(value), 64)
+	return err == nil && strings.EqualFold(trim(name), "q") && 0 < q && q <= 1
+}
+
+// trim removes the space that HTTP allows between the parts of a header.
+func trim(text string) string { return strings.Trim(text, " \t") }
+
+// Values of headers. Answers share them: do not change them.
+var (
+	gzipped      = []string{"gzip"}
+	varyEncoding = []string{"Accept-Encoding"}
+)
+
+// vary tells caches that the answer depends on the header Accept-Encoding.
+func vary(h http.Header) {
+	if len(h["Vary"]) == 0 {
+		h["Vary"] = varyEncoding
+		return
+	}
+	h.Add("Vary", "Accept-Encoding")
+}
