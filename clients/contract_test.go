@@ -28,6 +28,21 @@ type capricious struct {
 	kind   atomic.Bool // whether no stream is refused any more
 }
 
+// front is what the clients speak to.
+type front struct {
+	addr string // host:port
+	calm func() // lets everybody in from now on
+}
+
+// fronts are the server itself, and one that does what servers may do and seldom do.
+var fronts = map[string]func(*testing.T, *pubsubtest.Server) front{
+	"the server": func(_ *testing.T, s *pubsubtest.Server) front { return front{s.Addr(), func() {}} },
+	"a capricious one": func(t *testing.T, s *pubsubtest.Server) front {
+		c := startCapricious(t, s)
+		return front{c.addr, func() { c.kind.Store(true) }}
+	},
+}
+
 // startCapricious starts one before a server. It ends with the test.
 func startCapricious(t *testing.T, s *pubsubtest.Server) *capricious {
 	c := &capricious{server: s.URL.String()}
@@ -183,6 +198,7 @@ func (c *capricious) socket(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestCapriciousAnswersAsTheContractHasIt(t *testing.T) {
+	t.Parallel()
 	s := pubsubtest.Start(t)
 	c := startCapricious(t, s)
 	c.kind.Store(true)

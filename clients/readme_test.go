@@ -40,7 +40,7 @@ func shows(t *testing.T, cmd *exec.Cmd, printed string) {
 // The examples run as they are, in a folder in which nothing else is.
 func TestExamplesForPython(t *testing.T) {
 	for n := range 2 {
-		_, url := full(t, 0)
+		url := pubsubtest.Start(t).URL.String()
 		dir := t.TempDir()
 		client, err := os.ReadFile("python/pubsub_client.py")
 		require.NoError(t, err)
@@ -53,7 +53,7 @@ func TestExamplesForPython(t *testing.T) {
 }
 
 func TestExampleForGo(t *testing.T) {
-	_, url := full(t, 0)
+	url := pubsubtest.Start(t).URL.String()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(example(t, "go/README.md", "go", 0)), 0o600))
 	source, err := filepath.Abs("..")

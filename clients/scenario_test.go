@@ -19,9 +19,16 @@ const posts = 50
 // Every client, in each of its ways, reads every message once and in order, though its
 // connections are cut and the server is killed and stopped meanwhile.
 func TestNothingIsLostByCutsAndRestarts(t *testing.T) {
-	t.Parallel()
-	s := pubsubtest.Start(t, "PUBSUB_HISTORY="+filepath.Join(t.TempDir(), "data"), "PUBSUB_PUBLISH_RATE=0")
-	front := startCapricious(t, s)
+	for name, stand := range fronts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := pubsubtest.Start(t, "PUBSUB_HISTORY="+filepath.Join(t.TempDir(), "data"), "PUBSUB_PUBLISH_RATE=0")
+			readThroughRestarts(t, s, stand(t, s))
+		})
+	}
+}
+
+func readThroughRestarts(t *testing.T, s *pubsubtest.Server, front front) {
 	cuts, url := startCutter(t, front.addr)
 	channels := []string{"room", "news"}
 	readers := start(t, url, "all", channels...)
@@ -38,7 +45,7 @@ func TestNothingIsLostByCutsAndRestarts(t *testing.T) {
 	require.NoError(t, s.Stop(syscall.SIGTERM))
 	s.Restart(t)
 	posters.Wait()
-	front.kind.Store(true)
+	front.calm()
 	cuts.calm.Store(true) // a silent poll that is cut again and again waits ever longer
 	for _, channel := range channels {
 		s.Post(t, "/pub/"+channel+"?message=end", pubsubtest.Body{})
@@ -96,9 +103,16 @@ func (h *heard) check(channels []string) {
 
 // A restart that forgets the messages is told, once in each channel, and reading goes on.
 func TestARestartWithoutMemoryIsOneGap(t *testing.T) {
-	t.Parallel()
-	s := pubsubtest.Start(t)
-	url := "http://" + startCapricious(t, s).addr
+	for name, stand := range fronts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := pubsubtest.Start(t)
+			loseAll(t, s, "http://"+stand(t, s).addr)
+		})
+	}
+}
+
+func loseAll(t *testing.T, s *pubsubtest.Server, url string) {
 	post := func(text string) {
 		for _, channel := range []string{"room", "news"} {
 			s.Post(t, "/pub/"+channel+"?message="+text, pubsubtest.Body{})

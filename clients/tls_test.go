@@ -2,10 +2,11 @@ package clients_test
 
 import (
 	"encoding/pem"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,12 +16,10 @@ import (
 
 // Each client speaks TLS in each of its ways, and knows whom it may trust.
 func TestTLS(t *testing.T) {
-	_, plain := full(t, 1)
-	to, err := url.Parse(plain)
-	require.NoError(t, err)
-	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy := httputil.NewSingleHostReverseProxy(full(t, 1).URL)
 	transport := new(http.Transport)
 	proxy.Transport, proxy.FlushInterval = transport, -1
+	proxy.ErrorLog = log.New(io.Discard, "", 0) // of clients that leave
 	front := httptest.NewTLSServer(proxy)
 	t.Cleanup(func() {
 		front.CloseClientConnections()

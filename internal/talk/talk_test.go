@@ -41,7 +41,7 @@ func tail(t *testing.T, args ...string) *tailed {
 	stdout, out := io.Pipe()
 	stderr, complaints := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- talk.Tail(ctx, append([]string{"-way=poll"}, args...), out, complaints) }()
+	go func() { ended <- talk.Tail(ctx, args, out, complaints) }()
 	t.Cleanup(func() {
 		cancel()
 		_, _ = stdout.Close(), stderr.Close()
@@ -148,12 +148,12 @@ func TestTheyEndWell(t *testing.T) {
 	url := s.URL.String()
 	require.NoError(t, post(t, "hi\n", url, "room"))
 
-	interrupted, _, stdout := start(t, "tail", "-way=poll", url, "room")
+	interrupted, _, stdout := start(t, "tail", url, "room")
 	require.Contains(t, line(t, bufio.NewReader(stdout)), "hi")
 	require.NoError(t, interrupted.Process.Signal(os.Interrupt))
 	require.NoError(t, interrupted.Wait())
 
-	closed, _, stdout := start(t, "tail", "-way=poll", url, "room")
+	closed, _, stdout := start(t, "tail", url, "room")
 	require.Contains(t, line(t, bufio.NewReader(stdout)), "hi")
 	require.NoError(t, stdout.Close()) // and nothing more is said
 	require.NoError(t, closed.Wait())
