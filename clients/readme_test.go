@@ -46,7 +46,7 @@ func TestExamplesForPython(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "pubsub_client.py"), client, 0o600))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "example.py"), []byte(example(t, "python/README.md", "python", n)), 0o600))
-		cmd := exec.CommandContext(t.Context(), pubsubtest.Find(t, "python3", "python3"), "example.py", url)
+		cmd := python3(t, "example.py", url)
 		cmd.Dir = dir
 		shows(t, cmd, "ann hi")
 	}
@@ -71,7 +71,7 @@ func TestExampleForGo(t *testing.T) {
 // The client for Python has tests of its own.
 func TestPython(t *testing.T) {
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), pubsubtest.Find(t, "python3", "python3"), "-B", "-W", "error", "-m", "unittest")
+	cmd := python3(t, "-W", "error", "-m", "unittest")
 	cmd.Dir = "python"
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)

@@ -58,6 +58,9 @@ var silentAt = map[pubsub.Way]http.HandlerFunc{
 		return func(w http.ResponseWriter, r *http.Request) {
 			switch asked.Add(1) {
 			case 1:
+				if r.URL.Query().Get("timeout") != "0.000" {
+					<-r.Context().Done() // until a message that a cut would lose
+				}
 				say(w, `{"messages":[],"cursor":"e-7","start":"e-7"}`)
 			case 2:
 				<-r.Context().Done()
@@ -242,4 +245,21 @@ func TestWrongArguments(t *testing.T) {
 		}
 		require.Equal(t, 1, turns)
 	}
+}
+
+// An event that makes no sense is asked for again: to go on behind it could lose a message.
+func TestNothingIsSkippedThatCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var since []string
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if since = append(since, r.URL.Query().Get("since")); len(since) == 1 {
+				events(w, "id: e-7\n\nid: e-8\ndata: {\"id\":\n\n")
+				return
+			}
+			events(w, "id: e-8\ndata: "+hi+"\n\n")
+		})
+		messages, _ := collect(t, c, pubsub.From{}, 1)
+		require.EqualValues(t, 8, messages[0].ID)
+		require.Equal(t, []string{"now", "e-7"}, since)
+	})
 }

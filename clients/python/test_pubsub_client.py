@@ -139,6 +139,12 @@ class Streams(Case):
             self.assertEqual(messages, [HI])
             self.assertEqual(len(self.lost), 1)
 
+    def test_a_wait_is_short_again_after_something_went_well(self):
+        answers = [[STREAM, event({**HI, "id": n}, id=f"e-{n}")] for n in range(10)]
+        for messages, _ in self.both(10, answers):
+            self.assertEqual([m.id for m in messages], list(range(10)))
+            self.assertLessEqual(max(wait for _, wait in self.lost), pubsub.FIRST_WAIT)
+
     def test_retry_is_honoured_after_an_error_and_an_end(self):
         answers = [
             [STREAM, chunk("retry: 300\n\n"), event({"error": "Full.", "status": 503}, event="error")],
