@@ -40,9 +40,7 @@ func (a *answer) page(at position, channels []string) (*Page, error) {
 			return nil, err
 		}
 		at[channel].cursor = starts[channel].cursor
-		if page.Gap = at.pass(channel, a.Gap); page.Gap != nil {
-			page.Gap.Cursor = at.String()
-		}
+		page.tell(a.Gap, channel, at)
 	}
 	if err := page.fill(a.Messages, at, starts, ends, channels); err != nil {
 		return nil, err
@@ -52,6 +50,13 @@ func (a *answer) page(at position, channels []string) (*Page, error) {
 	}
 	page.Cursor = at.String()
 	return page, nil
+}
+
+// tell tells a gap to a reader at a position behind it.
+func (p *Page) tell(gap *Gap, channel int, at position) {
+	if p.Gap = at.pass(channel, gap); p.Gap != nil {
+		p.Gap.Cursor = at.String()
+	}
 }
 
 // fill takes the messages that the reader does not have. After each, its channel is so many

@@ -144,32 +144,32 @@ func (e *event) page(at position, channels []string) (*Page, error) {
 			return nil, err
 		}
 	}
-	if e.data == "" {
-		page.Cursor = at.String()
-		return page, nil
-	}
-	if e.name == "gap" {
-		gap := new(Gap)
-		channel, err := e.decode(gap, &gap.Channel, channels)
-		if err != nil {
+	if e.data != "" {
+		if err := e.read(page, at, channels); err != nil {
 			return nil, err
-		}
-		if page.Gap = at.pass(channel, gap); page.Gap != nil {
-			page.Gap.Cursor = at.String()
-		}
-	} else {
-		var message Message
-		channel, err := e.decode(&message, &message.Channel, channels)
-		if err != nil {
-			return nil, err
-		}
-		if !at.had(channel) {
-			message.Cursor = at.String()
-			page.Messages = []Message{message}
 		}
 	}
 	page.Cursor = at.String()
 	return page, nil
+}
+
+// read reads the message or the gap of an event into a page.
+func (e *event) read(page *Page, at position, channels []string) error {
+	if e.name == "gap" {
+		gap := new(Gap)
+		channel, err := e.decode(gap, &gap.Channel, channels)
+		if err == nil {
+			page.tell(gap, channel, at)
+		}
+		return err
+	}
+	var message Message
+	channel, err := e.decode(&message, &message.Channel, channels)
+	if err == nil && !at.had(channel) {
+		message.Cursor = at.String()
+		page.Messages = []Message{message}
+	}
+	return err
 }
 
 // decode reads the data into v, and finds its channel.
