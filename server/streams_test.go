@@ -237,12 +237,3 @@ func (r *running) streaming(t require.TestingT, n int) {
 		require.True(t, time.Now().Before(deadline), "%q did not become %q", got, want)
 	}
 }
-
-// readsLittle makes the client's buffer small, which the kernel would let grow to megabytes.
-func (s *streamed) readsLittle(t require.TestingT) {
-	c := s.Conn
-	if secure, is := c.(*tls.Conn); is {
-		c = secure.NetConn()
-	}
-	require.NoError(t, c.(*net.TCPConn).SetReadBuffer(64<<10))
-}
