@@ -66,6 +66,7 @@ func (s *Streams) alone(w http.ResponseWriter, r *http.Request, a *asked, way Wa
 	if err != nil {
 		return err
 	}
+	defer l.release()
 	defer talks.Wait()
 	l.follow(ctx, follower, page)
 	return web.ErrAnswered
@@ -168,6 +169,14 @@ func (l *solo) write(b []byte) bool {
 
 // writeTimeout is how long a client has to read a piece.
 const writeTimeout = 20 * time.Second
+
+func (l *solo) ended() bool { return l.over.Load() }
+
+func (l *solo) release() {
+	if l.over.Store(true); l.talk != nil {
+		l.talk.release()
+	}
+}
 
 func (l *solo) send(b []byte) {
 	if !l.write(b) {

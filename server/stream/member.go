@@ -134,8 +134,13 @@ func (m *member) close() {
 		s.drop(m)
 	}
 	_ = conn.Close()
+	if m.talk != nil {
+		m.talk.release()
+	}
 	m.leave()
 }
+
+func (m *member) ended() bool { return m.closed.Load() }
 
 // send writes something beside the pages.
 func (m *member) send(b []byte) {
