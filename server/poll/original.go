@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
+	"pubsub/server/access"
 	"pubsub/server/hub"
 	"pubsub/server/post"
 	"pubsub/server/web"
@@ -57,7 +59,7 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 	}
 	defer next.Close()
 	for {
-		next.SetTimeout(p.heartbeat)
+		next.SetTimeout(q.beat(p.heartbeat))
 		page, err := next.Next(ctx)
 		switch {
 		case err == nil && len(page.Messages) > 0: // a message is available on the bus
@@ -68,6 +70,11 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 			p.metrics.Deliver(page)
 			closeIfDisplaced(w, r)
 			return web.WriteLine(w, page.Messages[0].JSON)
+		case errors.Is(err, hub.ErrTimeout) && q.grant.Left(1) == 0: // its token has expired
+			if begun {
+				return web.ErrAnswered
+			}
+			return access.ErrExpired
 		case errors.Is(err, hub.ErrTimeout): // no message since the last newline
 			if err := web.WriteHeartbeat(w); err != nil {
 				return err
@@ -81,6 +88,18 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 			return err
 		}
 	}
+}
+
+// beat is how long a plain poll is silent: at most as long as its client may wait. 0 is
+// for ever.
+func (q *Query) beat(heartbeat time.Duration) time.Duration {
+	if q.grant.Until.IsZero() {
+		return heartbeat
+	}
+	if heartbeat == 0 {
+		heartbeat = time.Hour
+	}
+	return max(q.grant.Left(heartbeat), 1)
 }
 
 // Debug answers GET /debug with the number of pending polls, of channels and of open

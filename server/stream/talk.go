@@ -50,8 +50,8 @@ type line interface {
 	ended() bool
 }
 
-func newTalk(s *Streams, r *http.Request, channels []string, l line) *talk {
-	return &talk{streams: s, request: senderOf(r), channels: channels, line: l, frames: frames{max: s.posts.MaxBody()}}
+func newTalk(s *Streams, a *asked, l line) *talk {
+	return &talk{streams: s, request: a.sender, channels: a.channels, line: l, frames: frames{max: s.posts.MaxBody()}}
 }
 
 // senderOf is a request that has only what tells who has sent it. The one of the handshake

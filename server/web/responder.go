@@ -74,6 +74,9 @@ func (p *Responder) Answer(w http.ResponseWriter, problem *Problem) {
 	if problem.Close {
 		w.Header()["Connection"] = Closed
 	}
+	if problem.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
 	if wait := problem.retryAfter(); wait != "" {
 		w.Header().Set("Retry-After", wait)
 	}
