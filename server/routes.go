@@ -16,7 +16,7 @@ func (p *parts) routes() router {
 	chat, channels := poll.NewChat(p.polls), poll.NewChannels(&p.settings, p.hub, p.access)
 
 	// As the Python original.
-	routes.both("/", poll.Index(p.assets))
+	routes.both("/", p.polls.Page(p.assets))
 	routes.post("/pub", poll.Pub)
 	routes.sub("/sub")
 	routes.both("/debug", p.operators(poll.Debug(p.hub, p.streams.Open)))

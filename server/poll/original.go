@@ -12,15 +12,15 @@ import (
 	"pubsub/server/web"
 )
 
-// Index answers GET / with the chat page.
-func Index(assets *web.Assets) web.Handler { return assets.Page }
-
 // Pub answers POST /pub: it publishes a nick and a message, from a form or as JSON. The
 // answer has the id and the cursor of the message.
 func Pub(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel string) error {
 	receipt, err := posts.Publish(w, r, channel, (*post.Body).Message)
 	if err != nil {
 		return err
+	}
+	if web.WantsPage(r) { // a form without JavaScript
+		return web.SeeOther(w, "/?plain&channel="+channel)
 	}
 	return web.WriteJSON(w, http.StatusOK, struct {
 		Status string `json:"status"`
