@@ -10,6 +10,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -67,7 +68,7 @@ func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *w
 
 // Stream answers a request for a stream of the named channels, and answers errors, too.
 func (s *Streams) Stream(w http.ResponseWriter, r *http.Request, names string, way Way) {
-	if err := s.stream(w, r, names, way); err != nil {
+	if err := s.stream(w, r, names, way); err != nil && !errors.Is(err, web.ErrAnswered) {
 		way.refuse(s.responder, w, r, err)
 	}
 }
