@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"pubsub/internal/talk"
 	"pubsub/internal/torture"
 	"pubsub/server"
 	"pubsub/server/conns"
@@ -47,23 +48,28 @@ func main() {
 	}
 }
 
-// exitStatus is 2 for wrong usage of the word torture, whose 1 is a verdict.
+// exitStatus is 2 for wrong usage of a word that has flags of its own.
 func exitStatus(err error) int {
-	if errors.Is(err, torture.ErrUsage) {
+	if errors.Is(err, torture.ErrUsage) || errors.Is(err, talk.ErrUsage) {
 		return 2
 	}
 	return 1
 }
 
-// run does what the first word of args says: serve, version, help or torture. Flags follow
-// the word; those of torture are its own.
+// run does what the first word of args says: serve, version, help, torture, tail or post.
+// Flags follow the word; those of the last three are their own.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	word, args, err := settings.SplitWord(args)
 	if err != nil {
 		return err
 	}
-	if word == "torture" {
+	switch word {
+	case "torture":
 		return torture.Main(ctx, args, stdout, stderr)
+	case "tail":
+		return talk.Tail(ctx, args, stdout, stderr)
+	case "post":
+		return talk.Post(ctx, args, os.Stdin, stdout)
 	}
 	set, err := settings.Load(args, environ)
 	switch {

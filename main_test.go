@@ -143,6 +143,16 @@ func TestTortureIsAWord(t *testing.T) {
 	require.Equal(t, 1, exitStatus(run(t.Context(), []string{"-no-such"}, nil, &out, io.Discard)))
 }
 
+// The words tail and post, too.
+func TestTailAndPostAreWords(t *testing.T) {
+	for _, word := range []string{"tail", "post"} {
+		var out bytes.Buffer
+		require.NoError(t, run(t.Context(), []string{word, "-help"}, nil, &out, io.Discard))
+		require.Contains(t, out.String(), "pubsub "+word+" [flags] URL CHANNEL")
+		require.Equal(t, 2, exitStatus(run(t.Context(), []string{word, "no-url", "room"}, nil, &out, io.Discard)))
+	}
+}
+
 func TestFlagWinsOverEnvironment(t *testing.T) {
 	env := []string{"PORT=1", "PUBSUB_ADDR=127.0.0.1:2"}
 	ctx, cancel := context.WithCancel(t.Context())

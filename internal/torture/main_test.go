@@ -56,6 +56,18 @@ func TestThisServerIsFoundGood(t *testing.T) {
 
 // A server with its log in memory forgets everything when it is killed. Its readers are
 // told.
+// The same is true of streams, in each way and from one way to another.
+func TestStreamsOfThisServerAreFoundGood(t *testing.T) {
+	for _, way := range []string{"sse", "ws", "mixed"} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			verdict, err := run(t, "-rate=200", "-for=2s", "-cut=0.5", "-no-gaps", "-way="+way, harder(t).URL.String())
+			require.NoError(t, err, verdict)
+			require.Contains(t, verdict, "Nothing was lost, doubled or reordered.")
+		})
+	}
+}
+
 func TestThisServerIsKilledMeanwhile(t *testing.T) {
 	t.Parallel()
 	s := harder(t)
@@ -86,6 +98,8 @@ func TestWrongUsage(t *testing.T) {
 		"-rate must be":                     {"-rate=0", "http://a"},
 		"so that each is read":              {"-clients=2", "-channels=3", "http://a"},
 		"-cut must be":                      {"-cut=2", "http://a"},
+		`there is no way "pigeon"`:          {"-way=pigeon", "http://a"},
+		"there is no way \"sse\" with":      {"-way=sse", "-dialect=nchan", "http://a"},
 		"-for must be":                      {"-for=0", "http://a"},
 		"flag provided but not defined: -x": {"-x", "http://a"},
 		"(flags stand before the URLs)":     {"http://a", "-for=1s"},

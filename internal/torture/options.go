@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	pubsub "pubsub/clients/go"
 )
 
 // options say what is to be done.
@@ -23,6 +25,7 @@ type options struct {
 	last     time.Duration
 	seed     uint64
 	noGaps   bool
+	ways     []pubsub.Way // of the client that reads; none is polls of our own
 }
 
 const help = `pubsub torture posts to a server, polls it, cuts connections at random, and
@@ -55,7 +58,7 @@ The status is 0 if nothing was wrong, 1 if something was, 2 for wrong usage.
 `
 
 // flags returns the flags, which write into o and dialect.
-func (o *options) flags(dialect *string) *flag.FlagSet {
+func (o *options) flags(dialect, way *string) *flag.FlagSet {
 	set := flag.NewFlagSet("torture", flag.ContinueOnError)
 	set.SetOutput(io.Discard) // the caller tells
 	set.Float64Var(&o.rate, "rate", 10, "messages a second, over all channels")
@@ -65,21 +68,22 @@ func (o *options) flags(dialect *string) *flag.FlagSet {
 	set.DurationVar(&o.last, "for", 30*time.Second, "how long to post")
 	set.Uint64Var(&o.seed, "seed", 1, "what is done at random is the same again with the same `number`")
 	set.BoolVar(&o.noGaps, "no-gaps", false, "take every gap for a fault, even if it is told")
+	set.StringVar(way, "way", "poll", "how the readers ask: poll, sse, ws, or mixed, which changes the way\nagain and again; of the dialect cursor")
 	set.StringVar(dialect, "dialect", "cursor", "how the server is spoken to: "+strings.Join(dialectNames(), ", "))
 	return set
 }
 
 func writeHelp(w io.Writer) {
 	fmt.Fprint(w, help)
-	set := new(options).flags(new(string))
+	set := new(options).flags(new(string), new(string))
 	set.SetOutput(w)
 	set.PrintDefaults()
 	fmt.Fprint(w, helpOnLimits)
 }
 
 func parse(args []string) (*options, error) {
-	o, name := new(options), ""
-	set := o.flags(&name)
+	o, name, way := new(options), "", ""
+	set := o.flags(&name, &way)
 	if err := set.Parse(args); err != nil {
 		return nil, err
 	}
@@ -93,6 +97,10 @@ func parse(args []string) (*options, error) {
 	o.dialect = dialects[name]
 	if o.dialect == nil {
 		return nil, fmt.Errorf("there is no dialect %q; take one of %s", name, strings.Join(dialectNames(), ", "))
+	}
+	var known bool
+	if o.ways, known = ways[way]; !known || len(o.ways) > 0 && name != "cursor" {
+		return nil, fmt.Errorf("there is no way %q with the dialect %s; take poll, sse, ws or mixed with the dialect cursor", way, name)
 	}
 	if !o.dialect.cuts() { // one channel, which all share, and the reader's place is the connection's
 		o.channels, o.cut = 1, 0

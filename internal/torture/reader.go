@@ -53,11 +53,9 @@ func newReader(t *torture, number int) *reader {
 func (r *reader) run(ctx context.Context) {
 	defer r.client.CloseIdleConnections()
 	for ctx.Err() == nil {
-		a, err := r.ask(ctx)
+		err := r.read(ctx)
 		switch {
-		case ctx.Err() != nil:
-		case err == nil:
-			r.take(a)
+		case err == nil, ctx.Err() != nil, errors.Is(err, errMoved):
 		case errors.Is(err, errCut):
 			r.t.record.cut()
 		default:
@@ -65,6 +63,18 @@ func (r *reader) run(ctx context.Context) {
 			pause(ctx, r.backoff.wait(err))
 		}
 	}
+}
+
+// read reads one answer, or one stream. The first place is that of an answer.
+func (r *reader) read(ctx context.Context) error {
+	if r.begun && len(r.t.ways) > 0 {
+		return r.follow(ctx)
+	}
+	a, err := r.ask(ctx)
+	if err == nil {
+		r.take(a)
+	}
+	return err
 }
 
 // ask polls once. A poll that is to be cut is cut at a random moment, perhaps when it was

@@ -16,6 +16,8 @@ var Words = []Word{
 	{"version", "Print the version and exit, as -version does."},
 	{"help", "Print this and exit, as -help does."},
 	{"torture", "Find out whether a server loses messages; see torture -help."},
+	{"tail", "Print the messages of channels as they come; see tail -help."},
+	{"post", "Post each line of standard input to a channel; see post -help."},
 }
 
 // SplitWord takes the word off the arguments.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pubsub/server/history"
@@ -23,7 +24,8 @@ type solo struct {
 	until   time.Time
 	talk    *talk // nil if the client cannot talk
 
-	mu sync.Mutex // held while something is written
+	mu   sync.Mutex // held while something is written
+	over atomic.Bool
 }
 
 // output is where a solo writes to.
@@ -151,6 +153,9 @@ func (l *solo) write(b []byte) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for len(b) > 0 {
+		if l.over.Load() {
+			return false
+		}
 		n := min(len(b), pieceBytes)
 		_ = l.out.SetWriteDeadline(time.Now().Add(writeTimeout))
 		if _, err := l.out.Write(b[:n]); err != nil {
@@ -176,6 +181,7 @@ func (l *solo) dismiss(why *farewell) {
 }
 
 func (l *solo) close() {
+	l.over.Store(true)
 	l.cancel(nil)
 	_ = l.out.SetWriteDeadline(time.Now())
 }

@@ -52,7 +52,7 @@ const lookAgain = 50 * time.Millisecond
 // catchUp writes b, and then what comes after some places, until the stream has all that
 // there is and joins its crowd, or ends.
 func (m *member) catchUp(b []byte, at []history.Cursor) {
-	for m.write(b) {
+	for m.write(b) && m.write(m.unsent()) {
 		if m.join(at) {
 			return
 		}
@@ -65,7 +65,7 @@ func (m *member) catchUp(b []byte, at []history.Cursor) {
 			m.streams.cut(page, m.address)
 			m.streams.metrics.DeliverTo(page, 1)
 			b, at = m.crowd.encode(page), page.Cursors
-		default: // the log is away, or somebody else has just changed the crowd
+		default: // the log is away, or somebody has just changed what join looks at
 			b, at = nil, page.Cursors
 			<-time.After(lookAgain)
 		}
@@ -103,18 +103,26 @@ func (m *member) write(b []byte) bool {
 	return !m.over.Load()
 }
 
+// unsent takes what waits to be sent beside the pages.
+func (m *member) unsent() []byte {
+	if m.talk == nil {
+		return nil
+	}
+	m.talk.unsentMu.Lock()
+	defer m.talk.unsentMu.Unlock()
+	b := m.talk.unsent
+	m.talk.unsent = nil
+	return b
+}
+
 // join joins the crowd at some places, and returns true. If the crowd has gone further, it
 // returns false: there is more to read. If the crowd has ended, so does the stream.
 func (m *member) join(at []history.Cursor) bool {
 	if m.talk != nil {
-		m.talk.unsentMu.Lock()
+		m.talk.unsentMu.Lock() // so that nothing is added until it has joined
 		defer m.talk.unsentMu.Unlock()
-		if b := m.talk.unsent; len(b) > 0 {
-			m.talk.unsent = nil
-			if !m.write(b) {
-				m.close()
-				return true
-			}
+		if len(m.talk.unsent) > 0 {
+			return false
 		}
 	}
 	s := m.crowd.shardFor()

@@ -1,0 +1,106 @@
+package pubsub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Client speaks to one server. It is safe for concurrent use as long as its fields stay as
+// they are.
+type Client struct {
+	// URL is the server's, such as http://127.0.0.1:8080. It may have a path, under which
+	// the server is reached.
+	URL string
+	// HTTP makes the requests; nil is [http.DefaultClient]. A Timeout in it would end
+	// streams; the package has time limits of its own.
+	HTTP *http.Client
+}
+
+// New returns a client of the server at this URL. Nothing is asked of it yet.
+func New(url string) *Client { return &Client{URL: url} }
+
+// maxAnswer bounds what is read of an answer, and of one event of a stream.
+const maxAnswer = 64 << 20
+
+// check finds what would fail again and again.
+func (c *Client) check() error {
+	u, err := url.Parse(c.URL)
+	if err == nil && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		err = fmt.Errorf("%q is not the URL of a server, such as http://127.0.0.1:8080", c.URL)
+	}
+	return err
+}
+
+func (c *Client) client() *http.Client {
+	if c.HTTP == nil {
+		return http.DefaultClient
+	}
+	return c.HTTP
+}
+
+// subURL is where some channels are read.
+func (c *Client) subURL(channels []string, query url.Values) string {
+	escaped := make([]string, len(channels))
+	for i, channel := range channels {
+		escaped[i] = url.PathEscape(channel)
+	}
+	return strings.TrimRight(c.URL, "/") + "/sub/" + strings.Join(escaped, ",") + "?" + query.Encode()
+}
+
+// open makes a request and returns an answer with status 200, whose body the caller
+// closes. Every other status is an *Error.
+func (c *Client) open(r *http.Request) (*http.Response, error) {
+	resp, err := c.client().Do(r)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	return nil, refusal(resp)
+}
+
+// ask makes a request and decodes the JSON of its answer.
+func (c *Client) ask(r *http.Request, answer any) error {
+	resp, err := c.open(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		return fmt.Errorf("%s %s was answered with %.100q: %w", r.Method, r.URL.Path, text, err)
+	}
+	return nil
+}
+
+// refusal reads what a server says that does not do what it was asked for.
+func refusal(resp *http.Response) *Error {
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // what there is of it will do
+	var said struct{ Error string }
+	if json.Unmarshal(text, &said) != nil || said.Error == "" {
+		said.Error = fmt.Sprintf("the server answered %s", resp.Status)
+	}
+	seconds, _ := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 31) // a date counts as nothing
+	return &Error{Status: resp.StatusCode, Text: said.Error, RetryAfter: time.Duration(seconds) * time.Second}
+}
+
+// errSilence is the cause of a request's end when nothing was heard for too long.
+var errSilence = errors.New("nothing was heard from the server for too long")
+
+// within is a context for a request that may take so long.
+func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, errSilence)
+}

@@ -1,0 +1,85 @@
+package pubsub_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	pubsub "pubsub/clients/go"
+)
+
+// A post is repeated, with one key, until it is answered, and not before the server wants.
+func TestAPostIsRepeatedWithItsKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keys, bodies, asked := make(map[string]int), make(map[string]int), 0
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			keys[r.Header.Get("Idempotency-Key")]++
+			bodies[r.URL.Path+string(body)]++
+			switch asked++; asked {
+			case 1:
+				panic(http.ErrAbortHandler)
+			case 2:
+				w.Header().Set("Retry-After", "3")
+				w.WriteHeader(http.StatusServiceUnavailable)
+			case 3:
+				say(w, `{"status":`) // cut in the midst of the answer
+				panic(http.ErrAbortHandler)
+			default:
+				say(w, `{"status":"sent","id":42,"cursor":"e-42"}`)
+			}
+		})
+		lasts(t, 3*time.Second, 5*time.Second, func() {
+			receipt, err := c.Publish(t.Context(), "room", map[string]any{"message": "hi"})
+			require.NoError(t, err)
+			require.Equal(t, pubsub.Receipt{ID: 42, Cursor: "e-42"}, receipt)
+		})
+		require.Len(t, keys, 1)
+		require.NotContains(t, keys, "")
+		require.Equal(t, map[string]int{`/pub/room{"message":"hi"}`: 4}, bodies)
+	})
+}
+
+// When the server may have forgotten the key, one more try could double the message.
+func TestAPostIsGivenUpBeforeItsKeyIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.ReadAll(r.Body) // so that the server sees the hang-up
+			<-r.Context().Done()
+		})
+		lasts(t, 3*time.Minute, 5*time.Minute, func() {
+			_, err := c.Publish(t.Context(), "room", map[string]any{"message": "hi"})
+			require.ErrorIs(t, err, pubsub.ErrUnknown)
+		})
+	})
+}
+
+// A server that says that it did not take the post can be asked for as long as one likes.
+func TestARefusedPostIsTriedUntilTheContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		lasts(t, time.Hour, time.Hour, func() {
+			_, err := c.Publish(ctx, "room", map[string]any{"message": "hi"})
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.NotErrorIs(t, err, pubsub.ErrUnknown)
+		})
+	})
+}
+
+func TestPostsThatAreNoMessages(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		say(w, `{"error":"Too long for `+r.URL.Path+`."}`)
+	})
+	_, err := c.Publish(t.Context(), "room", map[string]any{"temperature": 21.5})
+	require.EqualError(t, err, "Too long for /api/publish/room. (status 413)")
+	_, err = c.Publish(t.Context(), "room", "hi")
+	require.ErrorContains(t, err, "a message is a JSON object")
+}
