@@ -16,6 +16,8 @@
  */
 
 const SHORT_LIMIT = 10_000;
+// What a server says in Retry-After is believed up to this.
+const MAX_AFTER = 300_000;
 
 /** A request that brought no usable answer. */
 export class PubSubError extends Error {
@@ -30,7 +32,7 @@ export class PubSubError extends Error {
     /** 0 if the server did not answer */
     this.status = status;
     /** in milliseconds */
-    this.retryAfter = retryAfter;
+    this.retryAfter = Math.min(retryAfter, MAX_AFTER);
     this.otherWay = otherWay;
   }
 
