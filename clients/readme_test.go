@@ -79,6 +79,15 @@ func TestExampleForGo(t *testing.T) {
 	shows(t, exec.CommandContext(t.Context(), filepath.Join(dir, "example"), url), "ann hi <nil>")
 }
 
+// Parts of the client for JavaScript have tests of their own.
+func TestJavaScript(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), pubsubtest.Find(t, "nodejs", "node"), "--test", "events.test.mjs", "pieces.test.mjs")
+	cmd.Dir = "testdata"
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
 // The client for Python has tests of its own.
 func TestPython(t *testing.T) {
 	t.Parallel()
