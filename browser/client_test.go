@@ -162,24 +162,90 @@ func TestRefusals(t *testing.T) {
 	p.told(s, "room")
 }
 
-// A proxy that holds streams back until they end lets polls through.
-func TestStreamsThatAreHeldBack(t *testing.T) {
-	origin := folder(t, reading)
-	s := startServer(t, "PUBSUB_ALLOWED_ORIGINS="+origin)
+// Where a proxy holds streams back until they end, and lets no WebSocket through, polls come through.
+func TestProxyWithoutStreams(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "pubsub.test"} { // what is tried first, a stream or a WebSocket
+		t.Run(host, func(t *testing.T) {
+			origin := strings.Replace(folder(t, reading), "127.0.0.1", host, 1)
+			s := startServer(t, "PUBSUB_ALLOWED_ORIGINS="+origin)
+			p := startBrowser(t, pubsubTest).read(origin, withoutStreams(t, s), "", "room")
+			assert.Equal(t, host == "127.0.0.1", eval[bool](p, "isSecureContext"))
+			s.AwaitPolling(t, 1)
+			s.publish("room", "ann", "hi")
+			p.told(s, "room")
+		})
+	}
+}
+
+func withoutStreams(t *testing.T, s *server) (url string) {
 	proxy := httputil.NewSingleHostReverseProxy(s.Site.URL)
 	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {} // polls that the page ends
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Accept") == "text/event-stream" {
+		switch {
+		case r.Header.Get("Accept") == "text/event-stream":
 			<-r.Context().Done()
-			return
+		case r.Header.Get("Upgrade") != "":
+			w.WriteHeader(http.StatusBadRequest)
+		default:
+			proxy.ServeHTTP(w, r)
 		}
-		proxy.ServeHTTP(w, r)
 	}))
 	t.Cleanup(front.Close)
-	p := startBrowser(t).read(origin, front.URL, "", "room")
-	s.AwaitPolling(t, 1)
-	s.publish("room", "ann", "hi")
-	p.told(s, "room")
+	return front.URL
+}
+
+// A connection that is dead and does not know it is given up, after a minute of silence or when the network is said
+// to be back.
+func TestSilentConnection(t *testing.T) {
+	const fast = `window.slow = setTimeout; window.setTimeout = (act, after) => slow(act, after / 20)`
+	for _, way := range []string{"sse", "ws"} {
+		t.Run(way, func(t *testing.T) {
+			origin := folder(t, reading)
+			s := startServer(t, "PUBSUB_ALLOWED_ORIGINS="+origin)
+			front := startCutter(t, s.Addr())
+			p := startBrowser(t).visit(fmt.Sprintf("%s/?base=%s&way=%s&rooms=room", origin, front.url(), way), fast)
+			p.requestsFail = true
+			for i := range 2 {
+				s.publish("room", "ann", fmt.Sprint(i))
+				p.told(s, "room")
+				s.awaitListening(1)
+				front.hold()
+			}
+			s.publish("room", "ann", "after a silence")
+			p.told(s, "room")
+
+			eval[any](p, `void (window.setTimeout = slow)`)
+			front.hold()
+			s.publish("room", "ann", "after a change of the network")
+			eval[any](p, `void dispatchEvent(new Event("online"))`)
+			p.told(s, "room")
+		})
+	}
+}
+
+// A room that nobody reads any more is not followed any more.
+func TestRoomOfAClosedTab(t *testing.T) {
+	origin := folder(t, reading)
+	s := startServer(t, "PUBSUB_ALLOWED_ORIGINS="+origin)
+	b := startBrowser(t)
+	followed := func() (channels []string) {
+		var answer struct {
+			Channels []string `json:"active_channels"`
+		}
+		s.Get(t, "/channels").Into(t, &answer)
+		return answer.Channels
+	}
+	stays := b.read(origin, s.URL, "", "stays")
+	goes := b.read(origin, s.URL, "", "goes,too")
+	becomes(t, []string{"goes", "stays", "too"}, followed)
+	eval[any](stays, `void (window.stop = follow("short"))`)
+	becomes(t, []string{"goes", "short", "stays", "too"}, followed)
+	goes.close()
+	eval[any](stays, `void stop()`)
+	becomes(t, []string{"stays"}, followed)
+	s.awaitListening(1)
+	eval[any](stays, `server.publish("stays", {message: "hi"})`)
+	stays.told(s, "stays")
 }
 
 func example(t *testing.T, s *server) string {

@@ -1,9 +1,9 @@
 package browser_test
 
 import (
-	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,15 +14,15 @@ type cutter struct {
 	net.Listener
 	to string
 
-	openMu sync.Mutex // guards open
-	open   map[net.Conn]struct{}
+	openMu sync.Mutex                // guards open
+	open   map[net.Conn]*atomic.Bool // whether it passes nothing on any more
 }
 
 // startCutter starts one before host:port. It ends with the test.
 func startCutter(t *testing.T, to string) *cutter {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	c := &cutter{Listener: l, to: to, open: make(map[net.Conn]struct{})}
+	c := &cutter{Listener: l, to: to, open: make(map[net.Conn]*atomic.Bool)}
 	var ended sync.WaitGroup
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -43,6 +43,16 @@ func startCutter(t *testing.T, to string) *cutter {
 
 func (c *cutter) url() string { return "http://" + c.Addr().String() }
 
+// hold has all connections pass nothing on any more, and stay open, as those of a computer that slept may. New ones
+// are passed on.
+func (c *cutter) hold() {
+	c.openMu.Lock()
+	defer c.openMu.Unlock()
+	for _, held := range c.open {
+		held.Store(true)
+	}
+}
+
 // cut cuts all connections. New ones are passed on as before.
 func (c *cutter) cut() {
 	c.openMu.Lock()
@@ -59,12 +69,21 @@ func (c *cutter) serve(near net.Conn) {
 		return
 	}
 	c.openMu.Lock()
-	c.open[near] = struct{}{}
+	held := new(atomic.Bool)
+	c.open[near] = held
 	c.openMu.Unlock()
 	var both sync.WaitGroup
 	pass := func(to, from net.Conn) {
-		_, _ = io.Copy(to, from)
-		_, _ = near.Close(), far.Close()
+		for part := make([]byte, 32<<10); ; {
+			n, err := from.Read(part)
+			if err == nil && !held.Load() {
+				_, err = to.Write(part[:n])
+			}
+			if err != nil {
+				_, _ = near.Close(), far.Close()
+				return
+			}
+		}
 	}
 	both.Go(func() { pass(far, near) })
 	both.Go(func() { pass(near, far) })

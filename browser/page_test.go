@@ -213,7 +213,7 @@ func TestTabThatMissedWhatWasShared(t *testing.T) {
 // Plain http other than localhost has no Web Locks: each tab listens for itself.
 func TestTabsWithoutSecureContext(t *testing.T) {
 	s := startServer(t)
-	b := startBrowser(t, chromedp.Flag("host-resolver-rules", "MAP pubsub.test 127.0.0.1"))
+	b := startBrowser(t, pubsubTest)
 	home := strings.Replace(s.URL, "127.0.0.1", "pubsub.test", 1)
 	tabs := []*tab{b.open(home), b.open(home), b.open(home)}
 	require.False(t, eval[bool](tabs[0], "isSecureContext"))
