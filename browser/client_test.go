@@ -208,7 +208,9 @@ func TestSilentConnection(t *testing.T) {
 			for i := range 2 {
 				s.publish("room", "ann", fmt.Sprint(i))
 				p.told(s, "room")
-				s.awaitListening(1)
+				if i == 0 {
+					s.awaitListening(1) // later there may be old ones, of which the server has not heard
+				}
 				front.hold()
 			}
 			s.publish("room", "ann", "after a silence")
