@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"pubsub/internal/talk"
+	"pubsub/internal/tokenword"
 	"pubsub/internal/torture"
 	"pubsub/server"
 	"pubsub/server/conns"
@@ -50,20 +51,23 @@ func main() {
 
 // exitStatus is 2 for wrong usage of a word that has flags of its own.
 func exitStatus(err error) int {
-	if errors.Is(err, torture.ErrUsage) || errors.Is(err, talk.ErrUsage) {
+	if errors.Is(err, torture.ErrUsage) || errors.Is(err, talk.ErrUsage) || errors.Is(err, tokenword.ErrUsage) {
 		return 2
 	}
 	return 1
 }
 
-// run does what the first word of args says: serve, version, help, torture, tail or post.
-// Flags follow the word; those of the last three are their own.
+// run does what the first word of args says: serve, version, help, torture, tail, post or
+// token.
+// Flags follow the word; those of the last four are their own.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	word, args, err := settings.SplitWord(args)
 	if err != nil {
 		return err
 	}
 	switch word {
+	case "token":
+		return tokenword.Main(args, lookUp(environ), stdout)
 	case "torture":
 		return torture.Main(ctx, args, stdout, stderr)
 	case "tail":
@@ -83,6 +87,18 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return nil
 	}
 	return serve(ctx, set, stdout, stderr)
+}
+
+// lookUp returns a function that finds a variable of an environment.
+func lookUp(environ []string) func(name string) string {
+	return func(name string) string {
+		for _, each := range environ {
+			if value, found := strings.CutPrefix(each, name+"="); found {
+				return value
+			}
+		}
+		return ""
+	}
 }
 
 // serve runs the server until ctx ends and every request is answered. When it listens, it

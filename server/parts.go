@@ -52,9 +52,14 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 		return nil, fmt.Errorf("start the message bus: %w", err)
 	}
 	p := &parts{settings: set, log: log, bus: b, assets: assets, compressor: web.NewCompressor()}
-	p.access = access.New(&p.settings)
+	if p.access, err = access.New(&p.settings); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
 	if p.store, err = openStore(set.History, p.bounds(), b, log); err != nil {
 		return nil, errors.Join(err, b.Close())
+	}
+	if p.store.redis != nil {
+		p.access.Tickets = p.store.redis.Tickets(access.TicketFor)
 	}
 	p.hub = hub.New(b, p.store)
 	p.observe()

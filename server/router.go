@@ -17,6 +17,7 @@ import (
 // and does not grow to 8 KB.
 type router struct {
 	*httprouter.Router
+	routes    *[]string // such as GET /sub
 	responder *web.Responder
 	polls     *poll.Polls
 	streams   *stream.Streams
@@ -24,7 +25,7 @@ type router struct {
 }
 
 func (p *parts) newRouter() router {
-	t := router{httprouter.New(), p.responder, p.polls, p.streams, p.posts}
+	t := router{httprouter.New(), new([]string), p.responder, p.polls, p.streams, p.posts}
 	t.RedirectTrailingSlash = false
 	t.RedirectFixedPath = false
 	t.HandleOPTIONS = false
@@ -40,23 +41,28 @@ func (t router) find(r *http.Request) (httprouter.Handle, httprouter.Params) {
 	return handle, params
 }
 
-func (t router) get(path string, h web.Handler) {
-	t.Handler(http.MethodGet, path, t.responder.Handle(h))
+// add adds a route. Every other method calls it.
+func (t router) add(method, path string, h httprouter.Handle) {
+	*t.routes = append(*t.routes, method+" "+path)
+	t.Handle(method, path, h)
 }
 
-func (t router) head(path string, h web.Handler) {
-	t.Handler(http.MethodHead, path, t.responder.Handle(h))
+func (t router) plain(method, path string, h web.Handler) {
+	answer := t.responder.Handle(h)
+	t.add(method, path, func(w http.ResponseWriter, r *http.Request, _ httprouter.Params) { answer(w, r) })
 }
+
+func (t router) get(path string, h web.Handler) { t.plain(http.MethodGet, path, h) }
 
 func (t router) both(path string, h web.Handler) {
 	t.get(path, h)
-	t.head(path, h)
+	t.plain(http.MethodHead, path, h)
 }
 
 // post adds a route for posts. The channel is the one in the path, or the default channel
 // if the path has none.
 func (t router) post(path string, h func(*post.Publisher, http.ResponseWriter, *http.Request, string) error) {
-	t.Handle(http.MethodPost, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
+	t.add(http.MethodPost, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		channel, err := history.ParseChannel(params.ByName("channel"))
 		if err == nil {
 			err = h(t.posts, w, r, channel)
@@ -69,7 +75,7 @@ func (t router) post(path string, h func(*post.Publisher, http.ResponseWriter, *
 
 // channel has a request about the channel in a path answered.
 func (t router) channel(path string, h func(http.ResponseWriter, *http.Request, string) error) {
-	t.GET(path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
+	t.add(http.MethodGet, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		channel, err := history.ParseChannel(params.ByName("channel"))
 		if err == nil {
 			err = h(w, r, channel)
@@ -82,14 +88,14 @@ func (t router) channel(path string, h func(http.ResponseWriter, *http.Request, 
 
 // poll adds a route for polls in a dialect. The channel is as for post.
 func (t router) poll(path string, dialect poll.Dialect) {
-	t.GET(path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
+	t.add(http.MethodGet, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		t.polls.Poll(w, r, params.ByName("channel"), dialect)
 	})
 }
 
 // sub adds a route for polls and streams: the request says which of them it wants.
 func (t router) sub(path string) {
-	t.GET(path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
+	t.add(http.MethodGet, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		if way := stream.WayOf(r); way != nil {
 			t.streams.Stream(w, r, params.ByName("channel"), way)
 			return

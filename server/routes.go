@@ -6,6 +6,7 @@ import (
 
 	"pubsub/server/observe"
 	"pubsub/server/poll"
+	"pubsub/server/web"
 )
 
 // routes has every URL that the server answers. A URL without a route is a static file,
@@ -15,10 +16,10 @@ func (p *parts) routes() router {
 	chat, channels := poll.NewChat(p.polls), poll.NewChannels(&p.settings, p.hub, p.access)
 
 	// As the Python original.
-	routes.both("/", poll.Index(p.assets))
+	routes.both("/", p.polls.Page(p.assets))
 	routes.post("/pub", poll.Pub)
 	routes.sub("/sub")
-	routes.both("/debug", poll.Debug(p.hub, p.streams.Open))
+	routes.both("/debug", p.operators(poll.Debug(p.hub, p.streams.Open)))
 
 	// The same on a named channel, or on several. A poll may have a cursor, and the answer
 	// may be a stream.
@@ -40,13 +41,26 @@ func (p *parts) routes() router {
 	// All messages of a channel as text. A poll has the length of the text.
 	routes.get("/chat", chat.Answer)
 
+	// A ticket stands for a token where a browser cannot send one.
+	routes.plain(http.MethodPost, "/ticket", p.access.Ticket)
+
 	// For those who run the server.
 	routes.both("/healthz", observe.Healthy)
 	routes.both("/readyz", observe.Ready(p.posts.Gate.Draining, p.store.awayLong))
 	if p.settings.AdminAddr == "" {
-		routes.both("/metrics", p.openMetrics)
+		routes.both("/metrics", p.operators(p.openMetrics))
 	}
 	return routes
+}
+
+// operators answers only those who have the right to operate the server.
+func (p *parts) operators(h web.Handler) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := p.access.AuthorizeOperator(r); err != nil {
+			return err
+		}
+		return h(w, r)
+	}
 }
 
 // adminRoutes has the URLs of the admin address, for those who run the server.

@@ -43,6 +43,10 @@ func New(set settings.Settings, static, templates fs.FS, log *slog.Logger) (*Ser
 	return &Server{p, p.routes()}, nil
 }
 
+// Routes returns every URL that the server answers besides static files, each with its
+// method, such as "GET /sub/:channel".
+func (s *Server) Routes() []string { return *s.router.routes }
+
 // How long a client may take. post.BodyTimeout bounds the body of a request, and package
 // conns bounds the reading of an answer.
 const (

@@ -235,3 +235,44 @@ func TestAWebSocketIsPaced(t *testing.T) {
 	}
 	require.Greater(t, time.Since(began), (pings-20)*time.Second/100)
 }
+
+// Texts that do not come to an end are bounded for an address.
+func TestLongTextsUnderWay(t *testing.T) {
+	set := open()
+	set.MaxMessageBytes = 1 << 20
+	webSocketBothWays(t, set, func(t *testing.T, s *running) {
+		whole := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"publish":{"message":"` + strings.Repeat("x", 900<<10) + `"}}`))))
+		var all []*streamed
+		for range 12 {
+			c := s.stream(t, ways[2], "/sub/room")
+			defer c.Close()
+			_, err := c.Write(whole[:len(whole)-1])
+			require.NoError(t, err)
+			all = append(all, c)
+		}
+		var refused, published int
+		for _, c := range all {
+			_, _ = c.Write(whole[len(whole)-1:])
+			one, err := c.next()
+			for err == nil && one.said+one.end == "" {
+				one, err = c.next()
+			}
+			switch heard := one.said + one.end; {
+			case err != nil || strings.Contains(heard, "too-much"): // it was told a while ago, and is closed
+				refused++
+			case strings.Contains(heard, "published"):
+				published++
+			default:
+				t.Errorf("heard %.100s", heard)
+			}
+		}
+		t.Logf("%d refused, %d published", refused, published)
+		require.NotZero(t, refused)
+		require.NotZero(t, published)
+		again := s.stream(t, ways[2], "/sub/room")
+		defer again.Close()
+		_, err := again.Write(whole)
+		require.NoError(t, err)
+		require.Contains(t, again.heard(t), "published", "what was held is given back")
+	})
+}

@@ -22,6 +22,14 @@ type Client struct {
 	// HTTP makes the requests; nil is [http.DefaultClient]. A Timeout in it would end
 	// streams; the package has time limits of its own.
 	HTTP *http.Client
+
+	// Token is sent with each request, if it is not empty: see the server's documentation.
+	Token string
+	// Renew, if set, is asked for a token when there is none, or when the server refuses
+	// the one there is. Requests wait for it meanwhile; only one calls it at a time.
+	Renew func(ctx context.Context) (token string, err error)
+
+	bearer bearer
 }
 
 // New returns a client of the server at this URL. Nothing is asked of it yet.
@@ -58,7 +66,19 @@ func (c *Client) subURL(channels []string, query url.Values) string {
 // open makes a request and returns an answer with status 200, whose body the caller
 // closes. Every other status is an *Error.
 func (c *Client) open(r *http.Request) (*http.Response, error) {
-	resp, err := c.client().Do(r)
+	resp, err := c.authorized(r.Context(), func(header http.Header) (*http.Response, error) {
+		if r.GetBody != nil {
+			body, err := r.GetBody() // an earlier try may have read it
+			if err != nil {
+				return nil, err
+			}
+			r.Body = body
+		}
+		if token := header.Get("Authorization"); token != "" {
+			r.Header.Set("Authorization", token)
+		}
+		return c.client().Do(r)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -89,12 +109,15 @@ func (c *Client) ask(r *http.Request, answer any) error {
 // refusal reads what a server says that does not do what it was asked for.
 func refusal(resp *http.Response) *Error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // what there is of it will do
-	var said struct{ Error string }
+	var said struct {
+		Error    string
+		Channels []string
+	}
 	if json.Unmarshal(text, &said) != nil || said.Error == "" {
 		said.Error = fmt.Sprintf("the server answered %s", resp.Status)
 	}
 	seconds, _ := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 31) // a date counts as nothing
-	return &Error{Status: resp.StatusCode, Text: said.Error, RetryAfter: time.Duration(seconds) * time.Second}
+	return &Error{Status: resp.StatusCode, Text: said.Error, Channels: said.Channels, RetryAfter: time.Duration(seconds) * time.Second}
 }
 
 // errSilence is the cause of a request's end when nothing was heard for too long.

@@ -11,6 +11,7 @@ import (
 type Error struct {
 	Status     int           // of HTTP
 	Text       string        // the server's sentence
+	Channels   []string      // that it is about, if not all that were asked for
 	RetryAfter time.Duration // when to come back; 0 if the server does not say
 }
 

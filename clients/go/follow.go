@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +56,10 @@ type From struct {
 	// waits before it tries again. Nothing is missing then. A stream that the server ends,
 	// as it does with each some time, is not lost.
 	Lost func(err error, wait time.Duration)
+	// Dropped, if set, is told of channels that the reader may not, or no longer, read, and
+	// the reader goes on with the others. If it is not set, or there are no others, the
+	// loop ends with that error.
+	Dropped func(refused *Error)
 }
 
 // Follow reads channels until ctx ends or the loop over it is left. It goes on by cursor
@@ -126,6 +131,8 @@ func (f *follower) run(ctx context.Context) error {
 			return err
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case f.drop(err):
+			continue
 		case isFinal(err):
 			return err
 		}
@@ -137,6 +144,28 @@ func (f *follower) run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// drop leaves out the channels that a refusal names. It returns false if that is not what
+// to do.
+func (f *follower) drop(err error) bool {
+	refused, is := errors.AsType[*Error](err)
+	if !is || f.from.Dropped == nil || refused.Status != http.StatusForbidden {
+		return false
+	}
+	var channels []string
+	var at position
+	for i, channel := range f.channels {
+		if !slices.Contains(refused.Channels, channel) {
+			channels, at = append(channels, channel), append(at, f.at[i])
+		}
+	}
+	if len(channels) == 0 || len(channels) == len(f.channels) {
+		return false
+	}
+	f.channels, f.at = channels, at
+	f.from.Dropped(refused)
+	return true
 }
 
 // read opens a stream and reads it to its end.

@@ -24,9 +24,14 @@ type socket struct {
 func (c *Client) openSocket(ctx context.Context, channels []string, at position) (*socket, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	watch := time.AfterFunc(silence, func() { cancel(errSilence) })
-	conn, resp, err := websocket.Dial(ctx, c.subURL(channels, url.Values{"since": {at.since()}}), &websocket.DialOptions{
-		HTTPClient:     c.client(),
-		OnPingReceived: func(context.Context, []byte) bool { watch.Reset(silence); return true },
+	var conn *websocket.Conn
+	resp, err := c.authorized(ctx, func(header http.Header) (resp *http.Response, err error) {
+		conn, resp, err = websocket.Dial(ctx, c.subURL(channels, url.Values{"since": {at.since()}}), &websocket.DialOptions{
+			HTTPClient:     c.client(),
+			HTTPHeader:     header,
+			OnPingReceived: func(context.Context, []byte) bool { watch.Reset(silence); return true },
+		})
+		return resp, err
 	})
 	if err != nil {
 		err = causeOf(ctx, err)

@@ -68,6 +68,19 @@ func TestStreamsOfThisServerAreFoundGood(t *testing.T) {
 	}
 }
 
+// Tokens that are renewed in the middle of a conversation cost no message.
+func TestTortureWithTokens(t *testing.T) {
+	t.Parallel()
+	const key = "0123456789abcdef0123456789abcdef"
+	s := pubsubtest.Start(t, "PUBSUB_PUBLISH_RATE=0", "PUBSUB_TOKEN_KEY="+key)
+	verdict, err := run(t, "-rate=100", "-for=4s", "-no-gaps", "-way=mixed", "-token-key="+key, "-token-for=1s", s.URL.String())
+	require.NoError(t, err, verdict)
+	require.Contains(t, verdict, "Nothing was lost, doubled or reordered.")
+	verdict, err = run(t, "-for=100ms", s.URL.String())
+	require.ErrorIs(t, err, torture.ErrFaults)
+	require.Contains(t, verdict, "401")
+}
+
 func TestThisServerIsKilledMeanwhile(t *testing.T) {
 	t.Parallel()
 	s := harder(t)

@@ -16,16 +16,18 @@ import (
 
 // options say what is to be done.
 type options struct {
-	urls     []string // without a slash at the end
-	dialect  dialect
-	rate     float64 // posts a second, over all
-	clients  int     // that read
-	channels int
-	cut      float64 // share of the polls that are cut
-	last     time.Duration
-	seed     uint64
-	noGaps   bool
-	ways     []pubsub.Way // of the client that reads; none is polls of our own
+	urls      []string // without a slash at the end
+	dialect   dialect
+	rate      float64 // posts a second, over all
+	clients   int     // that read
+	channels  int
+	cut       float64 // share of the polls that are cut
+	last      time.Duration
+	seed      uint64
+	noGaps    bool
+	tokenKey  string
+	tokenLife time.Duration
+	ways      []pubsub.Way // of the client that reads; none is polls of our own
 }
 
 const help = `pubsub torture posts to a server, polls it, cuts connections at random, and
@@ -68,6 +70,8 @@ func (o *options) flags(dialect, way *string) *flag.FlagSet {
 	set.DurationVar(&o.last, "for", 30*time.Second, "how long to post")
 	set.Uint64Var(&o.seed, "seed", 1, "what is done at random is the same again with the same `number`")
 	set.BoolVar(&o.noGaps, "no-gaps", false, "take every gap for a fault, even if it is told")
+	set.StringVar(&o.tokenKey, "token-key", "", "the `secret` of a server that asks for tokens: each reader makes its own")
+	set.DurationVar(&o.tokenLife, "token-for", 5*time.Second, "how long such a token is good")
 	set.StringVar(way, "way", "poll", "how the readers ask: poll, sse, ws, or mixed, which changes the way\nagain and again; of the dialect cursor")
 	set.StringVar(dialect, "dialect", "cursor", "how the server is spoken to: "+strings.Join(dialectNames(), ", "))
 	return set

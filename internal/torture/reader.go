@@ -42,7 +42,7 @@ func newReader(t *torture, number int) *reader {
 		number:  number,
 		channel: t.channel(number % t.channels),
 		at:      number / t.channels % len(t.urls),
-		client:  &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}},
+		client:  t.client(&http.Transport{MaxConnsPerHost: 1}),
 		rand:    chance,
 		backoff: backoff{rand: chance},
 	}

@@ -79,7 +79,7 @@ func (t *torture) awaitReaders(ctx context.Context) {
 func (t *torture) post(ctx, all context.Context) (posted <-chan struct{}) {
 	posting, stop := context.WithTimeout(ctx, t.last)
 	defer stop()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	client := t.client(&http.Transport{MaxIdleConnsPerHost: 64})
 	var posters sync.WaitGroup
 	n := int(math.Ceil(t.rate / perPoster))
 	for i := range n {

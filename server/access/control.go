@@ -7,6 +7,7 @@ import (
 
 	"pubsub/server/address"
 	"pubsub/server/settings"
+	"pubsub/server/tokens"
 )
 
 // Control is asked by every endpoint before it does anything. A limit of 0 in the
@@ -23,11 +24,21 @@ type Control struct {
 	restartWarning oncePerMinute // about cursors of another process
 
 	settings *settings.Settings
+
+	// Tickets is in memory at first. Set another before the first request.
+	Tickets TicketStore
+
+	tokens    *tokens.Verifier // nil: everybody has every right
+	anonymous tokens.Rights    // of who has no token
 }
 
 // New returns a Control with the limits of the settings, which it keeps: do not change
-// them.
-func New(s *settings.Settings) *Control {
+// them. The error tells a person what is wrong with the key for tokens.
+func New(s *settings.Settings) (*Control, error) {
+	verifier, err := verifierOf(s)
+	if err != nil {
+		return nil, err
+	}
 	burst := max(1, s.PublishBurst)
 	if s.PublishBurst == 0 {
 		burst = math.MaxInt
@@ -41,7 +52,19 @@ func New(s *settings.Settings) *Control {
 		reads:    newLimiter(s.ReadRate, int(math.Ceil(readBurst*s.ReadRate))),
 		restarts: newLimiter(restartRate, restartBurst),
 		settings: s,
+
+		Tickets:   newTicketsHere(),
+		tokens:    verifier,
+		anonymous: s.Anonymous,
+	}, nil
+}
+
+// verifierOf returns nil if no key is set.
+func verifierOf(s *settings.Settings) (*tokens.Verifier, error) {
+	if s.TokenKey == "" && s.TokenJWKS == "" {
+		return nil, nil
 	}
+	return tokens.New(tokens.Options{Key: s.TokenKey, JWKS: s.TokenJWKS, Audience: s.TokenAudience, Issuer: s.TokenIssuer})
 }
 
 // Forget frees the memory of addresses that have not done anything for a while. Call it

@@ -13,7 +13,7 @@ import (
 // Back answers with the last messages of a channel up to a place, oldest first. With
 // the start of the answer the client goes on back, with its cursor forward.
 func (p *Polls) Back(w http.ResponseWriter, r *http.Request, channel string) error {
-	if err := p.access.Authorize(r, access.Subscribe, channel); err != nil {
+	if _, err := p.access.Authorize(r, access.Subscribe, channel); err != nil {
 		return err
 	}
 	since, limit, err := backOf(r)

@@ -42,6 +42,10 @@ func (c *Channels) Answer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	readable, err := c.access.Readable(r)
+	if err != nil {
+		return err
+	}
 	n, err := c.hub.Len(r.Context())
 	if err != nil {
 		return err
@@ -61,14 +65,14 @@ func (c *Channels) Answer(w http.ResponseWriter, r *http.Request) error {
 		return access.ErrUnread
 	}
 	defer giveBack()
-	return writeList(w, c.readable(r, union(behind(kept, after), behind(waited, after))), limit)
+	return writeList(w, only(readable, union(behind(kept, after), behind(waited, after))), limit)
 }
 
-// readable returns the names of the channels that the client may read.
-func (c *Channels) readable(r *http.Request, names iter.Seq[string]) iter.Seq[string] {
+// only returns the names for which a function is true.
+func only(may func(string) bool, names iter.Seq[string]) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for name := range names {
-			if c.access.Authorize(r, access.Subscribe, name) == nil && !yield(name) {
+			if may(name) && !yield(name) {
 				return
 			}
 		}

@@ -32,7 +32,8 @@ func (c *Chat) Answer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := c.access.Authorize(r, access.Subscribe, channel); err != nil {
+	grant, err := c.access.Authorize(r, access.Subscribe, channel)
+	if err != nil {
 		return err
 	}
 	length := 0
@@ -45,6 +46,7 @@ func (c *Chat) Answer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	timeout = grant.Left(timeout)
 	ctx, leave, err := c.access.AdmitPoll(r, channel)
 	if err != nil {
 		return err

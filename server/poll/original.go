@@ -4,14 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
+	"pubsub/server/access"
 	"pubsub/server/hub"
 	"pubsub/server/post"
 	"pubsub/server/web"
 )
-
-// Index answers GET / with the chat page.
-func Index(assets *web.Assets) web.Handler { return assets.Page }
 
 // Pub answers POST /pub: it publishes a nick and a message, from a form or as JSON. The
 // answer has the id and the cursor of the message.
@@ -19,6 +18,9 @@ func Pub(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel 
 	receipt, err := posts.Publish(w, r, channel, (*post.Body).Message)
 	if err != nil {
 		return err
+	}
+	if web.WantsPage(r) { // a form without JavaScript
+		return web.SeeOther(w, "/?plain&channel="+channel)
 	}
 	return web.WriteJSON(w, http.StatusOK, struct {
 		Status string `json:"status"`
@@ -57,7 +59,7 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 	}
 	defer next.Close()
 	for {
-		next.SetTimeout(p.heartbeat)
+		next.SetTimeout(q.beat(p.heartbeat))
 		page, err := next.Next(ctx)
 		switch {
 		case err == nil && len(page.Messages) > 0: // a message is available on the bus
@@ -68,6 +70,11 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 			p.metrics.Deliver(page)
 			closeIfDisplaced(w, r)
 			return web.WriteLine(w, page.Messages[0].JSON)
+		case errors.Is(err, hub.ErrTimeout) && q.grant.Left(1) == 0: // its token has expired
+			if begun {
+				return web.ErrAnswered
+			}
+			return access.ErrExpired
 		case errors.Is(err, hub.ErrTimeout): // no message since the last newline
 			if err := web.WriteHeartbeat(w); err != nil {
 				return err
@@ -81,6 +88,18 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 			return err
 		}
 	}
+}
+
+// beat is how long a plain poll is silent: at most as long as its client may wait. 0 is
+// for ever.
+func (q *Query) beat(heartbeat time.Duration) time.Duration {
+	if q.grant.Until.IsZero() {
+		return heartbeat
+	}
+	if heartbeat == 0 {
+		heartbeat = time.Hour
+	}
+	return max(q.grant.Left(heartbeat), 1)
 }
 
 // Debug answers GET /debug with the number of pending polls, of channels and of open

@@ -26,6 +26,7 @@ type Query struct {
 
 	channels []string     // of places
 	one      [1]hub.Place // for places of one channel, which saves an allocation
+	grant    access.Grant // until when the client may wait
 	several  bool         // the dialect has polls on several channels
 
 	resume   bool      // begin where the server remembers that the client was
@@ -50,10 +51,12 @@ func (p *Polls) query(r *http.Request, names string, dialect Dialect) (*Query, e
 	if err != nil {
 		return nil, err
 	}
-	if err := p.access.Authorize(r, access.Subscribe, channels...); err != nil {
+	grant, err := p.access.Authorize(r, access.Subscribe, channels...)
+	if err != nil {
 		return nil, err
 	}
 	q := newQuery(channels)
+	q.grant = grant
 	err = dialect(fields, q)
 	if err == nil && len(channels) > 1 && !q.several {
 		err = errOneChannel
@@ -66,6 +69,7 @@ func (p *Polls) query(r *http.Request, names string, dialect Dialect) (*Query, e
 		q.places[0].Since = q.bookmark.since()
 	}
 	q.timeout, err = p.timeoutOf(fields)
+	q.timeout = grant.Left(q.timeout)
 	return q, err
 }
 

@@ -40,10 +40,7 @@ func (b *Body) Message() (any, error) {
 	default:
 		return nil, web.Refuse(http.StatusUnsupportedMediaType, "This Content-Type cannot be posted here. Send a form or application/json.")
 	}
-	posted := struct {
-		Nick    *string `json:"nick"`
-		Message *string `json:"message"`
-	}{cmp.Or(form.Last("nick"), query.Last("nick")), cmp.Or(form.Last("message"), query.Last("message"))}
+	posted := &message{cmp.Or(form.Last("nick"), query.Last("nick")), cmp.Or(form.Last("message"), query.Last("message"))}
 	if posted.Message == nil || *posted.Message == "" {
 		return nil, ErrNoMessage
 	}
@@ -53,6 +50,12 @@ func (b *Body) Message() (any, error) {
 		}
 	}
 	return posted, nil
+}
+
+// message is what is posted by a form.
+type message struct {
+	Nick    *string `json:"nick"`
+	Message *string `json:"message"`
 }
 
 // mediaType returns the Content-Type without parameters, "" if the request has none.

@@ -36,27 +36,29 @@ const MaxKey = 255
 // it is not published again: the receipt says so. Errors that a client can mend are a
 // [web.Problem]; others are those of [hub.Hub.Publish].
 func (p *Publisher) Publish(w http.ResponseWriter, r *http.Request, channel string, read func(*Body) (any, error)) (history.Receipt, error) {
-	if err := p.admit(r, channel); err != nil {
+	grant, err := p.admit(r, channel)
+	if err != nil {
 		return history.Receipt{}, err
 	}
 	posted, err := read(&Body{w, r, p.max})
 	if err != nil {
 		return history.Receipt{}, err
 	}
-	return p.publish(r, channel, r.Header.Get("Idempotency-Key"), posted)
+	return p.publish(r, channel, r.Header.Get("Idempotency-Key"), named(posted, grant.Name))
 }
 
 // PublishObject is Publish for a JSON object that did not come as a body. r tells who sends
 // it.
 func (p *Publisher) PublishObject(r *http.Request, channel, key string, text []byte) (history.Receipt, error) {
-	if err := p.admit(r, channel); err != nil {
+	grant, err := p.admit(r, channel)
+	if err != nil {
 		return history.Receipt{}, err
 	}
 	posted, err := parseObject(text, p.max)
 	if err != nil {
 		return history.Receipt{}, err
 	}
-	return p.publish(r, channel, key, posted)
+	return p.publish(r, channel, key, named(posted, grant.Name))
 }
 
 // MaxBody returns how many bytes a body may have, 0 if there is no limit. It allows six
@@ -72,11 +74,28 @@ func maxBody(max int) int {
 }
 
 // admit tells whether the sender of a request may publish on a channel now.
-func (p *Publisher) admit(r *http.Request, channel string) error {
-	if err := p.access.Authorize(r, access.Publish, channel); err != nil {
-		return err
+func (p *Publisher) admit(r *http.Request, channel string) (access.Grant, error) {
+	grant, err := p.access.Authorize(r, access.Publish, channel)
+	if err != nil {
+		return grant, err
 	}
-	return p.access.AdmitPost(r)
+	return grant, p.access.AdmitPost(r)
+}
+
+// named puts the name from a sender's token into what it posted, so that nobody posts as
+// somebody else. Without a name the sender has chosen its nick itself.
+func named(posted any, name string) any {
+	if name == "" {
+		return posted
+	}
+	switch posted := posted.(type) {
+	case map[string]any:
+		posted["nick"] = name
+		dropAliases(posted)
+	case *message:
+		posted.Nick = &name
+	}
+	return posted
 }
 
 func (p *Publisher) publish(r *http.Request, channel, key string, posted any) (history.Receipt, error) {

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"pubsub/server/tokens"
 )
 
 // validate tells what is wrong with values that could be read.
@@ -30,6 +32,11 @@ func (s *Settings) validate() (errs []error) {
 	for _, host := range s.AllowedHosts {
 		if !isHost(host) {
 			wrong("allowed-hosts: %q must be a host, such as chat.example.org, without scheme, path and *", host)
+		}
+	}
+	if s.TokenKey != "" || s.TokenJWKS != "" {
+		if _, err := tokens.New(tokens.Options{Key: s.TokenKey, JWKS: s.TokenJWKS}); err != nil {
+			wrong("token-key, token-jwks: %w", err)
 		}
 	}
 	if s.LogFormat != "text" && s.LogFormat != "json" {

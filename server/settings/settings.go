@@ -5,6 +5,8 @@ package settings
 import (
 	"log/slog"
 	"time"
+
+	"pubsub/server/tokens"
 )
 
 // Settings is every setting. Each is a flag and an environment variable of the same
@@ -103,6 +105,19 @@ type Settings struct {
 	// PaaS sets the defaults that fit one, which is one trusted hop. Whatever else is
 	// set wins.
 	PaaS bool
+
+	// TokenKey checks the tokens of clients: a secret of at least 32 bytes, or the path of a
+	// PEM file with a public key. If neither this nor TokenJWKS is set, everybody may do
+	// everything.
+	TokenKey string
+	// TokenJWKS is the address of public keys for tokens, in place of TokenKey.
+	TokenJWKS string
+	// TokenAudience is what a token must be for, TokenIssuer who must have made it; any if
+	// empty.
+	TokenAudience, TokenIssuer string
+	// Anonymous is what may be done without a token, such as
+	// subscribe:public-*,publish:lobby. Nothing if empty. It has a meaning only with a key.
+	Anonymous tokens.Rights
 
 	// AdminAddr is where to serve pprof and, instead of on Addr, the metrics: host:port.
 	// Nowhere if empty.

@@ -59,6 +59,12 @@ func (s *Settings) table() []setting {
 		{"trusted-hops", count(&s.TrustedHops, maxHops), "a number of proxies, such as 1, from 0 to 16", "how many proxies stand in front, whose X-Forwarded-For entries are believed"},
 		{"paas", boolean(&s.PaaS), "", "the defaults that fit a PaaS, which is one trusted hop. Whatever else is set wins"},
 
+		{"token-key", secret(&s.TokenKey), "", "checks clients' tokens: a secret of at least 32 bytes, or the path of a PEM file with a public key. Without it everybody may do everything"},
+		{"token-jwks", text(&s.TokenJWKS), "", "the address of public keys for tokens (a JWKS), in place of a key"},
+		{"token-audience", text(&s.TokenAudience), "", "what tokens must be for (aud); any if not set"},
+		{"token-issuer", text(&s.TokenIssuer), "", "who must have made tokens (iss); any if not set"},
+		{"anonymous", rights(&s.Anonymous), "rights such as subscribe:public-*,publish:lobby", "what may be done without a token where one is needed"},
+
 		{"admin-addr", text(&s.AdminAddr), "", "where to serve pprof and, instead of on the main address, the metrics"},
 		{"log-level", level(&s.LogLevel), "debug, info, warn or error", "the least that is logged; debug has a line for each request"},
 		{"log-format", text(&s.LogFormat), "", "how log lines are written, to stderr: text or json"},

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"pubsub/server/history"
+	"pubsub/server/tokens"
 )
 
 // value reads and writes a field of [Settings]. The error of set says what a
@@ -134,4 +137,54 @@ func level(p *slog.Level) value {
 		get: func() string { return strings.ToLower(p.String()) },
 		set: func(s string) error { return p.UnmarshalText([]byte(s)) },
 	}
+}
+
+// secret is a text that help does not show.
+func secret(p *string) value {
+	v := text(p)
+	v.get = func() string { return "" }
+	return v
+}
+
+// rights are right:channel with commas between them.
+func rights(p *tokens.Rights) value {
+	return value{
+		get: func() string { return "" },
+		set: func(s string) error {
+			parsed, ok := parseRights(s)
+			if !ok {
+				return errors.New("rights with commas between them, such as subscribe:public-*,publish:lobby")
+			}
+			*p = parsed
+			return nil
+		},
+	}
+}
+
+func parseRights(s string) (r tokens.Rights, ok bool) {
+	for one := range strings.SplitSeq(s, ",") {
+		right, name, _ := strings.Cut(strings.TrimSpace(one), ":")
+		if !isPattern(name) {
+			return r, false
+		}
+		switch right {
+		case "publish":
+			r.Publish = append(r.Publish, name)
+		case "subscribe":
+			r.Subscribe = append(r.Subscribe, name)
+		default:
+			return r, false
+		}
+	}
+	return r, true
+}
+
+// isPattern tells whether a text is a channel's name, or the beginning of one with a *.
+func isPattern(name string) bool {
+	beginning, open := strings.CutSuffix(name, "*")
+	if open && beginning == "" {
+		return true
+	}
+	_, err := history.ParseChannel(beginning)
+	return err == nil && beginning != ""
 }

@@ -17,6 +17,7 @@ var Words = []Word{
 	{"help", "Print this and exit, as -help does."},
 	{"torture", "Find out whether a server loses messages; see torture -help."},
 	{"tail", "Print the messages of channels as they come; see tail -help."},
+	{"token", "Make a token for a server that asks for one; see token -help."},
 	{"post", "Post each line of standard input to a channel; see post -help."},
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pubsub/server/access"
 	"pubsub/server/history"
 	"pubsub/server/hub"
 	"pubsub/server/web"
@@ -39,7 +40,13 @@ type output interface {
 
 // alone serves a stream until it ends.
 func (s *Streams) alone(w http.ResponseWriter, r *http.Request, a *asked, way Way) error {
-	ctx, cancel := context.WithCancelCause(r.Context())
+	ctx := r.Context()
+	if !a.until.IsZero() {
+		limited, end := context.WithDeadlineCause(ctx, a.until, access.ErrExpired)
+		defer end()
+		ctx = limited
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	leave, err := s.access.AdmitStream(r, cancel, a.channels)
 	if err != nil {
@@ -62,10 +69,11 @@ func (s *Streams) alone(w http.ResponseWriter, r *http.Request, a *asked, way Wa
 	l := &solo{streams: s, way: way, cancel: cancel, until: time.Unix(s.until(), 0)}
 	s.opened(l)
 	defer s.closed(l)
-	talks, err := l.open(w, r, a.channels)
+	talks, err := l.open(w, a)
 	if err != nil {
 		return err
 	}
+	defer l.release()
 	defer talks.Wait()
 	l.follow(ctx, follower, page)
 	return web.ErrAnswered
@@ -73,7 +81,7 @@ func (s *Streams) alone(w http.ResponseWriter, r *http.Request, a *asked, way Wa
 
 // open sends the head. A WebSocket is taken over, and read until it ends: the group that is
 // returned is for that.
-func (l *solo) open(w http.ResponseWriter, r *http.Request, channels []string) (*sync.WaitGroup, error) {
+func (l *solo) open(w http.ResponseWriter, a *asked) (*sync.WaitGroup, error) {
 	talks := new(sync.WaitGroup)
 	if !l.way.talks() {
 		l.out = response{w, http.NewResponseController(w)}
@@ -85,7 +93,7 @@ func (l *solo) open(w http.ResponseWriter, r *http.Request, channels []string) (
 		return nil, err
 	}
 	l.out = taken{conn}
-	l.talk = newTalk(l.streams, r, channels, l)
+	l.talk = newTalk(l.streams, a, l)
 	_, err = conn.Write(headOf(w.Header(), l.way.status()))
 	if err != nil {
 		_ = conn.Close()
@@ -142,6 +150,8 @@ func (l *solo) ends(ctx context.Context, err error) *farewell {
 			return silent
 		}
 		return nil
+	case errors.Is(context.Cause(ctx), access.ErrExpired):
+		return expired
 	case ctx.Err() != nil:
 		return notAllowed(context.Cause(ctx))
 	}
@@ -168,6 +178,14 @@ func (l *solo) write(b []byte) bool {
 
 // writeTimeout is how long a client has to read a piece.
 const writeTimeout = 20 * time.Second
+
+func (l *solo) ended() bool { return l.over.Load() }
+
+func (l *solo) release() {
+	if l.over.Store(true); l.talk != nil {
+		l.talk.release()
+	}
+}
 
 func (l *solo) send(b []byte) {
 	if !l.write(b) {

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"net/http"
+	"time"
 
 	"pubsub/server/access"
 	"pubsub/server/history"
@@ -11,8 +12,10 @@ import (
 
 // asked is what a request asks for.
 type asked struct {
+	sender   *http.Request // for what the client will say: it has its rights
 	channels []string
 	places   []hub.Place
+	until    time.Time // when the client must show a token anew; zero is never
 }
 
 // ask reads what a request asks for on the named channels.
@@ -28,14 +31,22 @@ func (s *Streams) ask(r *http.Request, names string) (*asked, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.access.Authorize(r, access.Subscribe, channels...); err != nil {
+	if r, err = s.access.Redeem(r, fields.First("ticket")); err != nil {
+		return nil, err
+	}
+	grant, err := s.access.Authorize(r, access.Subscribe, channels...)
+	if err != nil {
 		return nil, err
 	}
 	since, err := history.ParseSinces(sinceOf(r, fields), len(channels))
 	if err != nil {
 		return nil, err
 	}
-	a := &asked{channels: channels}
+	sender, err := s.access.Known(senderOf(r), r)
+	if err != nil {
+		return nil, err
+	}
+	a := &asked{sender: sender, channels: channels, until: grant.Until}
 	for i, channel := range channels {
 		a.places = append(a.places, hub.Place{Channel: channel, Since: since[i]})
 	}

@@ -52,6 +52,7 @@ const lookAgain = 50 * time.Millisecond
 // catchUp writes b, and then what comes after some places, until the stream has all that
 // there is and joins its crowd, or ends.
 func (m *member) catchUp(b []byte, at []history.Cursor) {
+	defer m.contain()
 	for m.write(b) && m.write(m.unsent()) {
 		if m.join(at) {
 			return
@@ -71,6 +72,14 @@ func (m *member) catchUp(b []byte, at []history.Cursor) {
 		}
 	}
 	m.close() // the client does not read, or is gone
+}
+
+// contain ends the stream if it panics, which must not end the process.
+func (m *member) contain() {
+	if cause := recover(); cause != nil {
+		m.streams.responder.PanickedAside(cause, "channels", m.crowd.channels)
+		m.close()
+	}
 }
 
 // cut cuts a page to what may be held for an address until it is read.

@@ -81,6 +81,7 @@ func (s *Streams) leaveCrowd(c *crowd) {
 // run serves the crowd until stop is called.
 func (c *crowd) run(ctx context.Context) {
 	defer c.follower.Close()
+	defer c.contain()
 	page, err := c.follower.Read(ctx)
 	for ticked := time.Now(); ; {
 		if page != nil {
@@ -100,6 +101,14 @@ func (c *crowd) run(ctx context.Context) {
 		}
 		c.follower.SetTimeout(left)
 		page, err = c.follower.Next(ctx)
+	}
+}
+
+// contain ends the crowd's streams if serving them panics: they come back to another crowd.
+func (c *crowd) contain() {
+	if cause := recover(); cause != nil {
+		c.streams.responder.PanickedAside(cause, "channels", c.channels)
+		c.endAll()
 	}
 }
 
@@ -162,6 +171,11 @@ func (c *crowd) finish() {
 		}
 		c.deliver(page)
 	}
+	c.endAll()
+}
+
+// endAll ends all streams. Nobody can join any more.
+func (c *crowd) endAll() {
 	c.mu.Lock()
 	shards := c.shards
 	c.shards, c.ended = nil, true

@@ -20,8 +20,14 @@ type frames struct {
 // add adds what has been read. b is copied.
 func (f *frames) add(b []byte) { f.rest = append(f.rest, b...) }
 
-// incomplete tells whether more has to come.
-func (f *frames) incomplete() bool { return len(f.rest) > 0 || f.more }
+// incomplete returns how many bytes there are of what more has to come of, 0 if there is
+// no such thing.
+func (f *frames) incomplete() int {
+	if f.more {
+		return max(len(f.rest)+len(f.text), 1)
+	}
+	return len(f.rest)
+}
 
 // next returns the next frame or the next whole text. ok is false if more has to come. The
 // frame is valid until the next call of add. why is not nil if the client breaks the
@@ -91,6 +97,7 @@ func (f *frames) join(frame ws.Frame) (whole ws.Frame, ok bool, why *farewell) {
 // Farewells to a client that does what it must not.
 var (
 	tooBig  = &farewell{reason: "too-large", text: "Send less in a message.", code: ws.StatusMessageTooBig}
+	tooMuch = &farewell{reason: "too-much", text: "Your address sends as many long messages at a time as it may.", code: statusTryAgainLater}
 	tooSlow = &farewell{reason: "slow", text: "A message did not come to its end in time.", code: ws.StatusPolicyViolation}
 	silent  = &farewell{reason: "silent", text: "Pings were not answered.", code: ws.StatusPolicyViolation}
 )

@@ -22,6 +22,7 @@ type member struct {
 	until   int64  // when it ends, in Unix seconds
 	talk    *talk  // what its client says; nil if it cannot
 
+	expiry atomic.Pointer[time.Timer]  // ends it with its token; nil if that does not
 	conn   atomic.Pointer[conns.Taken] // nil before it is taken over
 	over   atomic.Bool                 // it is in no shard any more
 	closed atomic.Bool                 // nothing of it is left
@@ -45,7 +46,7 @@ func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way
 	s.opened(m)
 	page, err := s.read(r, a.places)
 	if err == nil {
-		err = m.take(w, r, page, a.channels)
+		err = m.take(w, r, page, a)
 	}
 	if err != nil {
 		m.leave()
@@ -54,7 +55,7 @@ func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way
 }
 
 // take takes the connection over, and writes until the stream is in the crowd or ends.
-func (m *member) take(w http.ResponseWriter, r *http.Request, page *hub.Page, channels []string) error {
+func (m *member) take(w http.ResponseWriter, r *http.Request, page *hub.Page, a *asked) error {
 	way := m.crowd.way
 	head := headOf(w.Header(), way.status())
 	conn, early, err := conns.TakeOver(w, r)
@@ -62,12 +63,15 @@ func (m *member) take(w http.ResponseWriter, r *http.Request, page *hub.Page, ch
 		return err
 	}
 	if way.talks() {
-		m.talk = newTalk(m.streams, r, channels, m)
+		m.talk = newTalk(m.streams, a, m)
 	}
 	m.conn.Store(conn)
 	conn.OnEnd(m.hungUp)
 	if m.over.Load() { // it was displaced when there was no connection to close
 		m.close()
+	}
+	if !a.until.IsZero() {
+		m.expiry.Store(time.AfterFunc(time.Until(a.until), func() { m.dismiss(expired) }))
 	}
 	b := append(append(head, way.first(page)...), m.crowd.encode(page)...)
 	m.streams.metrics.DeliverTo(page, 1)
@@ -134,8 +138,16 @@ func (m *member) close() {
 		s.drop(m)
 	}
 	_ = conn.Close()
+	if timer := m.expiry.Load(); timer != nil {
+		timer.Stop()
+	}
+	if m.talk != nil {
+		m.talk.release()
+	}
 	m.leave()
 }
+
+func (m *member) ended() bool { return m.closed.Load() }
 
 // send writes something beside the pages.
 func (m *member) send(b []byte) {

@@ -45,7 +45,7 @@ func (e events) refuse(responder *web.Responder, w http.ResponseWriter, r *http.
 	problem := responder.Refused(r, err)
 	if problem.Status != http.StatusTooManyRequests && problem.Status != http.StatusServiceUnavailable {
 		unset(w.Header())
-		responder.Answer(w, problem)
+		responder.Answer(w, r, problem)
 		return
 	}
 	said, _ := json.Marshal(map[string]any{"error": problem.Text, "status": problem.Status}) // cannot fail

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"pubsub/server/access"
 	"pubsub/server/conns"
 	"pubsub/server/history"
 	"pubsub/server/post"
@@ -28,7 +29,10 @@ type talk struct {
 
 	silentFor atomic.Int32 // ticks
 	inputs    atomic.Int32 // that were told of since the reader began
-	late      *time.Timer  // ends who does not finish a frame; nil before the first
+	late      *time.Timer  // ends who does not finish a text; nil if none is under way
+
+	held     int                    // bytes that are counted of a long text under way
+	giveBack atomic.Pointer[func()] // ends that; nil if nothing is counted
 
 	unsentMu sync.Mutex // guards the next one
 	unsent   []byte     // answers, while the stream is in no shard
@@ -42,10 +46,12 @@ type line interface {
 	dismiss(why *farewell)
 	// close ends the stream.
 	close()
+	// ended tells whether the stream has ended. It does when release is called.
+	ended() bool
 }
 
-func newTalk(s *Streams, r *http.Request, channels []string, l line) *talk {
-	return &talk{streams: s, request: senderOf(r), channels: channels, line: l, frames: frames{max: s.posts.MaxBody()}}
+func newTalk(s *Streams, a *asked, l line) *talk {
+	return &talk{streams: s, request: a.sender, channels: a.channels, line: l, frames: frames{max: s.posts.MaxBody()}}
 }
 
 // senderOf is a request that has only what tells who has sent it. The one of the handshake
@@ -142,22 +148,52 @@ func (t *talk) hear(b []byte) (goesOn bool) {
 			t.line.dismiss(why)
 			return false
 		}
-		if !ok {
-			t.expect(t.frames.incomplete())
-			return true
+		if ok {
+			continue
 		}
+		if why = t.expect(t.frames.incomplete()); why != nil {
+			t.line.dismiss(why)
+		}
+		return why == nil
 	}
 }
 
-// expect ends the stream if the rest of a frame does not come in time. As for the body of
-// a post: somebody has to hold what has come.
-func (t *talk) expect(rest bool) {
+// expect is called with how many bytes have come of a text whose rest has not. They are
+// counted if they are many, and the rest must come in time, as for the body of a post:
+// somebody has to hold them. It returns why the stream ends, nil if it does not.
+func (t *talk) expect(bytes int) *farewell {
 	switch {
-	case !rest && t.late != nil:
-		t.late.Stop()
-		t.late = nil
-	case rest && t.late == nil:
+	case bytes == 0:
+		if t.late != nil {
+			t.late.Stop()
+			t.late = nil
+		}
+		t.release()
+		t.held = 0
+		return nil
+	case t.late == nil:
 		t.late = time.AfterFunc(post.BodyTimeout, func() { t.line.dismiss(tooSlow) })
+	}
+	if bytes <= max(t.held, access.SmallAnswer) {
+		return nil
+	}
+	t.release()
+	t.held = 2 * bytes // not to count anew at each piece
+	giveBack, ok := t.streams.access.HoldFor(t.streams.access.Source.Of(t.request), t.held)
+	if !ok {
+		return tooMuch
+	}
+	t.giveBack.Store(&giveBack)
+	if t.line.ended() { // and has released what there was before
+		t.release()
+	}
+	return nil
+}
+
+// release gives back what is held. Call it when the stream has ended, too.
+func (t *talk) release() {
+	if giveBack := t.giveBack.Swap(nil); giveBack != nil {
+		(*giveBack)()
 	}
 }
 

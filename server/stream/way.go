@@ -74,6 +74,7 @@ type farewell struct {
 var (
 	overAge    = &farewell{reason: "lifetime", code: ws.StatusGoingAway, wait: 500 * time.Millisecond}
 	drained    = &farewell{reason: "draining", code: ws.StatusGoingAway, wait: time.Second}
+	expired    = &farewell{reason: "expired", text: "The token has expired: get a new one.", code: ws.StatusPolicyViolation, wait: 100 * time.Millisecond}
 	outOfReach = &farewell{reason: "history-away", text: "The log of messages cannot be reached now.", code: statusTryAgainLater, wait: 3 * time.Second}
 )
 

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"strings"
 
-	"pubsub/server/history"
 	"pubsub/server/logs"
 )
 
@@ -67,18 +66,22 @@ func (a *Assets) load(static fs.FS) error {
 // ones are seldom text, and the server should start at once.
 const maxCompressedFile = 1 << 20
 
-// Page answers with the chat page of the channel that the field channel names.
-func (a *Assets) Page(w http.ResponseWriter, r *http.Request) error {
-	query, err := FieldsOf(r)
-	if err != nil {
-		return err
-	}
-	channel, err := history.ParseChannel(query.First("channel"))
-	if err != nil {
-		return err
-	}
+// Page is what the chat page shows.
+type Page struct {
+	Channel string
+	Plain   bool   // for a browser without JavaScript: the page has the last messages
+	Lines   []Line // those
+	Hash    string // of the static files; Assets sets it
+}
+
+// Line is a message on the page.
+type Line struct{ Time, Nick, Text string }
+
+// Page answers with the chat page.
+func (a *Assets) Page(w http.ResponseWriter, r *http.Request, shown Page) error {
+	shown.Hash = a.hash
 	var page bytes.Buffer
-	if err := a.index.Execute(&page, struct{ Channel, Hash string }{channel, a.hash}); err != nil {
+	if err := a.index.Execute(&page, shown); err != nil {
 		return fmt.Errorf("make the page: %w", err)
 	}
 	f := newFile("index.html", page.Bytes())

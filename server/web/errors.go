@@ -28,7 +28,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, history.ErrFull):
 		return &Problem{Status: http.StatusServiceUnavailable, Reason: "history-full", RetryAfter: Soon, Text: "There is no room for messages now, so this one was not stored. Come back in a while."}
 	case errors.Is(err, history.ErrAway):
-		return &Problem{http.StatusServiceUnavailable, "history-away", Soon, "The log of messages cannot be reached now. Ask again in a moment. A post may have been stored: repeat it with the same Idempotency-Key.", false}
+		return &Problem{Status: http.StatusServiceUnavailable, Reason: "history-away", RetryAfter: Soon, Text: "The log of messages cannot be reached now. Ask again in a moment. A post may have been stored: repeat it with the same Idempotency-Key."}
 	case errors.Is(err, history.ErrTooManyOfOwner):
 		return &Problem{Status: http.StatusTooManyRequests, Reason: "channels-per-address", RetryAfter: 60, Text: "Your address has begun as many channels as one may. Use one of them, or come back when what was said there is gone."}
 	case errors.Is(err, history.ErrTooManyChannels):

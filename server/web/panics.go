@@ -30,6 +30,13 @@ func (p *Responder) Recovered(w http.ResponseWriter, r *http.Request) {
 	p.Error(w, r, errPanic)
 }
 
+// PanickedAside is Panicked for what is done for many requests together. The attributes say
+// which.
+func (p *Responder) PanickedAside(cause any, attributes ...any) {
+	p.Refusals.CountPanic()
+	p.Log.Error("what serves many streams panicked, so they end", append(attributes, "panic", cause, logs.Stack, string(debug.Stack()))...)
+}
+
 // Panicked counts a panic while something was done for a request, and logs its stack. Call
 // it in the deferred function that has recovered.
 func (p *Responder) Panicked(r *http.Request, cause any) {

@@ -15,6 +15,8 @@ type Problem struct {
 	RetryAfter int    // seconds, or Soon; 0 is no such header
 	Text       string // for people: what is wrong, and what to do about it
 	Close      bool   // the connection is closed after the answer
+
+	Channels []string // that it is about, of those that were asked for
 }
 
 // Soon is a RetryAfter of 1 to 5 seconds at random, so that not all clients come back at
@@ -26,6 +28,12 @@ func (p *Problem) Error() string { return p.Text }
 // Refuse returns a [Problem]. The text says what is wrong, and what to do about it.
 func Refuse(status int, format string, args ...any) error {
 	return &Problem{Status: status, Text: fmt.Sprintf(format, args...)}
+}
+
+// Unauthorized returns a [Problem] with status 401: the client needs a token, or a better
+// one.
+func Unauthorized(format string, args ...any) *Problem {
+	return &Problem{Status: http.StatusUnauthorized, Text: fmt.Sprintf(format, args...)}
 }
 
 // Full returns a [Problem] with status 503: the server has as much of something as it
@@ -53,6 +61,7 @@ func (p *Problem) reason() string {
 
 var reasons = map[int]string{
 	http.StatusBadRequest:                  "malformed",
+	http.StatusUnauthorized:                "token",
 	http.StatusForbidden:                   "origin",
 	http.StatusNotFound:                    "not-found",
 	http.StatusMethodNotAllowed:            "method",
@@ -82,7 +91,11 @@ func (p *Problem) retryAfter() string {
 
 // body is the answer as JSON.
 func (p *Problem) body() []byte {
-	body, _ := json.Marshal(map[string]string{"error": p.Text}) // cannot fail for a string
+	object := map[string]any{"error": p.Text}
+	if len(p.Channels) > 0 {
+		object["channels"] = p.Channels
+	}
+	body, _ := json.Marshal(object) // cannot fail for texts
 	return append(body, '\n')
 }
 

@@ -50,7 +50,7 @@ func (p *Responder) Handle(h Handler) http.HandlerFunc {
 // answer with an empty 200 otherwise.
 func (p *Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.Is(err, ErrAnswered) {
-		p.Answer(w, p.Refused(r, err))
+		p.Answer(w, r, p.Refused(r, err))
 	}
 }
 
@@ -68,14 +68,21 @@ func (p *Responder) Refused(r *http.Request, err error) *Problem {
 	return problem
 }
 
-// Answer answers with a [Problem].
-func (p *Responder) Answer(w http.ResponseWriter, problem *Problem) {
+// Answer answers with a [Problem]: a browser that shows the answer is sent a page.
+func (p *Responder) Answer(w http.ResponseWriter, r *http.Request, problem *Problem) {
 	p.Closing(w.Header())
 	if problem.Close {
 		w.Header()["Connection"] = Closed
 	}
+	if problem.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
 	if wait := problem.retryAfter(); wait != "" {
 		w.Header().Set("Retry-After", wait)
+	}
+	if WantsPage(r) {
+		writeProblemPage(w, problem)
+		return
 	}
 	_ = WriteBody(w, problem.Status, problem.body()) // if it fails, nobody can be told
 }

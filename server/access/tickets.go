@@ -1,0 +1,123 @@
+package access
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"pubsub/server/tokens"
+	"pubsub/server/web"
+)
+
+// A browser's EventSource and WebSocket cannot send a token, and an address must not have
+// one. So a client exchanges its token for a ticket, which may stand in an address: it is
+// good once, and for half a minute.
+
+// TicketFor is how long a ticket is good.
+const TicketFor = 30 * time.Second
+
+// TicketStore keeps tickets. Instances that share a log share one. Its methods are safe for
+// concurrent use.
+type TicketStore interface {
+	// KeepTicket keeps a value for TicketFor.
+	KeepTicket(ctx context.Context, ticket string, value []byte) error
+	// TakeTicket returns the value, and forgets it. It is nil if there is none.
+	TakeTicket(ctx context.Context, ticket string) ([]byte, error)
+}
+
+// Ticket answers POST /ticket with a ticket for the token of a request.
+func (c *Control) Ticket(w http.ResponseWriter, r *http.Request) error {
+	if c.tokens == nil {
+		return web.Refuse(http.StatusNotFound, "There are no tickets here, since no token is needed.")
+	}
+	if err := c.AdmitRead(r); err != nil { // tickets take memory
+		return err
+	}
+	claims, err := c.claimsOf(r)
+	if err == nil && claims == nil {
+		err = noToken("to be exchanged for a ticket")
+	}
+	if err != nil {
+		return err
+	}
+	value, err := json.Marshal(claims)
+	if err != nil {
+		return err
+	}
+	ticket := rand.Text()
+	if err := c.Tickets.KeepTicket(r.Context(), ticket, value); err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, map[string]any{"ticket": ticket, "expires_in": int(TicketFor.Seconds())})
+}
+
+// Redeem returns the request with the rights of a ticket. The ticket is spent then. "" is
+// no ticket.
+func (c *Control) Redeem(r *http.Request, ticket string) (*http.Request, error) {
+	if c.tokens == nil || ticket == "" {
+		return r, nil
+	}
+	value, err := c.Tickets.TakeTicket(r.Context(), ticket)
+	if err != nil {
+		return nil, err
+	}
+	claims := new(tokens.Claims)
+	if value == nil || json.Unmarshal(value, claims) != nil {
+		return nil, web.Unauthorized("The ticket is not known: it is good once, and for %d seconds. Get a new one.", int(TicketFor.Seconds()))
+	}
+	return r.WithContext(context.WithValue(r.Context(), claimsKey{}, claims)), nil
+}
+
+// maxTickets is how many are kept in memory. The oldest make room.
+const maxTickets = 50_000
+
+// ticketsHere is a TicketStore for one process.
+type ticketsHere struct {
+	mu   sync.Mutex // guards kept
+	kept *simplelru.LRU[string, keptTicket]
+}
+
+type keptTicket struct {
+	value []byte
+	until time.Time
+}
+
+func newTicketsHere() *ticketsHere {
+	kept, err := simplelru.NewLRU[string, keptTicket](maxTickets, nil)
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	return &ticketsHere{kept: kept}
+}
+
+// KeepTicket implements [TicketStore].
+func (t *ticketsHere) KeepTicket(_ context.Context, ticket string, value []byte) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for {
+		_, oldest, found := t.kept.GetOldest()
+		if !found || time.Now().Before(oldest.until) {
+			break
+		}
+		t.kept.RemoveOldest()
+	}
+	t.kept.Add(ticket, keptTicket{value, time.Now().Add(TicketFor)})
+	return nil
+}
+
+// TakeTicket implements [TicketStore].
+func (t *ticketsHere) TakeTicket(_ context.Context, ticket string) ([]byte, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	kept, found := t.kept.Peek(ticket)
+	t.kept.Remove(ticket)
+	if !found || time.Now().After(kept.until) {
+		return nil, nil
+	}
+	return kept.value, nil
+}

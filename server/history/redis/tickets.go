@@ -1,0 +1,48 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"pubsub/server/history"
+)
+
+// Tickets are values that are taken once. All instances share them.
+type Tickets struct {
+	log  *Log
+	stay time.Duration
+}
+
+// Tickets returns tickets that are kept so long.
+func (l *Log) Tickets(stay time.Duration) *Tickets { return &Tickets{l, stay} }
+
+func ticketOf(ticket string) string { return prefix + "ticket:" + ticket }
+
+// KeepTicket keeps a value.
+func (t *Tickets) KeepTicket(ctx context.Context, ticket string, value []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	c := t.log.client
+	if err := c.Do(ctx, c.B().Set().Key(ticketOf(ticket)).Value(rueidis.BinaryString(value)).Ex(t.stay).Build()).Error(); err != nil {
+		return fmt.Errorf("%w: %w", history.ErrAway, err)
+	}
+	return nil
+}
+
+// TakeTicket returns a value and forgets it; nil if there is none.
+func (t *Tickets) TakeTicket(ctx context.Context, ticket string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	c := t.log.client
+	value, err := c.Do(ctx, c.B().Getdel().Key(ticketOf(ticket)).Build()).AsBytes()
+	switch {
+	case rueidis.IsRedisNil(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", history.ErrAway, err)
+	}
+	return value, nil
+}

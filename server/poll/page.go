@@ -1,0 +1,62 @@
+package poll
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"pubsub/server/access"
+	"pubsub/server/history"
+	"pubsub/server/hub"
+	"pubsub/server/web"
+)
+
+// plainMessages is how many messages the page shows to a browser without JavaScript.
+const plainMessages = 50
+
+// Page answers GET / with the chat page of the channel that the field channel names. With
+// the field plain it has the last messages.
+func (p *Polls) Page(assets *web.Assets) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		fields, err := web.FieldsOf(r)
+		if err != nil {
+			return err
+		}
+		channel, err := history.ParseChannel(fields.First("channel"))
+		if err != nil {
+			return err
+		}
+		page := web.Page{Channel: channel, Plain: fields.Has("plain")}
+		if page.Plain {
+			page.Lines, err = p.lines(r, channel)
+		}
+		if err != nil {
+			return err
+		}
+		return assets.Page(w, r, page)
+	}
+}
+
+// lines are the last messages of a channel.
+func (p *Polls) lines(r *http.Request, channel string) ([]web.Line, error) {
+	if _, err := p.access.Authorize(r, access.Subscribe, channel); err != nil {
+		return nil, err
+	}
+	if err := p.access.AdmitRead(r); err != nil {
+		return nil, err
+	}
+	page, err := p.hub.Read(r.Context(), []hub.Place{{Channel: channel, Since: history.Last(plainMessages)}}, plainMessages)
+	if err != nil {
+		return nil, err
+	}
+	page.CutOldest(maxBytes)
+	var lines []web.Line
+	for _, m := range page.Messages {
+		var said struct{ Nick, Message any }
+		_ = json.Unmarshal(m.JSON, &said) // it is ours
+		nick, _ := said.Nick.(string)
+		if text, is := said.Message.(string); is {
+			lines = append(lines, web.Line{Time: m.Time.UTC().Format("15:04"), Nick: nick, Text: text})
+		}
+	}
+	return lines, nil
+}

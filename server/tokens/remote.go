@@ -1,0 +1,124 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// remote has the public keys at a JWKS address. Keys that it has serve on while the address
+// is away. A token of a key that it does not have makes it ask again, but not often.
+type remote struct {
+	address string
+	client  *http.Client
+
+	mu      sync.Mutex // guards all below
+	keys    keyfunc.Keyfunc
+	fetched time.Time     // when keys were
+	tried   time.Time     // when they were last asked for
+	asking  chan struct{} // closed when the answer has come; nil if nobody asks
+}
+
+// How the address is asked.
+const (
+	askTimeout = 5 * time.Second
+	askAgain   = 10 * time.Second // at the earliest
+	keysStay   = 10 * time.Minute // then they are asked for anew
+	maxKeys    = 1 << 20          // bytes
+)
+
+func newRemote(address string) (keys, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, fmt.Errorf("%q is no address of keys, such as https://login.example.org/jwks.json", address)
+	}
+	return &remote{address: address, client: &http.Client{Timeout: askTimeout}}, nil
+}
+
+// methods have no HS256: a JWKS is public.
+func (*remote) methods() []string { return []string{"RS256", "ES256", "EdDSA"} }
+
+func (r *remote) key(ctx context.Context, t *jwt.Token) (any, error) {
+	known, asked := r.current(false)
+	if known == nil {
+		if known = wait(ctx, r, asked); known == nil {
+			return nil, ErrAway
+		}
+	}
+	key, err := known.Keyfunc(t)
+	if err == nil {
+		return key, nil
+	}
+	_, asked = r.current(true)
+	if again := wait(ctx, r, asked); again != nil {
+		return again.Keyfunc(t)
+	}
+	return nil, err
+}
+
+// wait returns the keys when those that were asked for have come.
+func wait(ctx context.Context, r *remote, asked <-chan struct{}) keyfunc.Keyfunc {
+	select {
+	case <-asked:
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.keys
+}
+
+// current returns the keys, nil if there are none. It asks for others if they are old, or
+// if one was not there: asked is closed when the answer has come. What is closed already is
+// for who must not ask again so soon.
+func (r *remote) current(unknown bool) (keys keyfunc.Keyfunc, asked <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	due := r.keys == nil || unknown || now.Sub(r.fetched) > keysStay
+	if due && r.asking == nil && now.Sub(r.tried) > askAgain {
+		r.tried, r.asking = now, make(chan struct{})
+		go r.ask()
+	}
+	if r.asking == nil {
+		return r.keys, closed
+	}
+	return r.keys, r.asking
+}
+
+var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// ask asks for the keys, once.
+func (r *remote) ask() {
+	keys, err := r.fetch()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil {
+		r.keys, r.fetched = keys, time.Now()
+	}
+	close(r.asking)
+	r.asking = nil
+}
+
+func (r *remote) fetch() (keyfunc.Keyfunc, error) {
+	resp, err := r.client.Get(r.address)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxKeys))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = errors.New(resp.Status)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return keyfunc.NewJWKSetJSON(text)
+}
