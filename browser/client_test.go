@@ -31,12 +31,12 @@ func folder(t *testing.T, example string) (origin string) {
 const reading = `<!doctype html><link rel=icon href=data:,>
 <script type=module>
 	import {connect} from "./pubsub.js";
-	window.told = {}, window.gaps = 0, window.states = [];
+	window.told = {}, window.stop = {}, window.gaps = 0, window.states = [];
 	const query = new URLSearchParams(location.search);
 	window.server = connect({base: query.get("base"), way: query.get("way") || undefined});
 	window.follow = (room) => {
 		told[room] = [];
-		return server.follow(room, {
+		stop[room] = server.follow(room, {
 			since: "all",
 			onMessage: ({message}) => told[room].push(message),
 			onGap: () => gaps++,
@@ -101,7 +101,7 @@ func TestEachWayLosesNothing(t *testing.T) {
 			check(leader)
 			leader.close()
 			check()
-			eval[any](news, `void follow("late")`)
+			eval[any](news, `follow("late")`)
 			s.publish("late", "ann", "hi")
 			news.told(s, "late")
 			front.cut()
@@ -240,10 +240,16 @@ func TestRoomOfAClosedTab(t *testing.T) {
 	stays := b.read(origin, s.URL, "", "stays")
 	goes := b.read(origin, s.URL, "", "goes,too")
 	becomes(t, []string{"goes", "stays", "too"}, followed)
-	eval[any](stays, `void (window.stop = follow("short"))`)
-	becomes(t, []string{"goes", "short", "stays", "too"}, followed)
+	comes := b.read(origin, s.URL, "", "again")
+	becomes(t, []string{"again", "goes", "stays", "too"}, followed)
+	eval[any](comes, `stop.again()`)
+	becomes(t, []string{"goes", "stays", "too"}, followed)
+	eval[any](comes, `follow("again")`)
+	eval[any](stays, `follow("short")`)
+	becomes(t, []string{"again", "goes", "short", "stays", "too"}, followed)
 	goes.close()
-	eval[any](stays, `void stop()`)
+	eval[any](comes, `stop.again()`)
+	eval[any](stays, `stop.short()`)
 	becomes(t, []string{"stays"}, followed)
 	s.awaitListening(1)
 	eval[any](stays, `server.publish("stays", {message: "hi"})`)

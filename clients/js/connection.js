@@ -4,8 +4,8 @@ import {PubSubError} from "./request.js";
 import {Alarm, backoff} from "./wait.js";
 
 /**
- * until is when the next try comes, in milliseconds since 1970.
- * @typedef {{name: "connecting" | "open" | "reconnecting" | "refused", reason?: string, until?: number}} Status
+ * until is when the next try comes, in milliseconds since 1970; status is that of a refusal.
+ * @typedef {{name: "connecting" | "open" | "reconnecting" | "refused", reason?: string, until?: number, status?: number}} Status
  */
 
 /**

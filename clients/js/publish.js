@@ -22,7 +22,23 @@ import {backoff} from "./wait.js";
  * @returns {Promise<Receipt>}
  */
 export async function publish(base, room, message, {key, signal, onStatus}, alarm) {
-  signal?.addEventListener("abort", () => alarm.wake());
+  const wake = () => alarm.wake();
+  signal?.addEventListener("abort", wake);
+  try {
+    return await repeat(base, room, message, {key, signal, onStatus}, alarm);
+  } finally {
+    signal?.removeEventListener("abort", wake);
+  }
+}
+
+/**
+ * @param {string} base
+ * @param {string} room
+ * @param {object} message
+ * @param {PublishOptions & {key: string}} options
+ * @param {import("./wait.js").Alarm} alarm
+ */
+async function repeat(base, room, message, {key, signal, onStatus}, alarm) {
   for (let failures = 0; ; failures++) {
     signal?.throwIfAborted();
     onStatus?.({name: "sending"});

@@ -103,7 +103,7 @@ export class Server {
       since,
       onMessage: (message, cursor) => add({message, cursor}),
       onGap: (gap) => add({gap}),
-      onStatus: ({name, reason}) => name === "refused" && add({error: new PubSubError(reason ?? "", {status: 400})}),
+      onStatus: ({name, reason, status}) => name === "refused" && add({error: new PubSubError(reason ?? "", {status})}),
     });
     const wake = () => alarm.wake();
     signal?.addEventListener("abort", wake);
@@ -174,6 +174,7 @@ export class Server {
   }
 
   #join() {
+    this.#wanted = "";
     this.#tabs = joinTabs(`pubsub ${this.#base}`, {
       onLead: () => this.#lead(),
       onYield: () => this.#yield(),

@@ -176,7 +176,7 @@ export class Room {
     if (error.status === 400 && this.#place !== null) return this.#beginAgain();
     if (!error.temporary) {
       this.#refused = true;
-      this.#tell({name: "refused", reason: error.message});
+      this.#tell({name: "refused", reason: error.message, status: error.status});
       return this.#onReady();
     }
     const wait = backoff(this.#failures++, error.retryAfter);
