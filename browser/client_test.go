@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -47,10 +48,11 @@ const reading = `<!doctype html><link rel=icon href=data:,>
 </script>`
 
 // read opens a page that reads rooms of a server elsewhere.
-func (b *browser) read(origin, base, way, rooms string) *tab {
+func (b *browser) read(origin, base, way, rooms string, scripts ...string) *tab {
 	b.t.Helper()
-	p := b.visit(fmt.Sprintf("%s/?base=%s&way=%s&rooms=%s", origin, base, way, rooms))
-	p.requestsFail = true
+	p := b.visit("about:blank", scripts...)
+	p.requestsFail = true // from the first on
+	p.do(chromedp.Navigate(fmt.Sprintf("%s/?base=%s&way=%s&rooms=%s", origin, base, way, rooms)))
 	return p
 }
 
@@ -203,8 +205,7 @@ func TestSilentConnection(t *testing.T) {
 			origin := folder(t, reading)
 			s := startServer(t, "PUBSUB_ALLOWED_ORIGINS="+origin)
 			front := startCutter(t, s.Addr())
-			p := startBrowser(t).visit(fmt.Sprintf("%s/?base=%s&way=%s&rooms=room", origin, front.url(), way), fast)
-			p.requestsFail = true
+			p := startBrowser(t).read(origin, front.url(), way, "room", fast)
 			for i := range 2 {
 				s.publish("room", "ann", fmt.Sprint(i))
 				p.told(s, "room")
