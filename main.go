@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -124,7 +125,19 @@ func serve(ctx context.Context, set settings.Settings, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "The chat is at %s\n", browsable(l.Addr()))
+	if set.RedirectAddr != "" {
+		plain, err := net.Listen("tcp", set.RedirectAddr)
+		if err != nil {
+			return fmt.Errorf("cannot listen on %s for plain HTTP: %w", set.RedirectAddr, err)
+		}
+		log.Info("plain HTTP is sent to HTTPS", "address", plain.Addr())
+		redirecting, end := context.WithCancel(ctx)
+		var ended sync.WaitGroup
+		ended.Go(func() { s.Redirect(redirecting, plain, l.Addr()) })
+		defer ended.Wait()
+		defer end()
+	}
+	fmt.Fprintf(stdout, "The chat is at %s\n", browsable(l.Addr(), &set))
 	return s.Serve(ctx, l, admin)
 }
 
@@ -143,14 +156,20 @@ func listenAdmin(addr string, log *slog.Logger) (net.Listener, error) {
 
 // browsable writes an address so that it can be opened in a browser on this machine. A
 // Unix socket cannot.
-func browsable(addr net.Addr) string {
+func browsable(addr net.Addr, set *settings.Settings) string {
+	scheme := "http://"
+	if set.HasTLS() {
+		scheme = "https://"
+	}
 	switch tcp, ok := addr.(*net.TCPAddr); {
 	case !ok:
 		return "unix:" + addr.String()
+	case set.Domain != "":
+		return scheme + set.Domain
 	case tcp.IP.IsUnspecified():
-		return fmt.Sprintf("http://localhost:%d (on all interfaces)", tcp.Port)
+		return fmt.Sprintf("%slocalhost:%d (on all interfaces)", scheme, tcp.Port)
 	}
-	return "http://" + addr.String()
+	return scheme + addr.String()
 }
 
 // version returns the version that Go has built in: a tag or a commit, and the Go

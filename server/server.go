@@ -11,6 +11,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log"
 	"log/slog"
@@ -19,9 +20,11 @@ import (
 	"sync"
 	"time"
 
+	"pubsub/server/certs"
 	"pubsub/server/conns"
 	"pubsub/server/post"
 	"pubsub/server/settings"
+	"pubsub/server/web"
 )
 
 // Server is a whole server. Make it with [New], and close it after the last request. It
@@ -29,6 +32,7 @@ import (
 type Server struct {
 	*parts
 	router router
+	certs  *certs.Source // nil without TLS
 }
 
 // New returns a server with the given settings, which [settings.Load] has checked. It
@@ -40,7 +44,11 @@ func New(set settings.Settings, static, templates fs.FS, log *slog.Logger) (*Ser
 	if err != nil {
 		return nil, err
 	}
-	return &Server{p, p.routes()}, nil
+	source, err := certs.New(&p.settings, log)
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return &Server{p, p.routes(), source}, nil
 }
 
 // Routes returns every URL that the server answers besides static files, each with its
@@ -66,16 +74,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if handle, params := s.router.find(r); handle != nil {
-		handle(s.compressor.For(w, r), r, params)
+		handle(s.compressor.For(web.Hurried(w, r), r), r, params)
 		return
 	}
 	s.router.ServeHTTP(w, r)
 }
 
+// transportSecurity tells browsers to use HTTPS alone for a year.
+var transportSecurity = []string{"max-age=31536000"}
+
 // receive does what is the same for every request. If answered is true, it has answered,
 // and no handler may have the request.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool) {
 	conns.Handling(r)
+	if r.TLS != nil {
+		w.Header()["Strict-Transport-Security"] = transportSecurity
+	}
 	s.access.Pace(r) // may wait, so before the timeout of the body
 	if r.ContentLength != 0 {
 		// This bounds a body that no handler reads, too: net/http reads it to its end,
@@ -108,7 +122,7 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	upkeep.Go(func() { s.store.run(requests) })
 	defer func() { endPolls(nil); upkeep.Wait() }()
 	served := make(chan error, 1)
-	go func() { served <- front.Serve(l) }()
+	go func() { served <- s.serve(front, l) }()
 	select {
 	case err := <-served:
 		return err
@@ -117,6 +131,28 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	s.drain(front, endPolls)
 	<-served
 	return nil
+}
+
+// serve serves with TLS if there are certificates.
+func (s *Server) serve(front *http.Server, l net.Listener) error {
+	if s.certs == nil {
+		return front.Serve(l)
+	}
+	front.TLSConfig = s.certs.Config()
+	return front.ServeTLS(l, "", "")
+}
+
+// Redirect sends plain HTTP on l to HTTPS at an address, until ctx ends. It closes l. Call
+// it only with TLS.
+func (s *Server) Redirect(ctx context.Context, l net.Listener, to net.Addr) {
+	plain := &http.Server{
+		Handler: s.certs.Plain(to), ReadTimeout: headerTimeout, WriteTimeout: headerTimeout, MaxHeaderBytes: conns.MaxHeader,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	context.AfterFunc(ctx, func() { _ = plain.Close() })
+	if err := plain.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		s.log.Error("plain HTTP is not answered any more", "error", err)
+	}
 }
 
 // serveAdmin answers on the admin address until end is called, which closes the listener.

@@ -258,3 +258,12 @@ func TestPlacesAreSmall(t *testing.T) {
 	require.Eventually(t, func() bool { return (heap()-before)/clients < junk/4 }, 10*time.Second, 10*time.Millisecond,
 		"once the server has seen them leave")
 }
+
+// newServer is a server that does not listen.
+func newServer(t *testing.T, set settings.Settings) (*server.Server, error) {
+	s, err := server.New(set, static, page, slog.New(slog.DiscardHandler))
+	if err == nil {
+		t.Cleanup(func() { require.NoError(t, s.Close()) })
+	}
+	return s, err
+}

@@ -60,11 +60,12 @@ func newPolls(s *settings.Settings, source address.Source) polls {
 // the request's, and also ends when the poll has to make room for another. Then its cause
 // is a [web.Problem]. AdmitPoll is safe for concurrent use.
 func (p *polls) AdmitPoll(r *http.Request, channels ...string) (ctx context.Context, leave func(), err error) {
-	if r.Header.Get("X-Client-Id") == "" {
+	if r.Header.Get("X-Client-Id") == "" && r.ProtoMajor < 2 {
 		leave, err = p.AdmitStream(r, conns.End(r), channels)
 		return r.Context(), leave, err
 	}
-	ctx, end := context.WithCancelCause(r.Context()) // other polls of the connection may stay
+	// Other polls of the client, or of an HTTP/2 connection, may stay.
+	ctx, end := context.WithCancelCause(r.Context())
 	forget, err := p.AdmitStream(r, end, channels)
 	return ctx, func() { forget(); end(nil) }, err
 }

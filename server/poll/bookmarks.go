@@ -45,10 +45,13 @@ func newBookmarks(source address.Source) *bookmarks {
 
 // of returns the bookmark of a request's client in a channel.
 func (b *bookmarks) of(r *http.Request, channel string) bookmark {
-	if b.source.TrustedHops == 0 || !address.IsForwarded(r.Header) {
+	if r.ProtoMajor >= 2 && !b.forwarded(r) && r.Header.Get("X-Client-Id") == "" {
+		return bookmark{read: new(lastRead), channel: channel} // a browser's tabs share the connection
+	}
+	if !b.forwarded(r) && r.ProtoMajor < 2 {
 		return bookmark{read: conns.Kept[lastRead](r), channel: channel}
 	}
-	id := identityOf(r.Header)
+	id := identityOf(r.Header, b.source.Of(r))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	client := &proxied{id: id}
@@ -56,6 +59,11 @@ func (b *bookmarks) of(r *http.Request, channel string) bookmark {
 		client = known.Value
 	}
 	return bookmark{b, client, b.source.Of(r), &client.read, channel}
+}
+
+// forwarded tells whether a trusted proxy speaks for the client.
+func (b *bookmarks) forwarded(r *http.Request) bool {
+	return b.source.TrustedHops > 0 && address.IsForwarded(r.Header)
 }
 
 // keep remembers a client's cursor. A client whose first polls came at the same time has

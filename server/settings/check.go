@@ -34,6 +34,7 @@ func (s *Settings) validate() (errs []error) {
 			wrong("allowed-hosts: %q must be a host, such as chat.example.org, without scheme, path and *", host)
 		}
 	}
+	errs = append(errs, s.checkTLS()...)
 	if s.TokenKey != "" || s.TokenJWKS != "" {
 		if _, err := tokens.New(tokens.Options{Key: s.TokenKey, JWKS: s.TokenJWKS}); err != nil {
 			wrong("token-key, token-jwks: %w", err)
@@ -44,6 +45,33 @@ func (s *Settings) validate() (errs []error) {
 	}
 	return errs
 }
+
+// checkTLS tells what is wrong with the settings of TLS.
+func (s *Settings) checkTLS() (errs []error) {
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if (s.TLSCert == "") != (s.TLSKey == "") {
+		wrong("tls-cert and tls-key belong together: set both")
+	}
+	if s.Domain != "" && s.TLSCert != "" {
+		wrong("domain and tls-cert are two ways to have a certificate: set one")
+	}
+	if s.Domain != "" && (!isHost(s.Domain) || strings.Contains(s.Domain, ":")) {
+		wrong("domain %q must be a name, such as chat.example.org", s.Domain)
+	}
+	if s.Domain != "" && s.CertDir == "" {
+		wrong("domain needs cert-dir, a folder that outlives the process: issuers limit how often they issue a certificate")
+	}
+	if s.RedirectAddr != "" && !s.HasTLS() {
+		wrong("redirect-addr has a meaning only with tls-cert or domain")
+	}
+	if s.RedirectAddr != "" && !isHostPort(s.RedirectAddr) {
+		wrong("redirect-addr %q must be host:port, such as :80", s.RedirectAddr)
+	}
+	return errs
+}
+
+// HasTLS tells whether the server speaks TLS.
+func (s *Settings) HasTLS() bool { return s.TLSCert != "" || s.Domain != "" }
 
 func isHostPort(addr string) bool {
 	_, port, err := net.SplitHostPort(addr)

@@ -25,6 +25,9 @@ func Load(args, environ []string) (Settings, error) {
 	given, wrong := s.set(append(assignmentsOf(table, env), flags...))
 	errs = append(errs, wrong...)
 	errs = append(append(errs, err, s.placeHistory(env, given)), s.validate()...)
+	if s.Domain != "" {
+		s.Addr, s.RedirectAddr = addrOr(given["addr"] || env["PORT"] != "", s.Addr, ":443"), addrOr(given["redirect-addr"], s.RedirectAddr, ":80")
+	}
 	if !given["request-rate"] { // a poll that was answered comes again
 		s.RequestRate = 5 * float64(s.MaxPollsPerAddress)
 	}
@@ -36,6 +39,14 @@ func Load(args, environ []string) (Settings, error) {
 	s.warnOfSocket()
 	s.fitDescriptors(machine.Descriptors(), given)
 	return s, errors.Join(errs...)
+}
+
+// addrOr is an address if it was given, else the usual one.
+func addrOr(given bool, addr, usual string) string {
+	if given {
+		return addr
+	}
+	return usual
 }
 
 // assignment is what was said of a setting, and how: "-name %q".

@@ -119,6 +119,18 @@ type Settings struct {
 	// subscribe:public-*,publish:lobby. Nothing if empty. It has a meaning only with a key.
 	Anonymous tokens.Rights
 
+	// TLSCert and TLSKey are PEM files, for TLS. They are read again when they change.
+	TLSCert, TLSKey string
+	// Domain is the name for which a certificate is issued by ACME, for TLS. CertDir is the
+	// folder where certificates are kept, which must be set: issuers limit how often they
+	// issue one.
+	Domain, CertDir string
+	// ACME is the address of the issuer's directory; Let's Encrypt's if empty.
+	ACME string
+	// RedirectAddr is where plain HTTP is sent to HTTPS, and where an issuer asks: host:port.
+	// With Domain it is :80 if not set.
+	RedirectAddr string
+
 	// AdminAddr is where to serve pprof and, instead of on Addr, the metrics: host:port.
 	// Nowhere if empty.
 	AdminAddr string

@@ -65,6 +65,13 @@ func (s *Settings) table() []setting {
 		{"token-issuer", text(&s.TokenIssuer), "", "who must have made tokens (iss); any if not set"},
 		{"anonymous", rights(&s.Anonymous), "rights such as subscribe:public-*,publish:lobby", "what may be done without a token where one is needed"},
 
+		{"tls-cert", text(&s.TLSCert), "", "the path of a PEM file with a certificate, for HTTPS and HTTP/2; it is read again when it changes"},
+		{"tls-key", text(&s.TLSKey), "", "the path of a PEM file with the certificate's private key"},
+		{"domain", text(&s.Domain), "", "the name for which to get a certificate by ACME, in place of files. It listens on :443 then, unless addr is set"},
+		{"cert-dir", text(&s.CertDir), "", "the folder where certificates of the domain are kept"},
+		{"acme", text(&s.ACME), "", "the address of the issuer's ACME directory; Let's Encrypt's if not set"},
+		{"redirect-addr", text(&s.RedirectAddr), "", "where plain HTTP is sent to HTTPS, and where an issuer asks, host:port; :80 with a domain if not set"},
+
 		{"admin-addr", text(&s.AdminAddr), "", "where to serve pprof and, instead of on the main address, the metrics"},
 		{"log-level", level(&s.LogLevel), "debug, info, warn or error", "the least that is logged; debug has a line for each request"},
 		{"log-format", text(&s.LogFormat), "", "how log lines are written, to stderr: text or json"},

@@ -1,0 +1,153 @@
+// Package certs has the certificates of a server that speaks TLS: from files, or from an
+// issuer by ACME (RFC 8555).
+package certs
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/acme"
+	"golang.org/x/crypto/acme/autocert"
+
+	"pubsub/server/settings"
+)
+
+// Source has a certificate for each connection. Its methods are safe for concurrent use.
+type Source struct {
+	config *tls.Config
+	acme   *autocert.Manager // nil with files
+}
+
+// New returns the source that the settings ask for, nil if they ask for no TLS. The error
+// tells a person what is wrong with the files.
+func New(s *settings.Settings, log *slog.Logger) (*Source, error) {
+	switch {
+	case s.Domain != "":
+		return issued(s), nil
+	case s.TLSCert != "":
+		return fromFiles(s.TLSCert, s.TLSKey, log)
+	}
+	return nil, nil
+}
+
+// Config is the configuration of a listener. Go's own choice of suites is in it.
+func (s *Source) Config() *tls.Config { return s.config.Clone() }
+
+// issued has certificates issued when a client first asks for the domain, and renewed in
+// time.
+func issued(s *settings.Settings) *Source {
+	m := &autocert.Manager{
+		Prompt:     autocert.AcceptTOS,
+		HostPolicy: autocert.HostWhitelist(s.Domain),
+		Cache:      autocert.DirCache(s.CertDir),
+	}
+	if s.ACME != "" {
+		m.Client = &acme.Client{DirectoryURL: s.ACME}
+	}
+	config := m.TLSConfig()
+	config.MinVersion = tls.VersionTLS12
+	return &Source{config: config, acme: m}
+}
+
+// Plain answers plain HTTP: it sends clients to HTTPS, and answers what an issuer asks to
+// find out whether the domain is ours. addr is where HTTPS is.
+func (s *Source) Plain(addr net.Addr) http.Handler {
+	redirect := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close")
+		http.Redirect(w, r, "https://"+hostOf(r.Host, addr)+r.URL.RequestURI(), http.StatusPermanentRedirect)
+	})
+	if s.acme == nil {
+		return redirect
+	}
+	return s.acme.HTTPHandler(redirect)
+}
+
+// hostOf is the host that a client has asked for, with the port of HTTPS if that is not
+// the usual one.
+func hostOf(host string, addr net.Addr) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if tcp, is := addr.(*net.TCPAddr); is && tcp.Port != 443 {
+		return net.JoinHostPort(host, fmt.Sprint(tcp.Port))
+	}
+	return host
+}
+
+// files is a certificate in files, which are read again when they change.
+type files struct {
+	cert, key string
+	log       *slog.Logger
+
+	mu      sync.Mutex // guards all below
+	loaded  *tls.Certificate
+	changed time.Time // of the files, when they were read
+	looked  time.Time // at the files
+}
+
+// lookEvery is how often the files are looked at, at most.
+const lookEvery = time.Second
+
+func fromFiles(cert, key string, log *slog.Logger) (*Source, error) {
+	f := &files{cert: cert, key: key, log: log}
+	if _, err := f.read(); err != nil {
+		return nil, fmt.Errorf("the certificate cannot be used: %w", err)
+	}
+	return &Source{config: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: f.get, NextProtos: []string{"h2", "http/1.1"}}}, nil
+}
+
+// get returns the newest certificate. If the files cannot be read, as when only one of them
+// was replaced yet, it is the one before.
+func (f *files) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Since(f.looked) < lookEvery {
+		return f.loaded, nil
+	}
+	f.looked = time.Now()
+	changed, err := f.newest()
+	if err == nil && changed.Equal(f.changed) {
+		return f.loaded, nil
+	}
+	if _, err := f.read(); err != nil {
+		f.log.Warn("the certificate's files have changed and cannot be used, so the old one is", "error", err)
+		f.changed = changed // say it once
+	} else {
+		f.log.Info("the certificate was read again")
+	}
+	return f.loaded, nil
+}
+
+// read reads the files. Who calls it holds mu, or is alone.
+func (f *files) read() (*tls.Certificate, error) {
+	changed, err := f.newest()
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := tls.LoadX509KeyPair(f.cert, f.key)
+	if err != nil {
+		return nil, err
+	}
+	f.loaded, f.changed = &loaded, changed
+	return f.loaded, nil
+}
+
+// newest is when the newer of the files was changed.
+func (f *files) newest() (time.Time, error) {
+	cert, err := os.Stat(f.cert)
+	key, err2 := os.Stat(f.key)
+	if err := errors.Join(err, err2); err != nil {
+		return time.Time{}, err
+	}
+	if key.ModTime().After(cert.ModTime()) {
+		return key.ModTime(), nil
+	}
+	return cert.ModTime(), nil
+}

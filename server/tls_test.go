@@ -1,0 +1,253 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pubsub/server/settings"
+)
+
+// certificate writes a certificate that signs itself, and returns it.
+func certificate(t *testing.T, set *settings.Settings, serial int64) *x509.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(set.TLSCert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	require.NoError(t, os.WriteFile(set.TLSKey, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
+	parsed, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	return parsed
+}
+
+// withTLS are settings with a certificate in files.
+func withTLS(t *testing.T) (settings.Settings, *x509.Certificate) {
+	dir := t.TempDir()
+	set := open()
+	set.TLSCert, set.TLSKey = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	return set, certificate(t, &set, 1)
+}
+
+// overTLS makes the clients of a server speak TLS, and HTTP/2 if that is asked for.
+func (r *running) overTLS(t *testing.T, http2 bool, certificates ...*x509.Certificate) *running {
+	pool := x509.NewCertPool()
+	for _, c := range certificates {
+		pool.AddCert(c)
+	}
+	config := &tls.Config{RootCAs: pool, NextProtos: []string{"http/1.1"}}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: http2}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &running{addr: r.addr, tls: config, http: &http.Client{Transport: transport}, stop: r.stop}
+}
+
+func TestHTTPS(t *testing.T) {
+	set, certificate := withTLS(t)
+	s := start(t, set)
+	for _, http2 := range []bool{true, false} {
+		c := s.overTLS(t, http2, certificate)
+		resp, err := c.http.Get(c.url("/healthz"))
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, map[bool]int{true: 2, false: 1}[http2], resp.ProtoMajor)
+		require.Equal(t, "max-age=31536000", resp.Header.Get("Strict-Transport-Security"))
+		require.GreaterOrEqual(t, resp.TLS.Version, uint16(tls.VersionTLS12))
+	}
+	old := s.overTLS(t, false, certificate)
+	old.tls.MaxVersion = tls.VersionTLS11
+	_, err := tls.Dial("tcp", s.addr, old.tls)
+	require.Error(t, err)
+	for _, way := range ways {
+		stream := s.overTLS(t, false, certificate).stream(t, way, "/sub/room?since=all")
+		require.Equal(t, http.StatusOK, s.overTLS(t, true, certificate).say(t, way.name))
+		require.Equal(t, way.name, last(stream.texts(t, 1+map[string]int{"sse": 0, "ndjson": 1, "websocket": 2}[way.name])))
+		stream.Close()
+	}
+}
+
+func last(texts []string) string { return texts[len(texts)-1] }
+
+// A certificate is changed while requests come, and none of them fails.
+func TestCertificatesAreReadAgain(t *testing.T) {
+	set, first := withTLS(t)
+	s := start(t, set)
+	second := certificate(t, &settings.Settings{TLSCert: set.TLSCert + ".new", TLSKey: set.TLSKey + ".new"}, 2)
+	var requests sync.WaitGroup
+	var serial, failed atomic.Int64
+	stop := make(chan struct{})
+	for range 4 {
+		c := s.overTLS(t, false, first, second)
+		c.http.Transport.(*http.Transport).DisableKeepAlives = true
+		requests.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				resp, err := c.http.Get(c.url("/healthz"))
+				if err != nil {
+					failed.Add(1)
+					continue
+				}
+				resp.Body.Close()
+				serial.Store(resp.TLS.PeerCertificates[0].SerialNumber.Int64())
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return serial.Load() == 1 }, patience, time.Millisecond)
+	require.NoError(t, os.Rename(set.TLSCert+".new", set.TLSCert)) // for a moment they do not belong together
+	require.NoError(t, os.Rename(set.TLSKey+".new", set.TLSKey))
+	future := time.Now().Add(time.Minute)
+	require.NoError(t, os.Chtimes(set.TLSKey, future, future))
+	require.Eventually(t, func() bool { return serial.Load() == 2 }, patience, time.Millisecond)
+	require.NoError(t, os.WriteFile(set.TLSCert, []byte("nonsense"), 0o600))
+	require.Never(t, func() bool { return failed.Load() > 0 }, 2*time.Second, 100*time.Millisecond)
+	close(stop)
+	requests.Wait()
+	require.EqualValues(t, 2, serial.Load())
+}
+
+// Polls over HTTP/2 that hang up leave nothing, each by itself or all with their connection.
+func TestPollsOverHTTP2ThatHangUp(t *testing.T) {
+	set, certificate := withTLS(t)
+	s := start(t, set)
+	c := s.overTLS(t, true, certificate)
+	const polls = 200
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for i := range polls {
+		all.Go(func() {
+			r, _ := http.NewRequestWithContext(ctx, http.MethodGet, c.url(fmt.Sprintf("/sub/room%d?since=now&timeout=60", i%5)), nil)
+			resp, err := c.http.Do(r)
+			if err == nil {
+				resp.Body.Close()
+			}
+		})
+	}
+	c.polling(t, polls)
+	cancel()
+	all.Wait()
+	c.polling(t, 0)
+	waiting := c.overTLS(t, true, certificate)
+	for i := range polls {
+		all.Go(func() {
+			resp, err := waiting.http.Get(c.url(fmt.Sprintf("/sub/room%d?since=now&timeout=60", i%5)))
+			if err == nil {
+				resp.Body.Close()
+			}
+		})
+	}
+	c.polling(t, polls)
+	http.DefaultClient.CloseIdleConnections()
+	require.Equal(t, http.StatusOK, c.say(t, "not there"))
+	for i := range 5 {
+		c.do(t, http.MethodPost, fmt.Sprintf("/pub/room%d?message=hi", i), "")
+	}
+	all.Wait()
+	c.polling(t, 0)
+}
+
+// One poll of an HTTP/2 connection that has to make room does not end the others.
+func TestDisplacedPollsOverHTTP2(t *testing.T) {
+	set, certificate := withTLS(t)
+	set.MaxPolls = 4
+	s := start(t, set)
+	c := s.overTLS(t, true, certificate)
+	answers := make(chan int, 4)
+	for i := range 4 {
+		go func() {
+			resp, err := c.http.Get(c.url(fmt.Sprintf("/sub/room%d?since=now&timeout=60", i)))
+			if err != nil {
+				answers <- 0
+				return
+			}
+			resp.Body.Close()
+			answers <- resp.StatusCode
+		}()
+	}
+	c.polling(t, 4)
+	conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 77)}}).Dial("tcp", s.addr)
+	require.NoError(t, err)
+	config := c.tls.Clone()
+	config.ServerName = "127.0.0.1"
+	other := tls.Client(conn, config)
+	defer other.Close()
+	other.SetDeadline(time.Now().Add(patience))
+	_, err = io.WriteString(other, request("/sub/other?since=now&timeout=60"))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusServiceUnavailable, <-answers)
+	c.polling(t, 4)
+	for i := range 4 {
+		c.do(t, http.MethodPost, fmt.Sprintf("/pub/room%d?message=hi", i), "")
+	}
+	for range 3 {
+		require.Equal(t, http.StatusOK, <-answers)
+	}
+}
+
+// Over HTTP/2 a browser's tabs share a connection, so a plain poll goes on by its
+// X-Client-ID, and without one with what comes next.
+func TestPlainPollsOverHTTP2(t *testing.T) {
+	set, certificate := withTLS(t)
+	c := start(t, set).overTLS(t, true, certificate)
+	poll := func(id string) string {
+		answer := make(chan string)
+		go func() {
+			_, text := c.do(t, http.MethodGet, "/sub/room", "", "X-Client-ID: "+id)
+			answer <- text
+		}()
+		c.polling(t, 1)
+		c.say(t, "for "+id)
+		return <-answer
+	}
+	require.Contains(t, poll("one"), "for one")
+	require.Contains(t, poll("two"), "for two")
+	_, text := c.do(t, http.MethodGet, "/sub/room", "", "X-Client-ID: one")
+	require.Contains(t, text, "for two", "which it was not given yet")
+}
+
+// Plain HTTP is sent to HTTPS.
+func TestRedirect(t *testing.T) {
+	set, _ := withTLS(t)
+	s, err := newServer(t, set)
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { s.Redirect(ctx, l, &net.TCPAddr{Port: 8443}); close(done) }()
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Post("http://"+l.Addr().String()+"/pub/room?a=b", "text/plain", bytes.NewReader(nil))
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, http.StatusPermanentRedirect, resp.StatusCode)
+	require.Equal(t, "https://127.0.0.1:8443/pub/room?a=b", resp.Header.Get("Location"))
+	cancel()
+	<-done
+	client.CloseIdleConnections()
+}
