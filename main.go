@@ -3,12 +3,10 @@ package main
 
 import (
 	"context"
-	"embed"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -27,9 +25,6 @@ import (
 	"pubsub/server/logs"
 	"pubsub/server/settings"
 )
-
-//go:embed static templates
-var files embed.FS
 
 // gcPercent lets the heap grow to five times what is in use before the garbage collector
 // runs. Pending polls are small and live long: to look at them again and again was a
@@ -110,15 +105,13 @@ func lookUp(environ []string) func(name string) string {
 // serve runs the server until ctx ends and every request is answered. When it listens, it
 // prints one line with the address to stdout. It logs to stderr.
 func serve(ctx context.Context, set settings.Settings, stdout, stderr io.Writer) error {
-	static, _ := fs.Sub(files, "static") // both cannot fail, as the folders are embedded
-	templates, _ := fs.Sub(files, "templates")
 	lines := logs.New(stderr, set.LogLevel, set.LogFormat == "json")
 	defer lines.Close()
 	log := slog.New(lines)
 	for _, warning := range set.Warnings {
 		log.Warn(warning)
 	}
-	s, err := server.New(set, static, templates, log)
+	s, err := server.New(set, staticFiles(), folder("templates"), log)
 	if err != nil {
 		return err
 	}

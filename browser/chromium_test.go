@@ -57,6 +57,9 @@ func startBrowser(t *testing.T, flags ...chromedp.ExecAllocatorOption) *browser 
 	return &browser{t, ctx}
 }
 
+// pubsubTest has this machine as pubsub.test, too: a name without a secure context.
+var pubsubTest = chromedp.Flag("host-resolver-rules", "MAP pubsub.test 127.0.0.1")
+
 func chromium(t *testing.T) string {
 	t.Helper()
 	return pubsubtest.Find(t, "chromium", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -137,28 +137,39 @@ func publishTen(s *server, first bool) (lines []string) {
 	return lines
 }
 
-func TestTenTabsShareOnePoll(t *testing.T) {
+// A browser opens six connections to a host, so more tabs than that would stop each other, and all posts.
+func TestTwelveTabsOfSixRoomsShareOneConnection(t *testing.T) {
 	s := startServer(t)
 	b := startBrowser(t)
 	var tabs []*tab
-	for range 10 {
-		tabs = append(tabs, b.open(s.URL))
+	room := func(i int) string { return fmt.Sprintf("room%d", i%6) }
+	for i := range 12 {
+		tabs = append(tabs, b.open(s.URL+"/?channel="+room(i)))
 	}
-	s.AwaitPolling(t, 1)
-	for _, p := range tabs {
-		p.shows(publishTen(s, tabs[0] == p)...)
+	s.awaitListening(1)
+	want := make(map[string][]string)
+	say := func(to, nick, message string) { want[to] = append(want[to], nick+": "+message) }
+	for i := range 12 {
+		s.publish(room(i), "ann", fmt.Sprint(i))
+		say(room(i), "ann", fmt.Sprint(i))
 	}
-	s.AwaitPolling(t, 1)
+	for i, p := range tabs {
+		p.shows(want[room(i)]...)
+	}
+	s.awaitListening(1)
 
-	tabs[9].takeNick("bo")
-	tabs[9].say("sent by the last tab")
-	for _, p := range tabs {
-		p.shows(append(publishTen(s, false), "bo: sent by the last tab")...)
-	}
+	took := eval[float64](tabs[11], `(async () => {
+		const since = performance.now();
+		await fetch("/pub/room5", {method: "POST", body: new URLSearchParams({nick: "bo", message: "from a page"})});
+		return performance.now() - since;
+	})()`)
+	assert.Less(t, took, 2000.0, "milliseconds")
+	say("room5", "bo", "from a page")
+	tabs[5].shows(want["room5"]...)
 }
 
-// Tabs queue for the poll in the order they were opened, so the first one is always the one that polls.
-func TestPollingTabCloses(t *testing.T) {
+// Tabs queue to lead in the order they were opened, so the first one is always the one that leads.
+func TestLeadingTabCloses(t *testing.T) {
 	s := startServer(t)
 	b := startBrowser(t)
 	tabs := []*tab{b.open(s.URL), b.open(s.URL), b.open(s.URL), b.open(s.URL)}
@@ -168,7 +179,7 @@ func TestPollingTabCloses(t *testing.T) {
 		want = append(want, "ann: "+message)
 	}
 	for len(tabs) > 1 {
-		s.AwaitPolling(t, 1)
+		s.awaitListening(1)
 		publish(fmt.Sprintf("%d tabs, before", len(tabs)))
 		tabs[0].close()
 		tabs = tabs[1:]
@@ -199,14 +210,14 @@ func TestTabThatMissedWhatWasShared(t *testing.T) {
 	deaf.shows("ann: heard", "ann: missed", "ann: heard again")
 }
 
-// Plain http other than localhost has no Web Locks: each tab polls for itself.
+// Plain http other than localhost has no Web Locks: each tab listens for itself.
 func TestTabsWithoutSecureContext(t *testing.T) {
 	s := startServer(t)
-	b := startBrowser(t, chromedp.Flag("host-resolver-rules", "MAP pubsub.test 127.0.0.1"))
+	b := startBrowser(t, pubsubTest)
 	home := strings.Replace(s.URL, "127.0.0.1", "pubsub.test", 1)
 	tabs := []*tab{b.open(home), b.open(home), b.open(home)}
 	require.False(t, eval[bool](tabs[0], "isSecureContext"))
-	s.AwaitPolling(t, 3)
+	s.awaitListening(3)
 	tabs[2].takeNick("ann")
 	tabs[2].say("hi")
 	for _, p := range tabs {
@@ -252,7 +263,7 @@ func TestSleep(t *testing.T) {
 	other.shows(want...)
 	call(sleeper, page.SetWebLifecycleState, page.SetWebLifecycleStateParams{State: page.SetWebLifecycleStateStateActive})
 	sleeper.shows(want...)
-	s.AwaitPolling(t, 1)
+	s.awaitListening(1)
 }
 
 func TestServerRestarts(t *testing.T) {

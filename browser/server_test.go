@@ -2,6 +2,7 @@ package browser_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"testing"
 
@@ -57,4 +58,15 @@ func (s *server) said(channel string) (messages []string) {
 		messages = append(messages, m.Message)
 	}
 	return messages
+}
+
+// awaitListening waits until n polls and streams together are open.
+func (s *server) awaitListening(n int) {
+	s.t.Helper()
+	becomes(s.t, n, func() (open int) {
+		var polling, channels, streams int
+		_, err := fmt.Sscanf(s.Get(s.t, "/debug").Body, "polling = %d\nchannels = %d\nstreams = %d", &polling, &channels, &streams)
+		require.NoError(s.t, err)
+		return polling + streams
+	}, "polls and streams")
 }

@@ -50,6 +50,24 @@ var drivers = []driver{
 	},
 	python("python", "follow", "publish"),
 	python("asyncio", "afollow", "apublish"),
+	javaScript,
+}
+
+// javaScript runs in node here. The folder browser has it in a browser, with WebSockets,
+// which not every node has.
+var javaScript = driver{
+	name: "js",
+	ways: []string{"sse", "poll"},
+	read: func(t *testing.T, url, way, since string, channels ...string) *exec.Cmd {
+		return node(t, append([]string{"follow", url, way, since}, channels...)...)
+	},
+	post: func(t *testing.T, url, channel string) *exec.Cmd {
+		return node(t, "publish", url, "poll", "now", channel)
+	},
+}
+
+func node(t *testing.T, args ...string) *exec.Cmd {
+	return exec.CommandContext(t.Context(), pubsubtest.Find(t, "nodejs", "node"), append([]string{"testdata/drive.mjs"}, args...)...)
 }
 
 // program is our program with these arguments.

@@ -52,6 +52,17 @@ func TestExamplesForPython(t *testing.T) {
 	}
 }
 
+func TestExampleForJavaScript(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS("js")))
+	text := example(t, "js/README.md", "js", 0)
+	require.LessOrEqual(t, strings.Count(text, "\n"), 10)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "example.js"), []byte(text), 0o600))
+	cmd := exec.CommandContext(t.Context(), pubsubtest.Find(t, "nodejs", "node"), "example.js", pubsubtest.Start(t).URL.String())
+	cmd.Dir = dir
+	shows(t, cmd, "ann hi")
+}
+
 func TestExampleForGo(t *testing.T) {
 	url := pubsubtest.Start(t).URL.String()
 	dir := t.TempDir()
@@ -66,6 +77,15 @@ func TestExampleForGo(t *testing.T) {
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	shows(t, exec.CommandContext(t.Context(), filepath.Join(dir, "example"), url), "ann hi <nil>")
+}
+
+// Parts of the client for JavaScript have tests of their own.
+func TestJavaScript(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), pubsubtest.Find(t, "nodejs", "node"), "--test", "events.test.mjs", "pieces.test.mjs")
+	cmd.Dir = "testdata"
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }
 
 // The client for Python has tests of its own.

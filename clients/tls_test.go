@@ -32,12 +32,12 @@ func TestTLS(t *testing.T) {
 	for _, d := range drivers {
 		for _, way := range d.ways {
 			cmd := d.read(t, front.URL, way, "all", "room")
-			cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+trusted)
+			cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+trusted, "NODE_EXTRA_CA_CERTS="+trusted)
 			r := startOne(t, d.name+" "+way+" over TLS", cmd)
 			require.Equal(t, "room 1", r.next().Message, r.name)
 		}
 		cmd := d.post(t, front.URL, "tls")
-		cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+trusted)
+		cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+trusted, "NODE_EXTRA_CA_CERTS="+trusted)
 		run(t, cmd, []string{"hi"})
 	}
 }

@@ -142,12 +142,12 @@ func TestFilesOfThePageAreKept(t *testing.T) {
 	folder := path.Dir(linked(t, base, stylesheetLink))
 	require.Regexp(t, `^/@[0-9a-f]{16}$`, folder)
 	for _, link := range anyLink.FindAllStringSubmatch(home.Body, -1) {
-		require.Equal(t, folder, path.Dir(link[1]))
+		require.True(t, strings.HasPrefix(link[1], folder+"/"), link[1])
 		a := base.Get(t, link[1])
 		require.Equal(t, http.StatusOK, a.Status)
 		require.Equal(t, "public, max-age=31536000, immutable", a.Header.Get("Cache-Control"))
 		for _, from := range anyImport.FindAllStringSubmatch(a.Body, -1) {
-			require.Contains(t, home.Body, `"`+path.Join(folder, from[1])+`"`, "%s imports what the page does not load ahead", link[1])
+			require.Contains(t, home.Body, `"`+path.Join(path.Dir(link[1]), from[1])+`"`, "%s imports what the page does not load ahead", link[1])
 			require.True(t, strings.HasPrefix(from[1], "./"), "%s imports from another folder", link[1])
 		}
 		plain := base.Get(t, strings.TrimPrefix(link[1], folder))
@@ -161,7 +161,7 @@ func TestFilesOfThePageAreKept(t *testing.T) {
 		require.Equal(t, "no-cache", other.Header.Get("Cache-Control"))
 		require.Equal(t, a.Body, other.Body)
 	}
-	for _, target := range []string{folder, folder + "/", folder + "/nothing", folder + "/@x/pubsub.js", "/@", "/@/", "/@x" + folder + "/pubsub.js"} {
+	for _, target := range []string{folder, folder + "/", folder + "/js", folder + "/nothing", folder + "/@x/pubsub.js", "/@", "/@/", "/@x" + folder + "/pubsub.js"} {
 		a := base.Dial(t).Do(t, "GET", target, "Connection: close")
 		require.Equal(t, http.StatusNotFound, a.Status, target)
 		require.Equal(t, "no-store", a.Header.Get("Cache-Control"), target)

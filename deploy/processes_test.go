@@ -3,12 +3,8 @@ package deploy_test
 import (
 	"flag"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"testing"
 
-	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"pubsub/internal/pubsubtest"
@@ -43,60 +39,13 @@ func newClient(t *testing.T, addr, from string) *pubsubtest.Client {
 	return pubsubtest.NewClient(t, addr, from)
 }
 
-// startNginx starts nginx with the configuration of this folder. Only what ties it to one machine is
-// another: addresses, files and the user. A test may change more.
+// startNginx starts nginx with the configuration of this folder. A test may change it.
 func startNginx(t *testing.T, upstream string, changes ...func(conf string) string) (addr, addr6 string) {
 	t.Helper()
-	text, err := os.ReadFile("nginx.conf")
-	require.NoError(t, err)
-	dir := t.TempDir()
-	addr, addr6 = pubsubtest.Reserve(t, "127.0.0.1"), pubsubtest.Reserve(t, "::1")
-	listen6 := ""
-	if addr6 != "" {
-		listen6 = "listen " + addr6 + ";"
-	}
-	conf := string(text)
-	for _, change := range append([]func(string) string{
-		replace(t, "user www-data;", user()),
-		replace(t, "pid /run/nginx.pid;", "pid nginx.pid; daemon off;"),
-		replace(t, "error_log /var/log/nginx/error.log;", "error_log stderr notice;"),
-		replace(t, "http {", "http {"+tempPaths),
-		replace(t, "server 127.0.0.1:8080;", "server "+upstream+";"),
-		replace(t, "listen 80;", "listen "+addr+";"),
-		replace(t, "listen [::]:80;", listen6),
-	}, changes...) {
-		conf = change(conf)
-	}
-	file := filepath.Join(dir, "nginx.conf")
-	require.NoError(t, os.WriteFile(file, []byte(conf), 0o644))
-	nginx := pubsubtest.Find(t, "nginx", "nginx")
-	pubsubtest.Run(t, exec.Command(nginx, "-p", dir, "-c", file, "-e", "stderr"), "start worker process ")
-	return addr, addr6
+	return pubsubtest.StartNginx(t, upstream, changes...)
 }
 
-const tempPaths = `
-    client_body_temp_path body;
-    proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi;
-    scgi_temp_path scgi;
-`
-
-// user is root's setting alone: workers must get at a folder that is only ours.
-func user() string {
-	if os.Geteuid() == 0 {
-		return "user root;"
-	}
-	return ""
-}
-
-// replace changes a line of the configuration. It fails where that is not there once: the configuration has
-// moved on without the tests.
+// replace changes a line of the configuration.
 func replace(t *testing.T, line, with string) func(conf string) string {
-	return func(conf string) string {
-		t.Helper()
-		of := regexp.MustCompile(`(?m)^( *)` + regexp.QuoteMeta(line))
-		require.Len(t, of.FindAllString(conf, -1), 1, "%q in nginx.conf", line)
-		return of.ReplaceAllLiteralString(conf, with)
-	}
+	return pubsubtest.ReplaceLine(t, line, with)
 }

@@ -35,17 +35,27 @@ export class Conversation {
     new ResizeObserver(() => this.#atEnd && this.#toEnd()).observe(list);
   }
 
-  /** Shows an answer of the server: what was missed, then what came. */
-  show({messages, gap}, first) {
+  /**
+   * Shows what came together.
+   *
+   * @param {{message?: object, gap?: object}[]} items
+   */
+  show(items) {
     const lines = document.createDocumentFragment();
-    if (gap && !first) lines.append(this.#note(sentence(gap), "gap"));
-    for (const message of messages) {
+    for (const {message, gap} of items) {
+      if (gap) lines.append(this.#note(sentence(gap), "gap"));
+      if (!message) continue;
       const when = new Date(message.timestamp * 1000);
       if (!sameDay(when, this.#last?.when ?? new Date())) lines.append(this.#note(calendar.format(when), "day"));
       lines.append(this.#line(message, when));
     }
-    this.#append(lines, messages.length);
-    if (first) this.#list.setAttribute("aria-busy", "false");
+    this.#append(lines, items.filter(({message}) => message).length);
+    this.#empty.hidden = true;
+  }
+
+  /** Tells that what was said before is shown. */
+  open() {
+    this.#list.setAttribute("aria-busy", "false");
     this.#empty.hidden = this.#list.childElementCount > 0;
   }
 

@@ -15,16 +15,3 @@ export function remember(name, value) {
     // Storage is off or full.
   }
 }
-
-/** 128 random bits. crypto.randomUUID does not exist on plain http. */
-export function randomID() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** The same for all tabs of this browser: the server limits polls by it. */
-export function clientID() {
-  const id = recall("client") ?? randomID();
-  remember("client", id);
-  return id;
-}

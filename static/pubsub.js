@@ -1,12 +1,12 @@
-// The chat page: joins its parts. Read follower.js next.
+// The chat page: joins its parts. Read reading.js next, and then the client in clients/js.
 
+import {connect} from "./js/pubsub.js";
 import {Conversation} from "./conversation.js";
-import {Follower} from "./follower.js";
-import {clientID, recall, remember} from "./memory.js";
-import {Sender} from "./sender.js";
+import {recall, remember} from "./memory.js";
+import {read} from "./reading.js";
 import {Status} from "./status.js";
-import {joinTabs} from "./tabs.js";
 
+const server = connect();
 const channel = document.body.dataset.channel;
 const byID = (id) => document.getElementById(id);
 const nick = byID("nick");
@@ -21,12 +21,14 @@ const conversation = new Conversation(
 );
 document.querySelector("#empty .address").textContent = location.origin;
 const connection = new Status(byID("connection"));
-const follower = new Follower(channel, clientID(), received, (state) => connection.show(state));
-
-function received(answer, first) {
-  conversation.show(answer, first);
-  if (document.hidden && !first) countUnread(answer.messages.length);
-}
+read(server, channel, {
+  onItems(items, first) {
+    conversation.show(items);
+    if (document.hidden && !first) countUnread(items.filter(({message}) => message).length);
+  },
+  onOpen: () => conversation.open(),
+  onStatus: ({name, ...more}) => connection.show({name: name === "reconnecting" && !navigator.onLine ? "offline" : name, ...more}),
+});
 
 const title = document.title;
 let unread = 0;
@@ -36,17 +38,11 @@ function countUnread(more) {
   document.title = unread ? `(${unread}) ${title}` : title;
 }
 
-const tabs = joinTabs(channel, {
-  onLead: () => follower.lead(),
-  onYield: () => follower.yield(),
-  onHear: (said) => follower.hear(said),
-});
-follower.run(tabs.say);
+document.addEventListener("visibilitychange", () => document.hidden || countUnread(-unread));
 
 // Sending.
 
 const delivery = new Status(byID("delivery"));
-const sender = new Sender(channel, (state) => delivery.show(state));
 let underWay = "";
 let another = false;
 
@@ -64,12 +60,12 @@ async function submit() {
   if (underWay) {
     // Sent once the one under way is acknowledged, unless it is the same: that was impatience.
     another = text !== underWay;
-    return sender.retry();
+    return server.retry();
   }
   remember("nick", nick.value.trim());
   underWay = text;
   send.setAttribute("aria-disabled", "true");
-  const sent = await sender.send(nick.value.trim() || null, text);
+  const sent = await publish({nick: nick.value.trim() || null, message: text});
   underWay = "";
   send.removeAttribute("aria-disabled");
   const next = another;
@@ -77,8 +73,25 @@ async function submit() {
   if (!sent) return message.focus();
   // What was sent goes; what was typed after it stays.
   if (message.value.startsWith(text)) message.value = message.value.slice(text.length);
-  follower.reached();
   if (next && message.value.trim()) submit();
+}
+
+/** Returns whether the message is published; if not, the server refuses it. */
+async function publish(message) {
+  let again = false;
+  try {
+    await server.publish(channel, message, {
+      onStatus({name, ...more}) {
+        delivery.show({name: name === "sending" && again ? "resending" : name, ...more});
+        again = true;
+      },
+    });
+    delivery.show({name: "sent"});
+    return true;
+  } catch (error) {
+    delivery.show({name: "unsent", reason: error.message});
+    return false;
+  }
 }
 
 if (matchMedia("(hover: hover)").matches) (nick.value ? message : nick).focus();
@@ -91,27 +104,4 @@ rooms.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   rooms.open = false;
   rooms.querySelector("summary").focus();
-});
-
-// Going to sleep and waking up: the computer, the network, the page in the back/forward cache.
-
-const sleep = () => {
-  tabs.leave();
-  follower.pause();
-};
-const wake = () => {
-  tabs.comeBack();
-  follower.resume();
-  sender.retry();
-};
-addEventListener("pagehide", sleep);
-addEventListener("pageshow", (event) => event.persisted && wake());
-document.addEventListener("freeze", sleep);
-document.addEventListener("resume", wake);
-addEventListener("online", wake);
-addEventListener("offline", wake);
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) return;
-  countUnread(-unread);
-  follower.glance();
 });

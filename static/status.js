@@ -3,13 +3,14 @@
 
 const WORDS = {
   connecting: "Connecting",
-  connected: "Connected",
+  open: "Connected",
   reconnecting: "Reconnecting.",
   offline: "Offline.",
+  refused: "Not connected.",
   sending: "Sending",
   resending: "Sending again",
   waiting: "Not sent yet.",
-  refused: "Not sent.",
+  unsent: "Not sent.",
   sent: "",
 };
 

@@ -4,8 +4,11 @@ const FIRST = 500;
 const CAP = 30_000;
 
 /**
- * Milliseconds to wait after that many failures in a row. Anything up to the bound, also at the cap:
- * pages that were cut off together must not come back together.
+ * Milliseconds to wait after that many failures in a row. Anything up to the bound, also at the cap: those
+ * who were cut off together must not come back together.
+ *
+ * @param {number} failures
+ * @param {number} [atLeast] what the server asks for
  */
 export function backoff(failures, atLeast = 0) {
   const bound = Math.min(CAP, FIRST * 2 ** failures);
@@ -16,10 +19,15 @@ export function backoff(failures, atLeast = 0) {
 export class Alarm {
   #ring = () => {};
 
-  /** Resolves after the milliseconds, or when woken; without a time only when woken. */
+  /**
+   * Resolves after the milliseconds, or when woken; without a time only when woken.
+   *
+   * @param {number} [milliseconds]
+   * @returns {Promise<void>}
+   */
   sleep(milliseconds) {
     return new Promise((resolve) => {
-      const timer = milliseconds === undefined ? 0 : setTimeout(resolve, milliseconds);
+      const timer = milliseconds === undefined ? undefined : setTimeout(resolve, milliseconds);
       this.#ring = () => {
         clearTimeout(timer);
         resolve();

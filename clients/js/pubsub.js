@@ -1,0 +1,267 @@
+// The client for JavaScript: browsers, and node 18 or later. See README.md.
+
+import {Leader} from "./leader.js";
+import {publish} from "./publish.js";
+import {PubSubError, ask} from "./request.js";
+import {Room} from "./room.js";
+import {canShare, joinTabs, randomID} from "./tabs.js";
+import {Alarm} from "./wait.js";
+import {onWake} from "./wake.js";
+import {polls, sse, webSocket} from "./ways.js";
+
+export {PubSubError};
+
+/**
+ * @typedef {import("./request.js").Message} Message
+ * @typedef {import("./request.js").Gap} Gap
+ * @typedef {import("./connection.js").Status} Status
+ * @typedef {import("./room.js").Reader} Reader
+ * @typedef {import("./publish.js").PublishOptions} PublishOptions
+ * @typedef {import("./publish.js").Receipt} Receipt
+ *
+ * @typedef {object} Options
+ * @property {string} [base] where the server is, such as "https://chat.example"; without it, where this file is from
+ * @property {"sse" | "ws" | "poll"} [way] how to listen; without it a stream, and polls where no stream comes through
+ */
+
+const WAYS = {sse: [sse], ws: [webSocket], poll: [polls]};
+
+/**
+ * Makes a server known. Nothing is asked of it yet.
+ *
+ * @param {Options} [options]
+ */
+export function connect({base = new URL(import.meta.url).origin, way} = {}) {
+  return new Server(base.replace(/\/+$/, ""), way ? WAYS[way] : defaultWays());
+}
+
+function defaultWays() {
+  // A browser opens six connections to a host. Where tabs cannot share one, they would take all of them from
+  // the posts, but for WebSockets, which do not count.
+  return globalThis.document && !canShare() ? [webSocket, polls] : [sse, polls];
+}
+
+/** One server. All that follow a room of it share one connection, also from other tabs of the browser. */
+export class Server {
+  #base;
+  #ways;
+  /** @type {Set<Room>} */
+  #rooms = new Set();
+  /** @type {Set<Alarm>} of publishes under way */
+  #waiting = new Set();
+  /** @type {import("./tabs.js").Tabs | null} null while no room is followed */
+  #tabs = null;
+  /** @type {Leader | null} null unless this tab leads */
+  #leader = null;
+  #wanted = "";
+  #endWake = () => {};
+
+  /**
+   * @param {string} base
+   * @param {import("./ways.js").Way[]} ways
+   */
+  constructor(base, ways) {
+    this.#base = base;
+    this.#ways = ways;
+  }
+
+  /**
+   * Follows a room: tells every message once and in order, or what is missing, whatever becomes of the
+   * connections.
+   *
+   * @param {string} room
+   * @param {Reader} reader
+   * @returns {() => void} ends it
+   */
+  follow(room, reader) {
+    if (!this.#tabs) this.#join();
+    const followed = new Room(this.#base, room, reader, () => this.#want());
+    this.#rooms.add(followed);
+    return () => {
+      followed.stop();
+      if (this.#rooms.delete(followed)) this.#left();
+    };
+  }
+
+  /**
+   * The same as a loop: for await (const {message, gap, cursor} of server.messages("room")). It has either a
+   * message or a gap. It throws a PubSubError if the room is refused.
+   *
+   * @param {string} room
+   * @param {{since?: string, signal?: AbortSignal}} [options]
+   * @returns {AsyncGenerator<{message: Message, cursor: string, gap?: undefined} | {gap: Gap, message?: undefined, cursor?: undefined}>}
+   */
+  async *messages(room, {since, signal} = {}) {
+    /** @type {any[]} */
+    const items = [];
+    const alarm = new Alarm();
+    const add = (/** @type {any} */ item) => {
+      items.push(item);
+      alarm.wake();
+    };
+    const stop = this.follow(room, {
+      since,
+      onMessage: (message, cursor) => add({message, cursor}),
+      onGap: (gap) => add({gap}),
+      onStatus: ({name, reason, status}) => name === "refused" && add({error: new PubSubError(reason ?? "", {status})}),
+    });
+    const wake = () => alarm.wake();
+    signal?.addEventListener("abort", wake);
+    try {
+      while (!signal?.aborted) {
+        if (items.length === 0) await alarm.sleep();
+        for (const item of items.splice(0)) {
+          if (item.error) throw item.error;
+          if (signal?.aborted) return;
+          yield item;
+        }
+      }
+    } finally {
+      signal?.removeEventListener("abort", wake);
+      stop();
+    }
+  }
+
+  /**
+   * Publishes a message. Through cuts and while the server is busy it tries again until the signal ends it, and
+   * publishes once. It rejects with a PubSubError, which has the server's sentence, if the message is refused.
+   *
+   * @param {string} room
+   * @param {object} message any fields
+   * @param {PublishOptions} [options]
+   * @returns {Promise<Receipt>}
+   */
+  async publish(room, message, options = {}) {
+    const alarm = new Alarm();
+    this.#waiting.add(alarm);
+    try {
+      const receipt = await publish(this.#base, room, message, {...options, key: options.key ?? randomID()}, alarm);
+      this.#reached();
+      return receipt;
+    } finally {
+      this.#waiting.delete(alarm);
+    }
+  }
+
+  /**
+   * The last messages of a room before a cursor, oldest first, and the start of the answer, from which it goes on
+   * back. Without before they are the newest.
+   *
+   * @param {string} room
+   * @param {{before?: string, limit?: number, signal?: AbortSignal}} [options]
+   * @returns {Promise<import("./request.js").Page>}
+   */
+  history(room, {before, limit = 50, signal} = {}) {
+    const query = new URLSearchParams({limit: String(limit), ...(before && {before})});
+    return ask(`${this.#base}/history/${encodeURIComponent(room)}?${query}`, {signal});
+  }
+
+  /** Tries now, wherever something waits to try again. */
+  retry() {
+    for (const alarm of this.#waiting) alarm.wake();
+    this.#reached();
+  }
+
+  /** The server was seen alive: whichever tab waits to try again need not. */
+  #reached() {
+    this.#listenNow();
+    this.#tabs?.say({kind: "reached"});
+  }
+
+  #listenNow() {
+    this.#leader?.retry();
+    for (const room of this.#rooms) room.retry();
+  }
+
+  #join() {
+    this.#wanted = "";
+    this.#tabs = joinTabs(`pubsub ${this.#base}`, {
+      onLead: () => this.#lead(),
+      onYield: () => this.#yield(),
+      onHear: (said) => this.#hear(said),
+    });
+    this.#endWake = onWake({sleep: () => this.#sleep(), wake: () => this.#wake(), glance: () => this.#glance()});
+  }
+
+  #left() {
+    this.#want();
+    if (this.#rooms.size > 0) return;
+    this.#endWake();
+    this.#tabs?.close();
+    this.#tabs = null;
+    this.#yield();
+  }
+
+  #lead() {
+    const tabs = this.#tabs;
+    if (!tabs) return;
+    this.#leader = new Leader(this.#base, this.#ways, tabs, (said) => {
+      tabs.say(said);
+      this.#hear(said);
+    });
+    this.#wantAgain();
+  }
+
+  #yield() {
+    this.#leader?.close();
+    this.#leader = null;
+  }
+
+  /** Takes what this tab's leader says, or another's. @param {any} said */
+  #hear(said) {
+    if (said.kind === "pieces") for (const piece of said.pieces) this.#named([piece.room], (room) => room.hear(piece));
+    else if (said.kind === "status") this.#named(said.rooms, (room) => room.hearStatus(said.status));
+    else if (said.kind === "want") this.#leader?.want(said.tab, said.places);
+    else if (said.kind === "reached") this.#listenNow();
+    else if (said.kind === "who") this.#wantAgain();
+    else if (said.kind === "doubt") {
+      this.#wanted = "";
+      this.#named(said.rooms, (room) => room.doubt());
+    }
+  }
+
+  /**
+   * @param {string[]} names
+   * @param {(room: Room) => void} act
+   */
+  #named(names, act) {
+    for (const room of this.#rooms) if (names.includes(room.name)) act(room);
+  }
+
+  #wantAgain() {
+    this.#wanted = "";
+    this.#want();
+  }
+
+  /** Tells the leader which rooms this tab wants to hear of, and from where. */
+  async #want() {
+    await this.#tabs?.joined();
+    /** @type {Record<string, string>} */
+    const places = {};
+    for (const room of this.#rooms) if (room.place) places[room.name] ??= room.place;
+    const names = Object.keys(places).sort().join();
+    if (!this.#tabs || names === this.#wanted) return;
+    this.#wanted = names;
+    if (this.#leader) this.#leader.want(this.#tabs.me, places);
+    else this.#tabs.say({kind: "want", tab: this.#tabs.me, places});
+  }
+
+  #sleep() {
+    this.#tabs?.leave();
+    this.#yield();
+    for (const room of this.#rooms) room.pause();
+  }
+
+  #wake() {
+    this.#tabs?.comeBack();
+    this.#wanted = "";
+    this.#leader?.reopen();
+    for (const room of this.#rooms) room.resume();
+    for (const alarm of this.#waiting) alarm.wake();
+  }
+
+  #glance() {
+    if (this.#leader) this.#leader.glance();
+    else for (const room of this.#rooms) room.check();
+  }
+}

@@ -1,0 +1,126 @@
+// Requests to the server, and what can become of them.
+
+/**
+ * A message: what was posted, and what the server says of it.
+ * @typedef {{id: number, timestamp: number, channel: string, [field: string]: any}} Message
+ */
+
+/**
+ * What is missing: missed is known if the reason is "expired".
+ * @typedef {{reason: "expired" | "restarted" | "ahead", missed?: number, channel?: string}} Gap
+ */
+
+/**
+ * The answer to a poll. Those of several channels have their cursors joined by commas.
+ * @typedef {{messages: Message[], cursor: string, start: string, more: boolean, gap?: Gap}} Page
+ */
+
+const SHORT_LIMIT = 10_000;
+// What a server says in Retry-After is believed up to this.
+const MAX_AFTER = 300_000;
+
+/** A request that brought no usable answer. */
+export class PubSubError extends Error {
+  /**
+   * @param {string} reason for people; the server's own sentence where it gave one
+   * @param {{status?: number, retryAfter?: number, otherWay?: boolean}} [details] of retryAfter in milliseconds;
+   *   otherWay tells that another way to listen may help
+   */
+  constructor(reason, {status = 0, retryAfter = 0, otherWay = false} = {}) {
+    super(reason);
+    this.name = "PubSubError";
+    /** 0 if the server did not answer */
+    this.status = status;
+    /** in milliseconds */
+    this.retryAfter = Math.min(retryAfter, MAX_AFTER);
+    this.otherWay = otherWay;
+  }
+
+  /** Whether asking again, unchanged, can help. */
+  get temporary() {
+    return this.status < 400 || this.status >= 500 || this.status === 408 || this.status === 429;
+  }
+}
+
+/**
+ * Makes a request, and rejects with a PubSubError if it is not answered well.
+ *
+ * @param {string} url
+ * @param {RequestInit} options
+ * @returns {Promise<Response>}
+ */
+export async function request(url, options) {
+  /** @type {Response} */
+  let response;
+  try {
+    // With a cache, identical requests of two tabs wait for each other.
+    response = await fetch(url, {...options, cache: "no-store"});
+  } catch {
+    throw new PubSubError("The server cannot be reached.");
+  }
+  if (response.ok) return response;
+  const answer = await response.json().catch(() => ({})); // a proxy's error page is no JSON
+  throw new PubSubError(answer?.error ?? `The server answered ${response.status}.`, {
+    status: response.status,
+    retryAfter: retryAfter(response.headers.get("Retry-After")),
+  });
+}
+
+/**
+ * Makes a request for JSON, which must be answered within some milliseconds.
+ *
+ * @param {string} url
+ * @param {RequestInit & {limit?: number}} options
+ * @returns {Promise<any>}
+ */
+export async function ask(url, {limit = SHORT_LIMIT, signal, ...options} = {}) {
+  const stop = new AbortController();
+  const abort = () => stop.abort();
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort);
+  const timer = setTimeout(abort, limit);
+  try {
+    const response = await request(url, {...options, signal: stop.signal});
+    return await response.json().catch(() => {
+      throw stop.signal.aborted ? new PubSubError("The server does not answer.") : new PubSubError("The answer was cut off.");
+    });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+/**
+ * Asks for what some rooms have after some places.
+ *
+ * @param {{base: string, rooms: string[], places: string[], wait: boolean, signal?: AbortSignal, limit?: number}} what
+ *   without wait the answer comes at once
+ * @returns {Promise<Page>}
+ */
+export async function poll({base, rooms, places, wait, signal, limit}) {
+  const page = await ask(address(base, rooms, places) + (wait ? "" : "&timeout=0"), {signal, limit});
+  if (!isPage(page)) throw somethingElse();
+  return page;
+}
+
+/** @param {any} page */
+export const isPage = (page) => Array.isArray(page?.messages) && typeof page.cursor === "string";
+
+// Some networks answer for the server until one has signed in to them.
+export const somethingElse = () => new PubSubError("Something else answers for the server.", {otherWay: true});
+
+/**
+ * @param {string} base
+ * @param {string[]} rooms
+ * @param {string[]} places
+ */
+export function address(base, rooms, places) {
+  return `${base}/sub/${rooms.map(encodeURIComponent).join(",")}?since=${places.map(encodeURIComponent).join(",")}`;
+}
+
+/** @param {string | null} value */
+function retryAfter(value) {
+  if (!value) return 0;
+  const milliseconds = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  return Math.max(0, milliseconds) || 0;
+}
