@@ -85,9 +85,10 @@ class Gap:
 class Refused(Exception):
     """The server does not do what it was asked for, and str() is its sentence."""
 
-    def __init__(self, status, text, retry_after=0.0):
+    def __init__(self, status, text, retry_after=0.0, channels=()):
         super().__init__(text)
         self.status, self.retry_after = status, retry_after
+        self.channels = channels  # that it is about, if not all that were asked for
 
     @property
     def final(self):
@@ -107,7 +108,7 @@ class _Cut(Exception):
         self.retry_after, self.planned = after, planned
 
 
-def follow(url, *channels, since="now", way="sse", on_gap=None, on_lost=None):
+def follow(url, *channels, since="now", way="sse", token=None, on_gap=None, on_lost=None):
     """Yield each Message of some channels once, and in order within its channel.
 
     It never ends by itself. It goes on by cursor after whatever happens to its connections,
@@ -118,12 +119,15 @@ def follow(url, *channels, since="now", way="sse", on_gap=None, on_lost=None):
              one word for all, or an item for each, joined with commas in their order
     way -- "sse", a stream (one request for many messages), or "poll", which passes through
            proxies that hold answers back. A cursor is the same in both.
+    token -- is sent with each request, if the server asks for one: a text, or a function that
+             returns one. The function is called at first, and when the server refuses what
+             it has returned before
     on_gap -- is called with a Gap where messages are gone for good; if it is not given they
               are a warning in the log "pubsub"
     on_lost -- is called with the error and the seconds until the next try when a connection
                is lost or refused, by which nothing is missing
     """
-    messages = _follow(_Blocking, url, channels, since, way, on_gap, on_lost)
+    messages = _follow(_Blocking, url, channels, since, way, token, on_gap, on_lost)
     try:
         while True:
             try:
@@ -135,16 +139,16 @@ def follow(url, *channels, since="now", way="sse", on_gap=None, on_lost=None):
         _run(messages.aclose())
 
 
-def afollow(url, *channels, since="now", way="sse", on_gap=None, on_lost=None):
+def afollow(url, *channels, since="now", way="sse", token=None, on_gap=None, on_lost=None):
     """follow for asyncio: async for message in afollow(…).
 
     Cancelling the task closes the connection. When the loop is left by break it is closed
     at once with contextlib.aclosing, and otherwise when asyncio finds the time.
     """
-    return _follow(_Async, url, channels, since, way, on_gap, on_lost)
+    return _follow(_Async, url, channels, since, way, token, on_gap, on_lost)
 
 
-def publish(url, channel, message, timeout=None):
+def publish(url, channel, message, timeout=None, token=None):
     """Publish a dict, such as {"nick": "ann", "message": "hi"}, once.
 
     The post has a key, and is repeated with it while connections fail or the server is too
@@ -153,12 +157,12 @@ def publish(url, channel, message, timeout=None):
     Unknown if timeout seconds, or the 4.5 minutes for which keys are good, are over and
     nobody knows whether it was published.
     """
-    return _run(_publish(_Blocking, url, channel, message, timeout))
+    return _run(_publish(_Blocking, url, channel, message, timeout, token))
 
 
-async def apublish(url, channel, message, timeout=None):
+async def apublish(url, channel, message, timeout=None, token=None):
     """publish for asyncio."""
-    return await _publish(_Async, url, channel, message, timeout)
+    return await _publish(_Async, url, channel, message, timeout, token)
 
 
 # --- Where a reader is ---------------------------------------------------------------------
@@ -291,12 +295,12 @@ class _Backoff:
 _FAILURES = (OSError, EOFError, ValueError, asyncio.TimeoutError, _Cut)
 
 
-async def _follow(net, url, channels, since, way, on_gap, on_lost):
+async def _follow(net, url, channels, since, way, token, on_gap, on_lost):
     if not channels or not all(channels) or "," in "".join(channels):
         raise ValueError("which channel is to be followed? Name at least one")
     if way not in _WAYS:
         raise ValueError(f"{way!r} is no way; take sse or poll")
-    site, at, backoff = _Site(net, url), _Position(since or "now", channels), _Backoff()
+    site, at, backoff = _Site(net, url, token), _Position(since or "now", channels), _Backoff()
     while True:
         pages, failure = _WAYS[way](site, at), None
         try:
@@ -421,8 +425,8 @@ _WAYS = {"sse": _sse, "poll": _poll}
 # --- Posts ---------------------------------------------------------------------------------
 
 
-async def _publish(net, url, channel, message, timeout):
-    site, backoff, sent = _Site(net, url), _Backoff(), math.inf
+async def _publish(net, url, channel, message, timeout, token):
+    site, backoff, sent = _Site(net, url, token), _Backoff(), math.inf
     text = message.get("message")
     where = "pub" if isinstance(text, str) and text else "api/publish"  # any object goes there
     headers = {"Content-Type": "application/json", "Idempotency-Key": secrets.token_urlsafe(16)}
@@ -457,7 +461,9 @@ async def _publish(net, url, channel, message, timeout):
 class _Site:
     """A server. Each request has a connection of its own."""
 
-    def __init__(self, net, url):
+    def __init__(self, net, url, token=None):
+        self._renew = token if callable(token) else None
+        self._token = None if self._renew else token
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is not the URL of a server, such as http://127.0.0.1:8080")
@@ -471,11 +477,24 @@ class _Site:
 
     async def request(self, method, target, headers, body=b"", *, limit):
         """Return an answer with status 200, which the caller closes. Each read may take limit."""
+        if self._token is None and self._renew:
+            self._token = self._renew()
+        try:
+            return await self._request(method, target, headers, body, limit)
+        except Refused as error:
+            if error.status != 401 or not self._renew:
+                raise
+        self._token = self._renew()
+        return await self._request(method, target, headers, body, limit)
+
+    async def _request(self, method, target, headers, body, limit):
         conn = await self.net.open(self.host, self.port, ssl.create_default_context() if self.tls else None, limit)
         answer = _Answer(conn)
         try:
             lines = [f"{method} {target} HTTP/1.1", f"Host: {self.name}", "Connection: close"]
             lines += [f"{name}: {value}" for name, value in headers.items()]
+            if self._token:
+                lines.append(f"Authorization: Bearer {self._token}")
             if method == "POST":
                 lines.append(f"Content-Length: {len(body)}")
             await conn.write(("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + body)
@@ -505,11 +524,12 @@ def _object(text):
 
 def _refusal(answer, text):
     try:
-        sentence = _object(text)["error"]
-    except (ValueError, KeyError):
-        sentence = f"the server answered with status {answer.status}"
+        said = _object(text)
+    except ValueError:
+        said = {}
+    sentence = said.get("error", f"the server answered with status {answer.status}")
     after = answer.headers.get("retry-after", "")
-    return Refused(answer.status, sentence, float(after) if after.isdecimal() else 0.0)
+    return Refused(answer.status, sentence, float(after) if after.isdecimal() else 0.0, said.get("channels", ()))
 
 
 class _Answer:
