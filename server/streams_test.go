@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -190,11 +191,15 @@ func (s *streamed) readLine() ([]thing, error) {
 }
 
 func (s *streamed) readFrame() ([]thing, error) {
-	frame, err := ws.ReadFrame(s.r)
+	header, err := ws.ReadHeader(s.r)
 	if err != nil {
 		return nil, err
 	}
-	switch frame.Header.OpCode {
+	frame := ws.Frame{Header: header, Payload: make([]byte, header.Length)}
+	if _, err := io.ReadFull(s.r, frame.Payload); err != nil {
+		return nil, err
+	}
+	switch header.OpCode {
 	case ws.OpPing:
 		return []thing{{}}, ws.WriteFrame(s, ws.MaskFrame(ws.NewPongFrame(frame.Payload)))
 	case ws.OpClose:
