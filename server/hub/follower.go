@@ -29,6 +29,7 @@ type Follower struct {
 	rings  []*bus.Subscription  // one for each place; all ring at the first
 	one    [1]*bus.Subscription // for rings of one place, which saves an allocation
 	hidden bool                 // it is not counted as waiting
+	gather time.Duration        // see Next
 }
 
 var errNoPlace = errors.New("a follower needs a place")
@@ -40,7 +41,7 @@ func (h *Hub) Follow(places []Place, limit int) (*Follower, error) {
 	if len(places) == 0 {
 		return nil, errNoPlace
 	}
-	f := &Follower{hub: h, places: places, limit: limit}
+	f := &Follower{hub: h, places: places, limit: limit, gather: Gather}
 	f.rings = f.one[:0]
 	for i := range places {
 		ring, err := h.bus.Subscribe(places[i].Channel)
@@ -144,6 +145,10 @@ func (f *Follower) Next(ctx context.Context) (*Page, error) {
 	return page, err
 }
 
+// SetGather sets how old the first message of a page may become in a flood while Next waits
+// for more. It is Gather at first.
+func (f *Follower) SetGather(age time.Duration) { f.gather = age }
+
 // Hide leaves the follower out of [Hub.Waiting]: it is not one client that waits.
 func (f *Follower) Hide() { f.hidden = true }
 
@@ -157,7 +162,7 @@ func (f *Follower) count(n int64) {
 // has waited for a ring.
 func (f *Follower) next(ctx context.Context, waited bool) (*Page, error) {
 	page, err := f.look(ctx)
-	if err == nil && (page.flood || !waited) && gather(ctx, page, f.limit) {
+	if err == nil && (page.flood || !waited) && f.gatherFor(ctx, page) {
 		page, err = f.look(ctx)
 	}
 	if err == nil {

@@ -28,7 +28,7 @@ const (
 	calmHeap   = 160 << 20 // bytes up to which only GOGC decides
 	calmPolls  = 1000      // polls for which calmHeap is enough
 	pollBytes  = 30 << 10  // of a poll that waits
-	worthwhile = 16 << 20  // bytes to free; for fewer a collection costs too much
+	worthwhile = 8 << 20   // bytes to free; for fewer a collection costs too much
 )
 
 // NewHeap returns a Heap for a process that may take so many bytes; 0 is no limit. If
@@ -68,7 +68,7 @@ func (h *Heap) GiveBack() {
 	now := read()
 	idle := now.cycles == h.cycles
 	h.cycles = now.cycles
-	if !(idle && now.system > h.kept+worthwhile) && now.system < now.goal+2*worthwhile {
+	if !(idle && now.system > h.kept+worthwhile) && now.system < now.goal+4*worthwhile {
 		return
 	}
 	runtime.GC() // one of two: a sync.Pool keeps its values over one collection

@@ -58,6 +58,7 @@ func (s *Streams) enter(a *asked, way Way) (*crowd, error) {
 		return nil, err
 	}
 	follower.Hide()
+	follower.SetGather(gather)
 	ctx, stop := context.WithCancel(context.Background())
 	c := &crowd{streams: s, channels: a.channels, way: way, follower: follower, stop: stop, members: 1}
 	s.crowds[k] = c
@@ -111,6 +112,10 @@ func (c *crowd) contain() {
 		c.endAll()
 	}
 }
+
+// gather is how old the first message of a page may become in a flood while a crowd waits
+// for more. It is less than for polls, whose answers cost far more than a write.
+const gather = 2 * time.Millisecond
 
 // quiet tells whether an error means that there was nothing to read.
 func quiet(err error) bool {
