@@ -19,6 +19,9 @@ import (
 
 const defaultWork = "fanout:1000,fanout:10000,plain-fanout:200,flood:1000,plain-flood:200,churn:10000,idle:10000,rates"
 
+// streamWork is what -work streams means.
+const streamWork = "stream-sse:1000,stream-sse:5000,stream-ws:1000,stream-ws:5000,flood-sse:1000,flood-ws:1000"
+
 // compare is bench compare: all targets, all scenarios, several rounds.
 func compare(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := newFlags("compare", `Gives several servers the same work in turn, round after round, and prints a
@@ -28,7 +31,7 @@ source. Leave the machine alone meanwhile.`, stderr)
 	rounds := f.Int("rounds", 5, "how often everything is done")
 	names := f.String("targets", strings.Join(target.PeerNames, ","), "which `servers`, in the table's order; what is not installed is left out")
 	original := f.String("original", "", "`folder` of the Python original, patched for Python 3; without it, it is left out")
-	work := f.String("work", defaultWork, "which `scenarios`: fanout:POLLS, flood:RATE, churn:HANGUPS, idle:POLLS, each with plain- before it for polls without a cursor; rates: what is lost at which rate, once")
+	work := f.String("work", defaultWork, "which `scenarios`: fanout:POLLS, flood:RATE, churn:HANGUPS, idle:POLLS, each with plain- before it for polls without a cursor; stream-sse:STREAMS, flood-sse:RATE and the same with ws; streams: the usual of these; rates: what is lost at which rate, once")
 	duration := f.Duration("duration", scenario.Default("flood").Duration, "how long a flood is measured")
 	page := f.String("html", "compare.html", "`file` for the page of charts; empty for none")
 	var also []target.Spec
@@ -154,9 +157,21 @@ func parseWork(list string) (all []scenario.Scenario, err error) {
 			all = append(all, scenario.Rates()...)
 			continue
 		}
+		if kind == "streams" {
+			streams, err := parseWork(streamWork)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, streams...)
+			continue
+		}
 		kind, plain := strings.CutPrefix(kind, "plain-")
+		kind, way, _ := strings.Cut(kind, "-")
 		s := scenario.Default(kind)
 		s.Plain = plain
+		if way != "" {
+			s.Way = way
+		}
 		if err := s.Validate(); err != nil {
 			return nil, err
 		}

@@ -22,7 +22,8 @@ type Spec struct {
 	Name    string
 	About   string // what it is, for the legend
 	Dialect load.Dialect
-	Plain   load.Dialect // for the scenarios without a cursor; nil if it has no such polls
+	Plain   load.Dialect            // for the scenarios without a cursor; nil if it has no such polls
+	Streams map[string]load.Dialect // for the scenarios of streams, by their way: sse, ws
 
 	URL string // of a server that runs
 	PID int    // of that server, if it is on this machine: then CPU and memory are told
