@@ -1,5 +1,11 @@
 package dialect
 
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+)
+
 // Streams of this server and of those beside it.
 var (
 	sse      = stream{open: "/sub/", publish: cursor{}.AppendPublish}
@@ -19,12 +25,21 @@ var (
 		hello: `{"subs":{"%s":{}}}`, publish: publishCentrifugo}
 )
 
-// mercureToken lets publish everything: the claims are {"mercure":{"publish":["*"]}},
-// signed by HS256 with the key of Mercure's own development setting,
-// !ChangeThisMercureHubJWTSecretKey!.
-const mercureToken = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJtZXJjdXJlIjp7InB1Ymxpc2giOlsiKiJdfX0.a8cjcSRUAcHdnGNMKifA4BK5epRXxQI0UBp2XpNrBdw"
+// mercureToken lets publish everything, with the key of Mercure's own setting
+// for development.
+var mercureToken = signed(`{"mercure":{"publish":["*"]}}`, "!ChangeThisMercureHubJWTSecretKey!")
+
+// signed is a JSON Web Token by HS256.
+func signed(claims, key string) string {
+	text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." +
+		base64.RawURLEncoding.EncodeToString([]byte(claims))
+	sum := hmac.New(sha256.New, []byte(key))
+	sum.Write([]byte(text))
+	return text + "." + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
+}
 
 func publishMercure(b []byte, host, channel string, text []byte) []byte {
+	// The field after the content type is a second one.
 	kind := "application/x-www-form-urlencoded\r\nAuthorization: Bearer " + mercureToken
 	return post(b, "/.well-known/mercure", "", host, kind, "topic="+channel+"&data=", text, "")
 }

@@ -154,7 +154,7 @@ func (s Scenario) For(spec target.Spec) (Scenario, bool) {
 		}
 		s.Plain = false
 	}
-	if s.Way != "" && spec.Streams[s.Way] == nil {
+	if s.Way != "" && spec.Streams[s.Way] == nil || s.Way == "" && spec.Dialect == nil {
 		return s, false
 	}
 	if n := spec.MaxPolls; n > 0 {
