@@ -12,12 +12,16 @@ import (
 	"time"
 
 	"pubsub/bench/dialect"
+	"pubsub/bench/load"
 	"pubsub/bench/report"
 	"pubsub/bench/scenario"
 	"pubsub/bench/target"
 )
 
 const defaultWork = "fanout:1000,fanout:10000,plain-fanout:200,flood:1000,plain-flood:200,churn:10000,idle:10000,rates"
+
+// streamWork is what -work streams means.
+const streamWork = "stream-sse:1000,stream-sse:5000,stream-ws:1000,stream-ws:5000,flood-sse:1000,flood-ws:1000"
 
 // compare is bench compare: all targets, all scenarios, several rounds.
 func compare(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -28,11 +32,12 @@ source. Leave the machine alone meanwhile.`, stderr)
 	rounds := f.Int("rounds", 5, "how often everything is done")
 	names := f.String("targets", strings.Join(target.PeerNames, ","), "which `servers`, in the table's order; what is not installed is left out")
 	original := f.String("original", "", "`folder` of the Python original, patched for Python 3; without it, it is left out")
-	work := f.String("work", defaultWork, "which `scenarios`: fanout:POLLS, flood:RATE, churn:HANGUPS, idle:POLLS, each with plain- before it for polls without a cursor; rates: what is lost at which rate, once")
+	work := f.String("work", defaultWork, "which `scenarios`: fanout:POLLS, flood:RATE, churn:HANGUPS, idle:POLLS, each with plain- before it for polls without a cursor; stream-sse:STREAMS, flood-sse:RATE and the same with ws; streams: the usual of these; rates: what is lost at which rate, once")
 	duration := f.Duration("duration", scenario.Default("flood").Duration, "how long a flood is measured")
+	quiet := f.Duration("quiet", scenario.Default("stream").Quiet, "how long streams are silent before they are weighed")
 	page := f.String("html", "compare.html", "`file` for the page of charts; empty for none")
 	var also []target.Spec
-	f.Func("also", "a further target: 'NAME DIALECT URL' or 'NAME DIALECT COMMAND' with {port} in it; may be repeated", func(text string) error {
+	f.Func("also", "a further target: 'NAME DIALECT URL' or 'NAME DIALECT,DIALECT… COMMAND' with {port} in it; one dialect for polls, one for each way of streams; may be repeated", func(text string) error {
 		spec, err := parseAlso(text)
 		also = append(also, spec)
 		return err
@@ -46,7 +51,7 @@ source. Leave the machine alone meanwhile.`, stderr)
 	}
 	for i := range scenarios {
 		if !scenarios[i].Once {
-			scenarios[i].Duration = *duration
+			scenarios[i].Duration, scenarios[i].Quiet = *duration, *quiet
 		}
 		if err := scenarios[i].Validate(); err != nil {
 			return err
@@ -127,17 +132,36 @@ func parseAlso(text string) (target.Spec, error) {
 	if len(fields) < 3 {
 		return target.Spec{}, errors.New("write 'NAME DIALECT URL' or 'NAME DIALECT COMMAND'")
 	}
-	d, err := dialect.Named(fields[1])
-	spec := target.Spec{Name: fields[0], Dialect: d, About: fields[2]}
+	spec := target.Spec{Name: fields[0], About: fields[2], Streams: map[string]load.Dialect{}}
+	err := speak(&spec, strings.Split(fields[1], ","))
 	if strings.HasPrefix(fields[2], "http://") {
 		spec.URL = fields[2]
 	} else {
 		spec.Command = fields[2]
 	}
-	if err == nil && !d.Remembers() {
-		spec.Plain = d
-	}
 	return spec, err
+}
+
+// speak sets how a target is spoken to: one dialect for polls, one for each way
+// of streams.
+func speak(spec *target.Spec, names []string) error {
+	for _, name := range names {
+		d, err := dialect.Named(name)
+		if err != nil {
+			return err
+		}
+		switch endless, is := d.(load.Endless); {
+		case is && endless.Framed():
+			spec.Streams["ws"] = d
+		case is:
+			spec.Streams["sse"] = d
+		case d.Remembers():
+			spec.Dialect = d
+		default:
+			spec.Dialect, spec.Plain = d, d
+		}
+	}
+	return nil
 }
 
 // parseWork reads a list such as fanout:1000,rates.
@@ -154,9 +178,21 @@ func parseWork(list string) (all []scenario.Scenario, err error) {
 			all = append(all, scenario.Rates()...)
 			continue
 		}
+		if kind == "streams" {
+			streams, err := parseWork(streamWork)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, streams...)
+			continue
+		}
 		kind, plain := strings.CutPrefix(kind, "plain-")
+		kind, way, _ := strings.Cut(kind, "-")
 		s := scenario.Default(kind)
 		s.Plain = plain
+		if way != "" {
+			s.Way = way
+		}
 		if err := s.Validate(); err != nil {
 			return nil, err
 		}

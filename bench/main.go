@@ -11,11 +11,12 @@ import (
 	"syscall"
 )
 
-const usage = `bench measures long-polling servers.
+const usage = `bench measures servers of long polls and streams.
 
   bench compare [flags]   hold this server beside its peers: a table and a page of charts
   bench run [flags]       one scenario on one target
   bench crowd [flags]     as many pending polls as the open files allow, one message to all
+  bench ways [flags]      the same chat over polls, long polls, SSE and WebSockets
   bench logs [flags]      messages in memory, in a folder and in a Redis, beside each other
   bench attack [flags]    what a hostile stranger would do, while others chat
 
@@ -47,6 +48,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return one(ctx, args, stdout, stderr)
 	case "crowd":
 		return crowd(ctx, args, stdout, stderr)
+	case "ways":
+		return ways(ctx, args, stdout, stderr)
 	case "logs":
 		return compareLogs(ctx, args, stdout, stderr)
 	case "attack":
@@ -55,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		fmt.Fprint(stdout, usage)
 		return nil
 	}
-	return fmt.Errorf("%sname a command: compare, run, crowd, logs or attack", usage+"\n")
+	return fmt.Errorf("%sname a command: compare, run, crowd, ways, logs or attack", usage+"\n")
 }
 
 // newFlags is a set of flags whose help begins with about.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/xml"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,6 +35,7 @@ func floor(t *testing.T) string {
 func TestEveryScenarioOnTheFloor(t *testing.T) {
 	command := floor(t)
 	for name, args := range map[string][]string{
+		"stream": {"-dialect", "sse", "-polls", "50", "-rate", "100", "-duration", "200ms", "-warmup", "100ms", "-quiet", "10ms"},
 		"fanout": {"-polls", "50", "-messages", "3"},
 		"flood":  {"-polls", "5", "-rate", "200", "-duration", "200ms", "-warmup", "100ms", "-publishers", "3"},
 		"churn":  {"-polls", "10", "-hangups", "50", "-rate", "2000"},
@@ -46,6 +48,9 @@ func TestEveryScenarioOnTheFloor(t *testing.T) {
 			switch name {
 			case "fanout":
 				require.Contains(t, out, "150 delivered, 0 lost, 0 doubled, 0 out of order, 0 refused")
+			case "stream":
+				require.Contains(t, out, "1000 delivered, 0 lost, 0 doubled, 0 out of order, 0 refused")
+				require.Contains(t, out, "memory a stream")
 			case "flood":
 				require.Contains(t, out, "200 delivered, 0 lost, 0 doubled, 0 out of order, 0 refused")
 			default:
@@ -74,6 +79,28 @@ func pubsub(t *testing.T) string {
 	return "PUBSUB_ADDR=127.0.0.1:{port} exec " + binary
 }
 
+func TestWebSocketsOnTheServer(t *testing.T) {
+	out, err := bench(t, "run", "-scenario", "stream", "-dialect", "ws", "-command", "PUBSUB_PUBLISH_RATE=0 "+pubsub(t),
+		"-polls", "30", "-deaf", "3", "-rate", "100", "-duration", "200ms", "-warmup", "100ms", "-quiet", "10ms")
+	require.NoError(t, err)
+	require.Contains(t, out, "30 WebSockets of which 10 never read")
+	require.Contains(t, out, "400 delivered, 0 lost, 0 doubled, 0 out of order, 0 refused")
+}
+
+func TestWays(t *testing.T) {
+	chart := filepath.Join(t.TempDir(), "ways.svg")
+	out, err := bench(t, "ways", "-command", "PUBSUB_PUBLISH_RATE=0 "+pubsub(t), "-every", "300ms,100ms",
+		"-clients", "5", "-messages", "1200", "-duration", "500ms", "-quiet", "10ms", "-svg", chart)
+	require.NoError(t, err)
+	for _, name := range []string{"poll each 300ms", "poll each 100ms", "long poll", "SSE", "WebSocket"} {
+		require.Regexp(t, `(?m)^\| `+name+` \|.* \| 0 \|$`, out, "nothing is lost")
+	}
+	svg, err := os.ReadFile(chart)
+	require.NoError(t, err)
+	require.NoError(t, xml.Unmarshal(svg, new(any)), "it is XML")
+	require.Contains(t, string(svg), "WebSocket")
+}
+
 // What the attacks find is for a machine that does nothing else. This is that
 // they can be done, with marks that any machine holds.
 func TestAttackOnTheServer(t *testing.T) {
@@ -93,12 +120,13 @@ func TestAttackTellsWhichMarkIsMissed(t *testing.T) {
 
 func TestCompare(t *testing.T) {
 	page := filepath.Join(t.TempDir(), "page.html")
-	out, err := bench(t, "compare", "-targets", "floor,golongpoll", "-rounds", "1", "-work", "fanout:1000,plain-flood:50,idle:20",
-		"-duration", "100ms", "-html", page)
+	out, err := bench(t, "compare", "-targets", "floor,golongpoll", "-rounds", "1", "-work", "fanout:1000,plain-flood:50,idle:20,stream-sse:20,flood-ws:20",
+		"-duration", "100ms", "-quiet", "10ms", "-html", page)
 	require.NoError(t, err)
 	require.Contains(t, out, "| scenario | | floor | golongpoll |")
 	require.Contains(t, out, "fanout, 1,000 polls")
 	require.Contains(t, out, "memory a poll")
+	require.Contains(t, out, "stream, 20 SSE streams, 20 messages/s")
 	html, err := os.ReadFile(page)
 	require.NoError(t, err)
 	require.Contains(t, string(html), "<svg")
@@ -110,6 +138,8 @@ func TestMistakesAreExplained(t *testing.T) {
 		"write 'NAME DIALECT URL'":             "compare -also nchan",
 		"whole number after the colon":         "compare -work fanout:many",
 		`there is no scenario "bounce"`:        "compare -work bounce",
+		`there is no way "smoke"`:              "compare -work stream-smoke:10",
+		"write 5s,1s":                          "ways -every never",
 		`there is no target "kafka"`:           "compare -targets kafka",
 		"-rounds must be above 0":              "compare -rounds 0",
 		"name the server with -url":            "run",

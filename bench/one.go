@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"pubsub/bench/dialect"
+	"pubsub/bench/load"
 	"pubsub/bench/report"
 	"pubsub/bench/scenario"
 	"pubsub/bench/target"
@@ -19,7 +20,7 @@ func one(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
   bench run -url http://127.0.0.1:8080 -pid 1234 -scenario flood -rate 500
   bench run -command 'PORT={port} ./pubsub' -scenario fanout -polls 10000`, stderr)
-	kind := f.String("scenario", "fanout", "fanout, flood, churn or idle")
+	kind := f.String("scenario", "fanout", "fanout, flood, churn, idle or stream")
 	spec := targetFlags(f)
 	work := workFlags(f)
 	if err := parse(f, args); err != nil {
@@ -32,6 +33,15 @@ func one(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s := work(f, scenario.Default(*kind))
 	if s.Plain {
 		t.Plain = t.Dialect
+	}
+	if d, is := t.Dialect.(load.Endless); is { // the dialect is the way
+		s.Way = "sse"
+		if d.Framed() {
+			s.Way = "ws"
+		}
+		t.Streams = map[string]load.Dialect{s.Way: d}
+	} else {
+		s.Way = ""
 	}
 	result, err := runOnce(ctx, t, s)
 	if err != nil {
@@ -79,12 +89,17 @@ func workFlags(f *flag.FlagSet) func(*flag.FlagSet, scenario.Scenario) scenario.
 	f.IntVar(&set.Publishers, "publishers", 0, "flood: how many publish, in turn (default 1)")
 	f.IntVar(&set.Rounds, "messages", 0, "fanout: how many messages are measured (default: enough for 20,000 deliveries)")
 	f.IntVar(&set.Hangups, "hangups", 0, "churn: how many polls are hung up (default 10000)")
+	f.DurationVar(&set.Quiet, "quiet", 0, "stream: how long nothing happens before the streams are weighed (default 12s)")
+	f.IntVar(&set.DeafEvery, "deaf", 0, "stream: each so-manyeth client never reads; 10 is one of ten (default none)")
 	f.IntVar(&set.Size, "size", 0, "bytes of a message's text (default 64)")
 	return func(f *flag.FlagSet, s scenario.Scenario) scenario.Scenario {
 		f.Visit(func(given *flag.Flag) {
 			switch given.Name {
 			case "polls":
 				s.Polls = set.Polls
+				if s.Kind == "stream" && set.Rate == 0 {
+					s = s.Numbered(set.Polls)
+				}
 			case "rate":
 				s.Rate = set.Rate
 			case "duration":
@@ -97,6 +112,10 @@ func workFlags(f *flag.FlagSet) func(*flag.FlagSet, scenario.Scenario) scenario.
 				s.Rounds = set.Rounds
 			case "hangups":
 				s.Hangups = set.Hangups
+			case "quiet":
+				s.Quiet = set.Quiet
+			case "deaf":
+				s.DeafEvery = set.DeafEvery
 			case "size":
 				s.Size = set.Size
 			}

@@ -2,13 +2,13 @@ package dialect
 
 // cursor is GET /sub/CHANNEL?since=CURSOR of the server under test and of the
 // floor: an answer has all messages after the cursor, and the next cursor.
-type cursor struct{}
+type cursor struct{ wait string } // seconds; 0 is a short poll
 
 func (cursor) Remembers() bool { return true }
 
-func (cursor) AppendPoll(b []byte, host, channel string, cursor []byte) []byte {
+func (c cursor) AppendPoll(b []byte, host, channel string, cursor []byte) []byte {
 	b = append(append(b, "GET /sub/"...), channel...)
-	b = append(b, "?timeout=60&since="...)
+	b = append(append(append(b, "?timeout="...), c.wait...), "&since="...)
 	if len(cursor) == 0 {
 		b = append(b, "now"...)
 	}

@@ -13,10 +13,19 @@ import (
 
 var all = map[string]load.Dialect{
 	"original":   original{},
-	"cursor":     cursor{},
+	"cursor":     cursor{wait: "60"},
+	"short":      cursor{wait: "0"},
 	"nchan":      nchan{path: "/sub/"},
 	"nchan-many": nchan{path: "/many/"},
 	"golongpoll": golongpoll{},
+
+	"sse":            sse,
+	"ws":             ws,
+	"nchan-sse":      nchanSSE,
+	"nchan-ws":       nchanWS,
+	"mercure-sse":    mercure,
+	"centrifugo-sse": centrifugoSSE,
+	"centrifugo-ws":  centrifugoWS,
 }
 
 // Named returns a dialect by its name.

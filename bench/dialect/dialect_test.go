@@ -85,7 +85,16 @@ func TestPublishing(t *testing.T) {
 		"cursor":     {"/pub/room", `{"nick":"bench","message":"hi-1"}`},
 		"nchan":      {"/pub/room", `{"nick":"bench","message":"hi-1"}`},
 		"nchan-many": {"/pub/room", `{"nick":"bench","message":"hi-1"}`},
-		"golongpoll": {"/pub", `{"category":"room","data":{"nick":"bench","message":"hi-1"}}`},
+		"short":      {"/pub/room", `{"nick":"bench","message":"hi-1"}`},
+		"sse":        {"/pub/room", `{"nick":"bench","message":"hi-1"}`},
+		"ws":         {"/pub/room", `{"nick":"bench","message":"hi-1"}`},
+		"nchan-sse":  {"/pub/room", `{"nick":"bench","message":"hi-1"}`},
+		"nchan-ws":   {"/pub/room", `{"nick":"bench","message":"hi-1"}`},
+
+		"mercure-sse":    {"/.well-known/mercure", "topic=room&data=hi-1"},
+		"centrifugo-sse": {"/api/publish", `{"channel":"room","data":{"message":"hi-1"}}`},
+		"centrifugo-ws":  {"/api/publish", `{"channel":"room","data":{"message":"hi-1"}}`},
+		"golongpoll":     {"/pub", `{"category":"room","data":{"nick":"bench","message":"hi-1"}}`},
 	}
 	for _, name := range dialect.Names() {
 		t.Run(name, func(t *testing.T) {
@@ -102,7 +111,7 @@ func TestPublishing(t *testing.T) {
 
 func TestUnknownDialect(t *testing.T) {
 	_, err := dialect.Named("smtp")
-	require.ErrorContains(t, err, "cursor, golongpoll, nchan")
+	require.ErrorContains(t, err, "cursor, golongpoll, mercure-sse")
 }
 
 // request reads b as a server does, and that it is all there is.

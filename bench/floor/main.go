@@ -24,6 +24,7 @@ type room struct {
 	last    int                      // id of the newest message; the first has 1
 	log     [history]json.RawMessage // message i is at i % history
 	waiting map[chan struct{}]bool   // polls; each is told once that there is something
+	streams map[chan json.RawMessage]bool
 }
 
 func (r *room) publish(message json.RawMessage) int {
@@ -35,6 +36,12 @@ func (r *room) publish(message json.RawMessage) int {
 		close(told)
 	}
 	clear(r.waiting)
+	for messages := range r.streams {
+		select {
+		case messages <- message:
+		default:
+		}
+	}
 	return r.last
 }
 
@@ -90,8 +97,13 @@ func (r *room) sub(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// subSince answers with all messages since a cursor, and the next cursor.
+// subSince answers with all messages since a cursor, and the next cursor, or
+// with a stream.
 func (r *room) subSince(w http.ResponseWriter, req *http.Request) {
+	if req.Header.Get("Accept") == "text/event-stream" {
+		r.stream(w, req)
+		return
+	}
 	since, err := strconv.Atoi(req.URL.Query().Get("since"))
 	if err != nil {
 		since = -1 // now
@@ -125,7 +137,7 @@ func (r *room) pubJSON(w http.ResponseWriter, req *http.Request) {
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "`host:port` to listen on")
 	flag.Parse()
-	r := &room{waiting: map[chan struct{}]bool{}}
+	r := &room{waiting: map[chan struct{}]bool{}, streams: map[chan json.RawMessage]bool{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sub", r.sub)
 	mux.HandleFunc("POST /pub", r.pubForm)

@@ -12,7 +12,9 @@ import (
 type client struct {
 	fd      int
 	cursor  []byte
-	pending []byte // of a response that is not complete
+	pending []byte    // of a response, line or frame that is not complete
+	open    bool      // its stream has begun
+	next    time.Time // when its next poll is due, if it waits between them
 }
 
 // connect opens a client's connection and sends its poll.
@@ -22,8 +24,18 @@ func (l *loop) connect(i int) error {
 		return err
 	}
 	l.clients[i].fd = fd
+	if l.deaf(i) {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, deafBuffer); err != nil {
+			return err
+		}
+		return l.poll(i)
+	}
 	if err := l.watch(fd, i); err != nil {
 		return err
+	}
+	if l.config.Every > 0 {
+		l.napFirst(i)
+		return nil
 	}
 	return l.poll(i)
 }
@@ -32,14 +44,16 @@ func (l *loop) hangUp(i int) {
 	if c := &l.clients[i]; c.fd >= 0 {
 		unix.Close(c.fd) // which takes it out of the epoll too
 		c.fd = -1
-		c.pending = nil
+		c.pending, c.open = nil, false
 	}
 }
 
 func (l *loop) poll(i int) error {
 	c := &l.clients[i]
 	l.scratch = l.config.Dialect.AppendPoll(l.scratch[:0], l.config.Host, l.config.Channel, c.cursor)
+	l.requests.Add(1)
 	n, err := unix.Write(c.fd, l.scratch)
+	l.sent.Add(int64(max(n, 0)))
 	if err == nil && n < len(l.scratch) {
 		err = errors.New("a poll could not be sent in one piece")
 	}
@@ -62,11 +76,21 @@ func (l *loop) serve(i int) (fresh int64) {
 		return 0
 	}
 	now := time.Since(l.config.Base)
+	l.received.Add(int64(n))
 	in := l.in[:n]
-	if c.pending != nil {
+	if len(c.pending) > 0 {
 		c.pending = append(c.pending, in...)
 		in = c.pending
 	}
+	if l.endless != nil {
+		return l.flow(i, in, now)
+	}
+	return l.answer(i, in, now)
+}
+
+// answer takes what has come of an answer to a poll.
+func (l *loop) answer(i int, in []byte, now time.Duration) (fresh int64) {
+	c := &l.clients[i]
 	response, _, err := ReadResponse(in)
 	switch {
 	case errors.Is(err, ErrIncomplete):
@@ -83,18 +107,15 @@ func (l *loop) serve(i int) (fresh int64) {
 		l.later(i)
 		return 0
 	}
-	EachStamp(response.Body, l.prefix, func(s Stamp) {
-		if l.tally.add(i, s, now) {
-			fresh++
-		}
-	})
-	if fresh > 0 {
+	if fresh = l.stamps(i, response.Body, now); fresh > 0 {
 		l.answers++
 	}
 	l.scratch = l.config.Dialect.AppendCursor(l.scratch[:0], c.cursor, response.Head, response.Body)
 	c.cursor = append(c.cursor[:0], l.scratch...)
 	c.pending = nil
-	if err := l.poll(i); err != nil {
+	if l.config.Every > 0 {
+		l.nap(i)
+	} else if err := l.poll(i); err != nil {
 		l.lost(i, "a connection was lost: "+err.Error())
 	}
 	return fresh

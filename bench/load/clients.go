@@ -23,18 +23,27 @@ type Config struct {
 	Publishers int // messages are dealt to them in turn
 
 	Loops int // threads that read
+
+	// Every is how long a client waits between two polls, from one's sending to
+	// the next one's; 0 is not at all. The clients do not ask in step.
+	Every time.Duration
+	// DeafEvery makes each so-manyeth client one that opens a stream and never
+	// reads it. Nothing is expected of these; 0 is none.
+	DeafEvery int
 }
 
 // Clients are long-polling clients: each asks, is answered, and asks again at
-// once. They are served by a few threads with an epoll each; one of them costs
-// a socket and some hundred bytes.
+// once. With an [Endless] dialect each opens a stream and reads it. They are
+// served by a few threads with an epoll each; one of them costs a socket and
+// some hundred bytes.
 type Clients struct {
 	config *Config
 	loops  []*loop
 	ended  sync.WaitGroup
 
 	fresh    atomic.Int64  // messages that a client had for the first time
-	progress chan struct{} // has one when fresh has grown
+	opened   atomic.Int64  // streams, with those that were opened again
+	progress chan struct{} // has one when one of these has grown
 }
 
 // Connect starts n clients and returns when each has sent its first poll.
@@ -67,20 +76,65 @@ func (c *Clients) Fresh() int64 { return c.fresh.Load() }
 // Await waits until that many messages were delivered. It gives up when for
 // patience there was none, or not enough after limit, and returns false.
 func (c *Clients) Await(fresh int64, patience, limit time.Duration) bool {
+	return c.await(&c.fresh, fresh, patience, limit)
+}
+
+// AwaitOpen is Await for so many streams to be open. Without an [Endless]
+// dialect there is nothing to wait for.
+func (c *Clients) AwaitOpen(streams int64, patience, limit time.Duration) bool {
+	if _, is := c.config.Dialect.(Endless); !is {
+		return true
+	}
+	return c.await(&c.opened, streams, patience, limit)
+}
+
+func (c *Clients) await(count *atomic.Int64, wanted int64, patience, limit time.Duration) bool {
 	end, silent := time.NewTimer(limit), time.NewTimer(patience)
 	defer end.Stop()
 	defer silent.Stop()
-	for c.Fresh() < fresh {
+	for count.Load() < wanted {
 		select {
 		case <-c.progress:
 			silent.Reset(patience)
 		case <-silent.C:
-			return c.Fresh() >= fresh
+			return count.Load() >= wanted
 		case <-end.C:
-			return c.Fresh() >= fresh
+			return count.Load() >= wanted
 		}
 	}
 	return true
+}
+
+// tell says that a count has grown.
+func (c *Clients) tell() {
+	select {
+	case c.progress <- struct{}{}:
+	default:
+	}
+}
+
+// Traffic is what clients have sent and received on their connections so far,
+// without what TCP and IP add.
+type Traffic struct{ Requests, Sent, Received int64 }
+
+// Plus is the sum.
+func (t Traffic) Plus(other Traffic) Traffic {
+	return Traffic{t.Requests + other.Requests, t.Sent + other.Sent, t.Received + other.Received}
+}
+
+// Minus is what came after other.
+func (t Traffic) Minus(other Traffic) Traffic {
+	return t.Plus(Traffic{-other.Requests, -other.Sent, -other.Received})
+}
+
+// Traffic sums up all clients.
+func (c *Clients) Traffic() (t Traffic) {
+	for _, l := range c.loops {
+		t.Requests += l.requests.Load()
+		t.Sent += l.sent.Load()
+		t.Received += l.received.Load()
+	}
+	return t
 }
 
 // Busy is how long the busiest loop has worked: the clients can be no faster
@@ -137,18 +191,17 @@ func (c *Clients) Outcome(accepted func(message int) bool) Outcome {
 		out.Answers += l.answers
 		for m := c.config.Measured; m < c.config.Messages; m++ {
 			if accepted(m) {
-				out.Lost += l.tally.missing(len(l.clients), m)
+				out.Lost += l.missing(m)
 			}
 		}
 	}
 	return out
 }
 
-// missing is how many clients did not have a message.
-func (t *tally) missing(clients, message int) int {
-	n := 0
-	for client := range clients {
-		if t.seen[client*words(t.total)+message/64]>>(message%64)&1 == 0 {
+// missing is how many clients that read did not have a message.
+func (l *loop) missing(message int) (n int) {
+	for i := range l.clients {
+		if !l.deaf(i) && !l.tally.has(i, message) {
 			n++
 		}
 	}

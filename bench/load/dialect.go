@@ -14,3 +14,15 @@ type Dialect interface {
 	// what is published between two polls.
 	Remembers() bool
 }
+
+// Endless is a dialect whose polls open streams: an answer goes on until the
+// connection ends, and AppendCursor is not called.
+type Endless interface {
+	Dialect
+	// Framed tells whether a stream is a WebSocket's frames. Else it is lines,
+	// and a message is in one of them.
+	Framed() bool
+	// AppendHello appends what the client says when the stream is open; mostly
+	// nothing.
+	AppendHello(b []byte, channel string) []byte
+}

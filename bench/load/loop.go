@@ -28,12 +28,17 @@ type loop struct {
 	epollErr, wakeErr error
 	in, scratch       []byte
 
+	endless Endless // nil for polls
+
 	again    []int // clients that retry
 	retry    time.Time
+	naps     []int // clients that wait for their next poll; the first is due first
 	failures int
 	answers  int // that brought something new
 	problem  atomic.Pointer[string]
 	thread   atomic.Int32
+
+	requests, sent, received atomic.Int64 // sent and received are bytes
 }
 
 func newLoop(all *Clients, first, n int) *loop {
@@ -48,6 +53,7 @@ func newLoop(all *Clients, first, n int) *loop {
 	for i := range l.clients {
 		l.clients[i].fd = -1
 	}
+	l.endless, _ = config.Dialect.(Endless)
 	l.epoll, l.epollErr = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	l.wake, l.wakeErr = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	return l
@@ -104,12 +110,10 @@ func (l *loop) run(connected chan<- error) {
 			fresh += l.serve(int(event.Fd))
 		}
 		l.retryLater()
+		l.pollDue()
 		if fresh > 0 {
 			l.all.fresh.Add(fresh)
-			select {
-			case l.all.progress <- struct{}{}:
-			default:
-			}
+			l.all.tell()
 		}
 	}
 }
@@ -150,10 +154,18 @@ func (l *loop) later(i int) {
 
 // wait is how many milliseconds the epoll may wait.
 func (l *loop) wait() int {
-	if len(l.again) == 0 {
+	var next time.Time
+	switch {
+	case len(l.again) == 0 && len(l.naps) == 0:
 		return -1
+	case len(l.naps) == 0:
+		next = l.retry
+	case len(l.again) == 0 || l.clients[l.naps[0]].next.Before(l.retry):
+		next = l.clients[l.naps[0]].next
+	default:
+		next = l.retry
 	}
-	return max(int(time.Until(l.retry).Milliseconds()), 0) + 1
+	return max(int(time.Until(next).Milliseconds()), 0) + 1
 }
 
 func (l *loop) retryLater() {

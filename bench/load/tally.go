@@ -26,6 +26,11 @@ func newTally(clients, total, streams, measured int) *tally {
 
 func words(total int) int { return (total + 63) / 64 }
 
+// has tells whether a client had a message.
+func (t *tally) has(client, message int) bool {
+	return t.seen[client*words(t.total)+message/64]>>(message%64)&1 != 0
+}
+
 // add records a message that arrived at now, and tells whether the client had
 // it for the first time.
 func (t *tally) add(client int, s Stamp, now time.Duration) bool {

@@ -17,6 +17,16 @@ func give(t *tally, client int, messages ...int) (fresh int) {
 	return fresh
 }
 
+// missing is how many of the first clients did not have a message.
+func (t *tally) missing(clients, message int) (n int) {
+	for client := range clients {
+		if !t.has(client, message) {
+			n++
+		}
+	}
+	return n
+}
+
 func TestTallyCountsEachClientForItself(t *testing.T) {
 	tally := newTally(3, 100, 1, 0)
 	require.Equal(t, 100, give(tally, 0, seq(0, 100)...))

@@ -30,6 +30,12 @@ func Metrics(s scenario.Scenario) []Metric {
 		return []Metric{perDelivery,
 			{"all have it after", func(r scenario.Result) float64 { return r.AllHave.Quantile(0.5).Seconds() }, seconds, true, false},
 			lost}
+	case "stream":
+		return []Metric{perDelivery,
+			{"memory a stream", scenario.Result.PerPoll, bytes, true, true},
+			lost, wrong,
+			{"latency, median", quantile(0.5), seconds, true, false},
+			{"latency, p99", quantile(0.99), seconds, true, false}}
 	case "flood":
 		if s.Once {
 			return []Metric{lost}

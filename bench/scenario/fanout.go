@@ -56,7 +56,7 @@ func (r *run) fanout(ctx context.Context) error {
 
 // begin connects everybody and lets the target come to rest.
 func (r *run) begin() (*load.Clients, *load.Publishers, error) {
-	clients, err := load.Connect(r.config, r.Polls)
+	clients, err := r.connect()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -67,6 +67,19 @@ func (r *run) begin() (*load.Clients, *load.Publishers, error) {
 	}
 	r.target.Settle(settleLimit)
 	return clients, publishers, nil
+}
+
+// connect connects the clients, and opens their streams.
+func (r *run) connect() (*load.Clients, error) {
+	clients, err := load.Connect(r.config, r.Polls)
+	if err != nil {
+		return nil, err
+	}
+	if !clients.AwaitOpen(int64(r.readers()), 5*time.Second, time.Minute) {
+		clients.Hangup()
+		return nil, fmt.Errorf("not all of %s streams were opened; %s", thousands(r.Polls), clients.Problem())
+	}
+	return clients, nil
 }
 
 // end sums up the messages.

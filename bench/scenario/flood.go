@@ -16,16 +16,25 @@ const (
 
 // flood publishes at a rate, whether or not the target keeps up.
 func (r *run) flood(ctx context.Context) error {
-	r.config.Publishers = r.Publishers
-	r.config.Measured = int(r.Rate * r.Warmup.Seconds())
-	r.config.Messages = r.config.Measured + max(int(r.Rate*r.Duration.Seconds()), 1)
+	r.plan()
 	clients, publishers, err := r.begin()
 	if err != nil {
 		return err
 	}
 	defer clients.Hangup()
 	defer publishers.Close()
+	return r.pour(ctx, clients, publishers)
+}
 
+// plan says which messages there will be.
+func (r *run) plan() {
+	r.config.Publishers = r.Publishers
+	r.config.Measured = int(r.Rate * r.Warmup.Seconds())
+	r.config.Messages = r.config.Measured + max(int(r.Rate*r.Duration.Seconds()), 1)
+}
+
+// pour publishes what was planned.
+func (r *run) pour(ctx context.Context, clients *load.Clients, publishers *load.Publishers) error {
 	var meter meter
 	late := load.Pace(ctx, load.Steady(r.Rate), r.config.Messages, r.config.Base, time.Now(),
 		func(message int, intended time.Duration) {
@@ -37,7 +46,7 @@ func (r *run) flood(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	clients.Await(int64(r.config.Messages)*int64(r.Polls), floodPatience, floodLimit)
+	clients.Await(int64(r.config.Messages)*int64(r.readers()), floodPatience+r.Every, floodLimit)
 	busy := meter.stop(&r.result)
 	if clients.Fresh() == 0 {
 		return nothingCame(clients, publishers)

@@ -23,6 +23,7 @@ type Result struct {
 	Wall         time.Duration // of the same
 	CPU          time.Duration // the target's in that time
 	Own          time.Duration // the generator's
+	Traffic      load.Traffic  // of the clients in that time
 	AllHave      load.Histogram
 
 	Hangups                   int
@@ -73,12 +74,13 @@ type meter struct {
 	cpu, own  time.Duration
 	busy      time.Duration
 	delivered int64
+	traffic   load.Traffic
 }
 
 func startMeter(t *target.Target, clients *load.Clients) meter {
 	m := meter{target: t, clients: clients, begin: time.Now(), cpu: t.CPU(), own: ownCPU()}
 	if clients != nil {
-		m.busy, m.delivered = clients.Busy(), clients.Fresh()
+		m.busy, m.delivered, m.traffic = clients.Busy(), clients.Fresh(), clients.Traffic()
 	}
 	return m
 }
@@ -94,6 +96,7 @@ func (m meter) stop(r *Result) (busy float64) {
 		return 0
 	}
 	r.Deliveries += m.clients.Fresh() - m.delivered
+	r.Traffic = r.Traffic.Plus(m.clients.Traffic().Minus(m.traffic))
 	return (m.clients.Busy() - m.busy).Seconds() / wall.Seconds()
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,16 +16,20 @@ import (
 
 // Scenario is one piece of work. Which fields count depends on Kind.
 type Scenario struct {
-	Kind  string // fanout, flood, churn, idle
+	Kind  string // fanout, flood, churn, idle, stream
 	Plain bool   // polls without a cursor
+	Way   string // of streams instead of polls: sse or ws; stream and flood have it
 	Once  bool   // a point of the curve of losses: one round is enough
 	Polls int    // that wait at the same time
 
 	Rounds     int           // fanout: messages that are measured
-	Rate       float64       // flood: messages a second; churn: hang-ups a second
-	Duration   time.Duration // flood: of what is measured
-	Warmup     time.Duration // flood: before that
-	Publishers int           // flood
+	Rate       float64       // flood, stream: messages a second; churn: hang-ups a second
+	Duration   time.Duration // flood, stream: of what is measured
+	Warmup     time.Duration // flood, stream: before that
+	Publishers int           // flood, stream
+	Quiet      time.Duration // stream: how long nothing happens before the streams are weighed
+	DeafEvery  int           // stream: each so-manyeth client never reads; 0 is none
+	Every      time.Duration // stream: with a dialect of polls, the time between two of a client; 0 is none
 	Hangups    int           // churn
 	Size       int           // of a message's text in bytes
 }
@@ -43,9 +48,16 @@ func Default(kind string) Scenario {
 		s.Polls, s.Rate = 500, 4000
 	case "idle":
 		s.Polls = 10_000
+	case "stream":
+		s.Way, s.Quiet = "sse", 12*time.Second
+		s = s.Numbered(s.Polls)
 	}
 	return s
 }
+
+// calm is how many messages a second so many streams are given: some tens, and
+// not more than the machine can hand on.
+func calm(streams int) float64 { return min(20, 50_000/float64(streams)) }
 
 // Numbered is the scenario with another number of what it is about: polls,
 // messages a second, hang-ups. 0 changes nothing.
@@ -54,6 +66,8 @@ func (s Scenario) Numbered(n int) Scenario {
 	case n == 0:
 	case s.Kind == "flood":
 		s.Rate = float64(n)
+	case s.Kind == "stream":
+		s.Polls, s.Rate = n, calm(n)
 	case s.Kind == "churn":
 		s.Hangups = n
 	default:
@@ -79,8 +93,8 @@ func Rates() []Scenario {
 func (s Scenario) Name() string {
 	var name string
 	switch s.Kind {
-	case "flood":
-		name = fmt.Sprintf("flood, %s polls, %s messages/s", thousands(s.Polls), thousands(int(s.Rate)))
+	case "flood", "stream":
+		name = fmt.Sprintf("%s, %s %s, %s messages/s", s.Kind, thousands(s.Polls), s.readersName(), rate(s.Rate))
 	case "churn":
 		name = fmt.Sprintf("churn, %s hang-ups", thousands(s.Hangups))
 	default:
@@ -90,6 +104,22 @@ func (s Scenario) Name() string {
 		name += ", without a cursor"
 	}
 	return name
+}
+
+// readersName is what the clients are.
+func (s Scenario) readersName() string {
+	name := map[string]string{"": "polls", "sse": "SSE streams", "ws": "WebSockets"}[s.Way]
+	if s.DeafEvery > 0 {
+		name += fmt.Sprintf(" of which %s never read", thousands(s.Polls-s.readers()))
+	}
+	return name
+}
+
+func rate(v float64) string {
+	if v < 10 {
+		return fmt.Sprintf("%.2g", v)
+	}
+	return thousands(int(v))
 }
 
 func thousands(n int) string {
@@ -102,8 +132,12 @@ func thousands(n int) string {
 // Validate tells what cannot be run.
 func (s Scenario) Validate() error {
 	switch {
-	case s.Kind != "fanout" && s.Kind != "flood" && s.Kind != "churn" && s.Kind != "idle":
-		return fmt.Errorf("there is no scenario %q; take fanout, flood, churn or idle", s.Kind)
+	case !slices.Contains([]string{"fanout", "flood", "churn", "idle", "stream"}, s.Kind):
+		return fmt.Errorf("there is no scenario %q; take fanout, flood, churn, idle or stream", s.Kind)
+	case !slices.Contains([]string{"", "sse", "ws"}, s.Way):
+		return fmt.Errorf("there is no way %q; take sse or ws", s.Way)
+	case s.DeafEvery == 1, s.DeafEvery < 0, s.Quiet < 0, s.Every < 0:
+		return fmt.Errorf("%s: some clients must read, and no time can be below 0", s.Kind)
 	case s.Polls < 1, s.Rate <= 0, s.Publishers < 1, s.Size < 0, s.Hangups < 1, s.Rounds < 0:
 		return fmt.Errorf("%s: polls, rate, publishers and hang-ups must be above 0", s.Kind)
 	case s.Duration <= 0 || s.Warmup < 0:
@@ -119,6 +153,9 @@ func (s Scenario) For(spec target.Spec) (Scenario, bool) {
 			return s, false
 		}
 		s.Plain = false
+	}
+	if s.Way != "" && spec.Streams[s.Way] == nil || s.Way == "" && spec.Dialect == nil {
+		return s, false
 	}
 	if n := spec.MaxPolls; n > 0 {
 		s.Polls = min(s.Polls, n)
@@ -145,6 +182,8 @@ func (s Scenario) Run(ctx context.Context, t *target.Target) (Result, error) {
 		err = r.churn(ctx)
 	case "idle":
 		err = r.idle(ctx)
+	case "stream":
+		err = r.stream(ctx)
 	}
 	if err == nil && !t.Alive() {
 		err = fmt.Errorf("the target ended during the work")
@@ -168,9 +207,13 @@ func newRun(s Scenario, t *target.Target) *run {
 	if s.Plain {
 		dialect = t.Plain
 	}
+	if s.Way != "" {
+		dialect = t.Streams[s.Way]
+	}
 	return &run{s, t, &load.Config{
 		Addr: t.Addr, Host: t.Host, Dialect: dialect, Channel: "bench",
 		Nonce: strings.ToLower(rand.Text()[:8]), Base: time.Now(), Size: s.Size,
+		Every: s.Every, DeafEvery: s.DeafEvery,
 		Publishers: 1, Loops: max(1, runtime.NumCPU()/2), // the other half is the target's
 	}, Result{Scenario: s, Target: t.Name, Measured: t.Measured()}}
 }

@@ -15,7 +15,7 @@ import (
 func TestWhoTakesPart(t *testing.T) {
 	plain, err := dialect.Named("original")
 	require.NoError(t, err)
-	withoutPlain, weak := target.Spec{}, target.Spec{Plain: plain, MaxPolls: 200}
+	withoutPlain, weak := target.Spec{Dialect: plain}, target.Spec{Dialect: plain, Plain: plain, MaxPolls: 200}
 
 	s := scenario.Default("fanout")
 	mine, takesPart := s.For(withoutPlain)

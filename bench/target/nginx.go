@@ -9,7 +9,7 @@ import (
 )
 
 // nginxConf is one worker, as nchan is measured elsewhere: its workers would
-// have to tell each other of every message. Both locations are nchan as it
+// have to tell each other of every message. The locations are nchan as it
 // comes, except that /many/ gathers what has come into one answer.
 const nginxConf = `load_module %s;
 worker_processes 1;
@@ -45,6 +45,16 @@ http {
 			nchan_channel_id $1;
 			nchan_subscriber_first_message newest;
 			nchan_longpoll_multipart_response raw;
+		}
+		location ~ ^/sse/(\w+)$ {
+			nchan_subscriber eventsource;
+			nchan_channel_id $1;
+			nchan_subscriber_first_message newest;
+		}
+		location ~ ^/ws/(\w+)$ {
+			nchan_subscriber websocket;
+			nchan_channel_id $1;
+			nchan_subscriber_first_message newest;
 		}
 	}
 }

@@ -39,11 +39,13 @@ func Peers(ctx context.Context, names []string, dir, original string) (specs []S
 		case "pubsub":
 			spec.About = "this server"
 			spec.Dialect, spec.Plain = named("cursor"), named("original")
+			spec.Streams = map[string]load.Dialect{"sse": named("sse"), "ws": named("ws")}
 			spec.Command = unlimited + "PUBSUB_ADDR=127.0.0.1:{port} exec " + quoted(dir, name)
 			err = build(ctx, filepath.Dir(source), ".", filepath.Join(dir, name))
 		case "floor":
 			spec.About = "Go channels on net/http and nothing else: the least such a server can cost"
 			spec.Dialect, spec.Plain = named("cursor"), named("original")
+			spec.Streams = map[string]load.Dialect{"sse": named("sse")}
 			spec.Command = "exec " + quoted(dir, name) + " -addr 127.0.0.1:{port}"
 			err = build(ctx, source, "./floor", filepath.Join(dir, name))
 		case "golongpoll":
@@ -53,7 +55,9 @@ func Peers(ctx context.Context, names []string, dir, original string) (specs []S
 			err = build(ctx, source, "./golongpoll", filepath.Join(dir, name))
 		case "nchan", "nchan-many":
 			spec.About = "nchan in nginx (C), one worker, one message an answer"
+			spec.Streams = map[string]load.Dialect{"sse": named("nchan-sse"), "ws": named("nchan-ws")}
 			if name == "nchan-many" {
+				spec.Streams = nil // they do not differ
 				spec.About = "the same with nchan_longpoll_multipart_response, which gathers"
 			}
 			spec.Dialect = named(name)

@@ -22,7 +22,8 @@ type Spec struct {
 	Name    string
 	About   string // what it is, for the legend
 	Dialect load.Dialect
-	Plain   load.Dialect // for the scenarios without a cursor; nil if it has no such polls
+	Plain   load.Dialect            // for the scenarios without a cursor; nil if it has no such polls
+	Streams map[string]load.Dialect // for the scenarios of streams, by their way: sse, ws
 
 	URL string // of a server that runs
 	PID int    // of that server, if it is on this machine: then CPU and memory are told
@@ -100,14 +101,15 @@ func (t *Target) launch() (address string, err error) {
 	return fmt.Sprintf("http://127.0.0.1:%d", port), err
 }
 
-// await connects until it works.
+// await asks until there is an answer. A connection alone would tell too little:
+// nginx listens before its worker is there, whose CPU and memory count.
 func (t *Target) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.Addr.String())
+		err := t.answers(ctx)
 		if err == nil {
-			return conn.Close()
+			return nil
 		}
 		if t.process == nil {
 			return fmt.Errorf("nothing listens there; is the server running? %w", err)
@@ -120,6 +122,23 @@ func (t *Target) await(ctx context.Context) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// answers tells whether the target answers a request, in whatever way.
+func (t *Target) answers(ctx context.Context) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.Addr.String())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if end, ok := ctx.Deadline(); ok {
+		conn.SetDeadline(end)
+	}
+	if _, err := fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", t.Host); err != nil {
+		return err
+	}
+	_, err = conn.Read(make([]byte, 1))
+	return err
 }
 
 // Stop ends what Start began.
