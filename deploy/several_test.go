@@ -67,7 +67,7 @@ func TestSeveralInstances(t *testing.T) {
 	t.Parallel()
 	s := startInstances(t)
 	room := newRoom(t, s.addr)
-	readers := room.readers()
+	readers := append(room.readers(), room.streams()...)
 	defer room.stop()
 
 	room.await(50)
