@@ -122,6 +122,36 @@ var hostile = map[string]string{
 	"a newer poll of the client":  head("GET", "/sub/superseded", "X-Client-ID: tab"),
 	"a poll, and gone":            head("GET", "/sub/elsewhere"),
 	"half a request line":         "GET /su",
+
+	"a stream, and gone":              head("GET", "/sub/elsewhere", "Accept: text/event-stream"),
+	"a stream of a foreign cursor":    head("GET", "/sub/c?since=another-5", "Accept: application/x-ndjson"),
+	"a stream with a strange id":      head("GET", "/sub/c", "Accept: text/event-stream", "Last-Event-ID: \xff\x01"),
+	"a stream of 64 channels":         head("GET", "/sub/"+strings.Join(names(64), ",")+"?since=all", "Accept: text/event-stream"),
+	"a stream of 65 channels":         head("GET", "/sub/"+strings.Join(names(65), ",")+"?since=all", "Accept: text/event-stream"),
+	"one channel many times":          head("GET", "/sub/"+strings.Repeat("c,", 60)+"c?since=now"),
+	"commas":                          head("GET", "/sub/"+strings.Repeat(",", 500)+"?since=now"),
+	"a stream, and then a pipeline":   head("GET", "/sub/c", "Accept: text/event-stream") + strings.Repeat(head("GET", "/debug"), 20),
+	"a WebSocket, and noise":          upgrade("/sub/c") + strings.Repeat("\xff\x00\x81", 500),
+	"a WebSocket, and gone":           upgrade("/sub/c"),
+	"a WebSocket of a foreign origin": strings.Replace(upgrade("/sub/c"), "\r\n\r\n", "\r\nOrigin: https://evil.example\r\n\r\n", 1),
+	"a frame of 2⁶² bytes":            upgrade("/sub/c") + "\x81\xff\x3f\xff\xff\xff\xff\xff\xff\xff0000",
+	"a frame that is never whole":     upgrade("/sub/c") + "\x81\xfe\x10\x000000{",
+	"a thousand pings":                upgrade("/sub/c") + strings.Repeat("\x89\x800000", 1000),
+	"a thousand empty texts":          upgrade("/sub/c") + strings.Repeat("\x81\x800000", 1000),
+	"parts without an end":            upgrade("/sub/c") + "\x01\x810000x" + strings.Repeat("\x00\x810000x", 1000),
+}
+
+// upgrade is the handshake of a WebSocket.
+func upgrade(path string) string {
+	return head("GET", path, "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
+}
+
+// names are names of channels.
+func names(n int) (all []string) {
+	for i := range n {
+		all = append(all, fmt.Sprint("n", i))
+	}
+	return all
 }
 
 // manyOf is a pipeline of so many requests.
