@@ -31,7 +31,7 @@ const HEALTHY = 5_000;
 const STALE = 30_000;
 
 export class Connection {
-  #base;
+  #site;
   #ways;
   #events;
   /** @type {Map<string, string>} room → place */
@@ -50,12 +50,12 @@ export class Connection {
   #alarm = new Alarm();
 
   /**
-   * @param {string} base
+   * @param {import("./site.js").Site} site
    * @param {import("./ways.js").Way[]} ways to be tried in this order
    * @param {Events} events
    */
-  constructor(base, ways, events) {
-    this.#base = base;
+  constructor(site, ways, events) {
+    this.#site = site;
     this.#ways = ways;
     this.#events = events;
     this.#run();
@@ -141,7 +141,7 @@ export class Connection {
     };
     try {
       const wait = await this.#ways[this.#way]({
-        base: this.#base,
+        site: this.#site,
         rooms: this.rooms,
         places: [...this.#places.values()],
         fresh: this.#fresh,

@@ -6,7 +6,7 @@ import {Connection} from "./connection.js";
 const LINGER = 5_000;
 
 export class Leader {
-  #base;
+  #site;
   #ways;
   #tabs;
   #tell;
@@ -19,13 +19,13 @@ export class Leader {
   #connections = [];
 
   /**
-   * @param {string} base
+   * @param {import("./site.js").Site} site
    * @param {import("./ways.js").Way[]} ways
    * @param {import("./tabs.js").Tabs} tabs
    * @param {(said: object) => void} tell speaks to all tabs, also to this one
    */
-  constructor(base, ways, tabs, tell) {
-    this.#base = base;
+  constructor(site, ways, tabs, tell) {
+    this.#site = site;
     this.#ways = ways;
     this.#tabs = tabs;
     this.#tell = tell;
@@ -96,7 +96,7 @@ export class Leader {
 
   #connect() {
     /** @type {Connection} */
-    const connection = new Connection(this.#base, this.#ways, {
+    const connection = new Connection(this.#site, this.#ways, {
       onPieces: (pieces) => this.#say({kind: "pieces", pieces}),
       onStatus: (status) => this.#say({kind: "status", status, rooms: connection.rooms}),
       onRefused: (rooms) => {

@@ -14,36 +14,36 @@ import {backoff} from "./wait.js";
  */
 
 /**
- * @param {string} base
+ * @param {import("./site.js").Site} site
  * @param {string} room
  * @param {object} message
  * @param {PublishOptions & {key: string}} options
  * @param {import("./wait.js").Alarm} alarm wakes it while it waits
  * @returns {Promise<Receipt>}
  */
-export async function publish(base, room, message, {key, signal, onStatus}, alarm) {
+export async function publish(site, room, message, {key, signal, onStatus}, alarm) {
   const wake = () => alarm.wake();
   signal?.addEventListener("abort", wake);
   try {
-    return await repeat(base, room, message, {key, signal, onStatus}, alarm);
+    return await repeat(site, room, message, {key, signal, onStatus}, alarm);
   } finally {
     signal?.removeEventListener("abort", wake);
   }
 }
 
 /**
- * @param {string} base
+ * @param {import("./site.js").Site} site
  * @param {string} room
  * @param {object} message
  * @param {PublishOptions & {key: string}} options
  * @param {import("./wait.js").Alarm} alarm
  */
-async function repeat(base, room, message, {key, signal, onStatus}, alarm) {
+async function repeat(site, room, message, {key, signal, onStatus}, alarm) {
   for (let failures = 0; ; failures++) {
     signal?.throwIfAborted();
     onStatus?.({name: "sending"});
     try {
-      return await post(base, room, message, key, signal);
+      return await post(site, room, message, key, signal);
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof PubSubError) || !error.temporary) throw error;
@@ -55,15 +55,15 @@ async function repeat(base, room, message, {key, signal, onStatus}, alarm) {
 }
 
 /**
- * @param {string} base
+ * @param {import("./site.js").Site} site
  * @param {string} room
  * @param {any} message
  * @param {string} key
  * @param {AbortSignal} [signal]
  */
-async function post(base, room, message, key, signal) {
+async function post(site, room, message, key, signal) {
   const isText = typeof message.message === "string";
-  const answer = await ask(`${base}/${isText ? "pub" : "api/publish"}/${encodeURIComponent(room)}`, {
+  const answer = await ask(site, `/${isText ? "pub" : "api/publish"}/${encodeURIComponent(room)}`, {
     method: "POST",
     headers: {"Content-Type": "application/json", "Idempotency-Key": key},
     body: JSON.stringify(message),

@@ -4,6 +4,7 @@ import {Leader} from "./leader.js";
 import {publish} from "./publish.js";
 import {PubSubError, ask} from "./request.js";
 import {Room} from "./room.js";
+import {Site} from "./site.js";
 import {canShare, joinTabs, randomID} from "./tabs.js";
 import {Alarm} from "./wait.js";
 import {onWake} from "./wake.js";
@@ -21,6 +22,9 @@ export {PubSubError};
  *
  * @typedef {object} Options
  * @property {string} [base] where the server is, such as "https://chat.example"; without it, where this file is from
+ * @property {import("./site.js").Token} [token] what the server is asked with, if it wants one
+ * @property {string} [who] whose token it is: the tabs that name the same share a connection. Without it, those with the
+ *   same token do, and none if it is a function
  * @property {"sse" | "ws" | "poll"} [way] how to listen; without it a stream, and polls where no stream comes through
  */
 
@@ -31,8 +35,9 @@ const WAYS = {sse: [sse], ws: [webSocket], poll: [polls]};
  *
  * @param {Options} [options]
  */
-export function connect({base = new URL(import.meta.url).origin, way} = {}) {
-  return new Server(base.replace(/\/+$/, ""), way ? WAYS[way] : defaultWays());
+export function connect({base = new URL(import.meta.url).origin, way, token, who} = {}) {
+  const group = who ?? (typeof token === "function" ? randomID() : token ?? "");
+  return new Server(new Site(base.replace(/\/+$/, ""), token), group, way ? WAYS[way] : defaultWays());
 }
 
 function defaultWays() {
@@ -43,7 +48,8 @@ function defaultWays() {
 
 /** One server. All that follow a room of it share one connection, also from other tabs of the browser. */
 export class Server {
-  #base;
+  #site;
+  #group;
   #ways;
   /** @type {Set<Room>} */
   #rooms = new Set();
@@ -57,11 +63,13 @@ export class Server {
   #endWake = () => {};
 
   /**
-   * @param {string} base
+   * @param {Site} site
+   * @param {string} group of tabs that share a connection
    * @param {import("./ways.js").Way[]} ways
    */
-  constructor(base, ways) {
-    this.#base = base;
+  constructor(site, group, ways) {
+    this.#site = site;
+    this.#group = group;
     this.#ways = ways;
   }
 
@@ -75,7 +83,7 @@ export class Server {
    */
   follow(room, reader) {
     if (!this.#tabs) this.#join();
-    const followed = new Room(this.#base, room, reader, () => this.#want());
+    const followed = new Room(this.#site, room, reader, () => this.#want());
     this.#rooms.add(followed);
     return () => {
       followed.stop();
@@ -135,7 +143,7 @@ export class Server {
     const alarm = new Alarm();
     this.#waiting.add(alarm);
     try {
-      const receipt = await publish(this.#base, room, message, {...options, key: options.key ?? randomID()}, alarm);
+      const receipt = await publish(this.#site, room, message, {...options, key: options.key ?? randomID()}, alarm);
       this.#reached();
       return receipt;
     } finally {
@@ -153,7 +161,7 @@ export class Server {
    */
   history(room, {before, limit = 50, signal} = {}) {
     const query = new URLSearchParams({limit: String(limit), ...(before && {before})});
-    return ask(`${this.#base}/history/${encodeURIComponent(room)}?${query}`, {signal});
+    return ask(this.#site, `/history/${encodeURIComponent(room)}?${query}`, {signal});
   }
 
   /** Tries now, wherever something waits to try again. */
@@ -175,7 +183,7 @@ export class Server {
 
   #join() {
     this.#wanted = "";
-    this.#tabs = joinTabs(`pubsub ${this.#base}`, {
+    this.#tabs = joinTabs(`pubsub ${this.#site.base} ${this.#group}`, {
       onLead: () => this.#lead(),
       onYield: () => this.#yield(),
       onHear: (said) => this.#hear(said),
@@ -195,7 +203,7 @@ export class Server {
   #lead() {
     const tabs = this.#tabs;
     if (!tabs) return;
-    this.#leader = new Leader(this.#base, this.#ways, tabs, (said) => {
+    this.#leader = new Leader(this.#site, this.#ways, tabs, (said) => {
       tabs.say(said);
       this.#hear(said);
     });

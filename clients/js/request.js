@@ -43,21 +43,18 @@ export class PubSubError extends Error {
 }
 
 /**
- * Makes a request, and rejects with a PubSubError if it is not answered well.
+ * Makes a request, and rejects with a PubSubError if it is not answered well. If the token is refused, it is made once
+ * more with another one.
  *
- * @param {string} url
- * @param {RequestInit} options
+ * @param {import("./site.js").Site} site
+ * @param {string} path
+ * @param {RequestInit & {headers?: Record<string, string>}} options
  * @returns {Promise<Response>}
  */
-export async function request(url, options) {
-  /** @type {Response} */
-  let response;
-  try {
-    // With a cache, identical requests of two tabs wait for each other.
-    response = await fetch(url, {...options, cache: "no-store"});
-  } catch {
-    throw new PubSubError("The server cannot be reached.");
-  }
+export async function request(site, path, options) {
+  const token = await site.token();
+  let response = await send(site.base + path, options, token);
+  if (response.status === 401 && (await site.renew(token))) response = await send(site.base + path, options, await site.token());
   if (response.ok) return response;
   const answer = await response.json().catch(() => ({})); // a proxy's error page is no JSON
   throw new PubSubError(answer?.error ?? `The server answered ${response.status}.`, {
@@ -67,20 +64,35 @@ export async function request(url, options) {
 }
 
 /**
+ * @param {string} url
+ * @param {RequestInit & {headers?: Record<string, string>}} options
+ * @param {string} token
+ */
+async function send(url, {headers, ...options}, token) {
+  try {
+    // With a cache, identical requests of two tabs wait for each other.
+    return await fetch(url, {...options, headers: {...headers, ...(token && {Authorization: `Bearer ${token}`})}, cache: "no-store"});
+  } catch {
+    throw new PubSubError("The server cannot be reached.");
+  }
+}
+
+/**
  * Makes a request for JSON, which must be answered within some milliseconds.
  *
- * @param {string} url
- * @param {RequestInit & {limit?: number}} options
+ * @param {import("./site.js").Site} site
+ * @param {string} path
+ * @param {RequestInit & {limit?: number, headers?: Record<string, string>}} options
  * @returns {Promise<any>}
  */
-export async function ask(url, {limit = SHORT_LIMIT, signal, ...options} = {}) {
+export async function ask(site, path, {limit = SHORT_LIMIT, signal, ...options} = {}) {
   const stop = new AbortController();
   const abort = () => stop.abort();
   if (signal?.aborted) abort();
   signal?.addEventListener("abort", abort);
   const timer = setTimeout(abort, limit);
   try {
-    const response = await request(url, {...options, signal: stop.signal});
+    const response = await request(site, path, {...options, signal: stop.signal});
     return await response.json().catch(() => {
       throw stop.signal.aborted ? new PubSubError("The server does not answer.") : new PubSubError("The answer was cut off.");
     });
@@ -93,12 +105,12 @@ export async function ask(url, {limit = SHORT_LIMIT, signal, ...options} = {}) {
 /**
  * Asks for what some rooms have after some places.
  *
- * @param {{base: string, rooms: string[], places: string[], wait: boolean, signal?: AbortSignal, limit?: number}} what
+ * @param {{site: import("./site.js").Site, rooms: string[], places: string[], wait: boolean, signal?: AbortSignal, limit?: number}} what
  *   without wait the answer comes at once
  * @returns {Promise<Page>}
  */
-export async function poll({base, rooms, places, wait, signal, limit}) {
-  const page = await ask(address(base, rooms, places) + (wait ? "" : "&timeout=0"), {signal, limit});
+export async function poll({site, rooms, places, wait, signal, limit}) {
+  const page = await ask(site, address(rooms, places) + (wait ? "" : "&timeout=0"), {signal, limit});
   if (!isPage(page)) throw somethingElse();
   return page;
 }
@@ -110,12 +122,11 @@ export const isPage = (page) => Array.isArray(page?.messages) && typeof page.cur
 export const somethingElse = () => new PubSubError("Something else answers for the server.", {otherWay: true});
 
 /**
- * @param {string} base
  * @param {string[]} rooms
  * @param {string[]} places
  */
-export function address(base, rooms, places) {
-  return `${base}/sub/${rooms.map(encodeURIComponent).join(",")}?since=${places.map(encodeURIComponent).join(",")}`;
+export function address(rooms, places) {
+  return `/sub/${rooms.map(encodeURIComponent).join(",")}?since=${places.map(encodeURIComponent).join(",")}`;
 }
 
 /** @param {string | null} value */

@@ -23,7 +23,7 @@ import {Alarm, backoff} from "./wait.js";
  */
 
 export class Room {
-  #base;
+  #site;
   #reader;
   #onReady;
   #name;
@@ -48,13 +48,13 @@ export class Room {
   #alarm = new Alarm();
 
   /**
-   * @param {string} base
+   * @param {import("./site.js").Site} site
    * @param {string} name
    * @param {Reader} reader
    * @param {() => void} onReady is called whenever the room has become up to date, or is refused
    */
-  constructor(base, name, reader, onReady) {
-    this.#base = base;
+  constructor(site, name, reader, onReady) {
+    this.#site = site;
     this.#name = name;
     this.#reader = reader;
     this.#onReady = onReady;
@@ -146,7 +146,7 @@ export class Room {
     const asking = (this.#asking = new AbortController());
     this.#heard = null;
     try {
-      const page = await poll({base: this.#base, rooms: [this.#name], places: [from], wait: false, signal: asking.signal});
+      const page = await poll({site: this.#site, rooms: [this.#name], places: [from], wait: false, signal: asking.signal});
       this.#asking = null;
       if (!asking.signal.aborted) this.#answered(from, page);
     } catch (error) {

@@ -4,14 +4,14 @@
 
 import {EventParser} from "./events.js";
 import {join, piecesOf} from "./pieces.js";
-import {PubSubError, address, isPage, poll, request, somethingElse} from "./request.js";
+import {PubSubError, address, ask, isPage, poll, request, somethingElse} from "./request.js";
 
 /**
  * fresh tells that it is not known whether the server is there. patience is how many milliseconds to wait for
  * the first byte of a stream. expect begins a new time limit, after which the connection counts as dead;
  * begun tells that the server answers.
  *
- * @typedef {{base: string, rooms: string[], places: string[], fresh: boolean, patience: number, signal: AbortSignal,
+ * @typedef {{site: import("./site.js").Site, rooms: string[], places: string[], fresh: boolean, patience: number, signal: AbortSignal,
  *   expect: (milliseconds: number) => void, begun: () => void, take: (pieces: import("./pieces.js").Piece[]) => void}} Line
  * @typedef {(line: Line) => Promise<number>} Way
  */
@@ -23,12 +23,12 @@ const SHORT_POLL = 10_000;
 const LONG_POLL = 90_000;
 
 /** @type {Way} */
-export async function polls({base, rooms, places, fresh, signal, expect, begun, take}) {
+export async function polls({site, rooms, places, fresh, signal, expect, begun, take}) {
   const limit = fresh ? SHORT_POLL : LONG_POLL;
   const since = Date.now();
   expect(limit);
   // An answer at once tells soonest whether the server is there.
-  const page = await poll({base, rooms, places, wait: !fresh, signal, limit});
+  const page = await poll({site, rooms, places, wait: !fresh, signal, limit});
   begun();
   take(piecesOf(rooms, places, page));
   // A server that drains, or that has too many polls of this address, answers at once with nothing.
@@ -37,9 +37,9 @@ export async function polls({base, rooms, places, fresh, signal, expect, begun, 
 }
 
 /** @type {Way} */
-export async function sse({base, rooms, places, patience, signal, expect, begun, take}) {
+export async function sse({site, rooms, places, patience, signal, expect, begun, take}) {
   expect(patience);
-  const response = await request(address(base, rooms, places), {headers: {Accept: "text/event-stream"}, signal});
+  const response = await request(site, address(rooms, places), {headers: {Accept: "text/event-stream"}, signal});
   if (!response.body || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) throw somethingElse();
   const reader = response.body.getReader();
   const text = new TextDecoder();
@@ -90,10 +90,12 @@ function refusal(data, retryAfter) {
 }
 
 /** @type {Way} */
-export function webSocket({base, rooms, places, patience, signal, expect, begun, take}) {
+export async function webSocket({site, rooms, places, patience, signal, expect, begun, take}) {
   expect(patience);
+  const url = site.base.replace(/^http/, "ws") + address(rooms, places) + (await ticketFor(site, signal));
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(address(base.replace(/^http/, "ws"), rooms, places));
+    if (signal.aborted) return reject(new PubSubError("The connection was lost."));
+    const socket = new WebSocket(url);
     let opened = false;
     let at = places;
     signal.addEventListener("abort", () => {
@@ -111,7 +113,7 @@ export function webSocket({base, rooms, places, patience, signal, expect, begun,
     };
     socket.onclose = ({code, reason}) => {
       if (signal.aborted) return;
-      if (!opened) reasonNotToOpen({base, rooms, places, signal}).then(reject, reject);
+      if (!opened) reasonNotToOpen({site, rooms, places, signal}).then(reject, reject);
       else if (code === 1001) resolve(1000 * (0.5 + Math.random()));
       else reject(new PubSubError(reason || "The connection was lost.", {retryAfter: reason ? 3000 : 0}));
     };
@@ -119,9 +121,22 @@ export function webSocket({base, rooms, places, patience, signal, expect, begun,
 }
 
 /**
+ * A browser cannot send a token with a WebSocket, and addresses are kept in logs. So it sends a ticket, which is good
+ * once.
+ *
+ * @param {import("./site.js").Site} site
+ * @param {AbortSignal} signal
+ */
+async function ticketFor(site, signal) {
+  if (!site.asksWithToken) return "";
+  const {ticket} = await ask(site, "/ticket", {method: "POST", signal});
+  return `&ticket=${encodeURIComponent(ticket)}`;
+}
+
+/**
  * A browser does not tell why a WebSocket does not open. The same as a poll does.
  *
- * @param {Pick<Line, "base" | "rooms" | "places" | "signal">} line
+ * @param {Pick<Line, "site" | "rooms" | "places" | "signal">} line
  */
 async function reasonNotToOpen(line) {
   await poll({...line, wait: false});

@@ -1,0 +1,57 @@
+// A server, and the token with which it is asked.
+
+/**
+ * A token, or a function that returns one. The function is called at first, and when the server refuses what it has
+ * returned before.
+ * @typedef {string | (() => string | Promise<string>)} Token
+ */
+
+export class Site {
+  /** @type {string} */
+  #token = "";
+  #renew;
+  /** @type {Promise<string> | null} a renewal under way, for which all requests wait */
+  #renewing = null;
+
+  /**
+   * @param {string} base
+   * @param {Token} [token]
+   */
+  constructor(base, token) {
+    this.base = base;
+    if (typeof token === "function") this.#renew = token;
+    else this.#token = token ?? "";
+  }
+
+  get asksWithToken() {
+    return this.#token !== "" || this.#renew !== undefined;
+  }
+
+  /** The token to send, "" if there is none. */
+  async token() {
+    return this.#token || (this.#renew ? this.#renewed() : "");
+  }
+
+  /**
+   * Gets another token in place of one that was refused, unless somebody else just has.
+   *
+   * @param {string} refused
+   * @returns {Promise<boolean>} false if there is no other
+   */
+  async renew(refused) {
+    if (!this.#renew) return false;
+    if (this.#token === refused) this.#token = "";
+    return (await this.token()) !== refused;
+  }
+
+  #renewed() {
+    this.#renewing ??= (async () => {
+      try {
+        return (this.#token = await /** @type {() => string | Promise<string>} */ (this.#renew)());
+      } finally {
+        this.#renewing = null;
+      }
+    })();
+    return this.#renewing;
+  }
+}
