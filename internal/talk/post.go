@@ -19,6 +19,8 @@ Usage: pubsub post [flags] URL CHANNEL
 
   echo "The backup is done." | pubsub post -nick cron http://127.0.0.1:8080 chat
 
+Where the server asks for a token, it is taken from PUBSUB_TOKEN.
+
 `
 
 // Post does what the arguments after the word post say: it publishes the lines of stdin. It
@@ -34,7 +36,7 @@ func Post(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer)
 	case len(channels) > 1:
 		return usage(set, errors.New("post to one channel (flags stand before the URL)"))
 	}
-	return post(ctx, pubsub.New(server), channels[0], *nick, stdin)
+	return post(ctx, clientOf(server), channels[0], *nick, stdin)
 }
 
 func post(ctx context.Context, c *pubsub.Client, channel, nick string, stdin io.Reader) error {

@@ -20,6 +20,8 @@ Usage: pubsub tail [flags] URL CHANNEL...
   pubsub tail http://127.0.0.1:8080 chat
   pubsub tail -since all -json http://127.0.0.1:8080 room news | jq .message
 
+Where the server asks for a token, it is taken from PUBSUB_TOKEN.
+
 `
 
 // Tail does what the arguments after the word tail say: it prints messages to stdout until
@@ -43,7 +45,7 @@ func Tail(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	ctx, stop := untilClosed(ctx, stdout)
 	defer stop()
-	return well(ctx, tail(ctx, pubsub.New(server), from, channels, show))
+	return well(ctx, tail(ctx, clientOf(server), from, channels, show))
 }
 
 func tail(ctx context.Context, c *pubsub.Client, from pubsub.From, channels []string, show printer) error {

@@ -10,7 +10,10 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"syscall"
+
+	pubsub "pubsub/clients/go"
 )
 
 // ErrUsage is the error for arguments that make no sense. The program ends with status 2.
@@ -37,6 +40,12 @@ func parse(set *flag.FlagSet, args []string, help string, stdout io.Writer) (ser
 		return "", nil, usage(set, fmt.Errorf("%q is not the URL of a server, such as http://127.0.0.1:8080 (flags stand before it)", server))
 	}
 	return server, channels, nil
+}
+
+// clientOf is a client of a server, with the token of the environment if there is one: who
+// looks at the machine's processes sees their flags.
+func clientOf(server string) *pubsub.Client {
+	return &pubsub.Client{URL: server, Token: os.Getenv("PUBSUB_TOKEN")}
 }
 
 func usage(set *flag.FlagSet, err error) error {

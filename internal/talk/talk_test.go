@@ -12,12 +12,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"pubsub/internal/pubsubtest"
 	"pubsub/internal/talk"
+	"pubsub/server/tokens"
 )
 
 func TestMain(m *testing.M) {
@@ -142,6 +144,18 @@ func start(t *testing.T, args ...string) (cmd *exec.Cmd, stdin io.WriteCloser, s
 	return cmd, stdin, stdout
 }
 
+// startWith is start with what is said on stderr.
+func startWith(t *testing.T, stderr io.Writer, args ...string) (cmd *exec.Cmd, stdin io.WriteCloser) {
+	dir, err := pubsubtest.Build()
+	require.NoError(t, err)
+	cmd = exec.CommandContext(t.Context(), filepath.Join(dir, "pubsub"), args...)
+	cmd.Stderr = stderr
+	stdin, err = cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	return cmd, stdin
+}
+
 // Ctrl-C, and a reader that has seen enough, are the ways in which these words end.
 func TestTheyEndWell(t *testing.T) {
 	s := pubsubtest.Start(t)
@@ -158,17 +172,31 @@ func TestTheyEndWell(t *testing.T) {
 	require.NoError(t, stdout.Close()) // and nothing more is said
 	require.NoError(t, closed.Wait())
 
-	poster, stdin, _ := start(t, "post", url, "room")
+	var said bytes.Buffer
+	poster, stdin := startWith(t, &said, "post", url, "room")
 	_, err := io.WriteString(stdin, "one\n")
 	require.NoError(t, err)
 	printed := tail(t, "-since=all", url, "room").stdout
 	require.Contains(t, line(t, printed), "hi")
 	require.Contains(t, line(t, printed), "one")
 	require.NoError(t, poster.Process.Signal(syscall.SIGINT)) // while it waits for a line
-	require.NoError(t, poster.Wait())
+	if err := poster.Wait(); err != nil {                     // it has not had the answer yet, which others may see first
+		require.Contains(t, said.String(), "nobody knows whether the message was published")
+	}
 
 	wrong, _, _ := start(t, "tail", url)
 	var exit *exec.ExitError
 	require.ErrorAs(t, wrong.Wait(), &exit)
 	require.Equal(t, 2, exit.ExitCode())
+}
+
+// A token is in the environment.
+func TestTokenOfTheEnvironment(t *testing.T) {
+	const key = "0123456789abcdef0123456789abcdef"
+	s := pubsubtest.Start(t, "PUBSUB_TOKEN_KEY="+key)
+	token, err := tokens.Sign(key, tokens.Claims{Expires: time.Now().Add(time.Hour), Rights: tokens.Rights{Publish: []string{"room"}}}, "", "")
+	require.NoError(t, err)
+	require.Error(t, talk.Post(t.Context(), []string{s.URL.String(), "room"}, strings.NewReader("hi\n"), io.Discard))
+	t.Setenv("PUBSUB_TOKEN", token)
+	require.NoError(t, talk.Post(t.Context(), []string{s.URL.String(), "room"}, strings.NewReader("hi\n"), io.Discard))
 }
