@@ -39,6 +39,21 @@ func TestTicksOfABusyStream(t *testing.T) {
 	})
 }
 
+// Without a lifetime no stream ends by itself.
+func TestStreamsWithoutALifetime(t *testing.T) {
+	set := open()
+	set.Heartbeat, set.StreamLifetime = 10*time.Millisecond, 0
+	eachWay(t, set, func(t *testing.T, s *running, way way) {
+		c := s.stream(t, way, "/sub/room")
+		defer c.Close()
+		for range 5 {
+			one, err := c.next()
+			require.NoError(t, err)
+			require.Empty(t, one.end)
+		}
+	})
+}
+
 // Streams that have a goroutine each hold a bounded part of the memory, too, for clients
 // that ask for much and never read it.
 func TestUnreadStreamsAreBounded(t *testing.T) {

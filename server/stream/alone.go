@@ -72,7 +72,7 @@ func (s *Streams) alone(w http.ResponseWriter, r *http.Request, a *asked, way Wa
 	if page.Gap != nil && page.Gap.Reason == history.Restarted {
 		s.access.SlowRestart(r, s.responder.Log)
 	}
-	l := &solo{streams: s, way: way, address: s.access.Source.Of(r), cancel: cancel, until: time.Unix(s.until(), 0)}
+	l := &solo{streams: s, way: way, address: s.access.Source.Of(r), cancel: cancel, until: time.UnixMilli(s.until())}
 	s.opened(l)
 	defer s.closed(l)
 	conversation, err := l.open(w, a)

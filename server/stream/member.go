@@ -19,7 +19,7 @@ type member struct {
 	crowd   *crowd
 	address netip.Addr
 	leave   func() // no limit counts it any more
-	until   int64  // when it ends, in Unix seconds
+	until   int64  // when it ends, in Unix milliseconds
 	talk    *talk  // what its client says; nil if it cannot
 
 	expiry atomic.Pointer[time.Timer]  // ends it with its token; nil if that does not
