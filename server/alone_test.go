@@ -1,15 +1,18 @@
 package server_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/require"
 )
 
@@ -79,5 +82,31 @@ func TestUnreadStreamsAreBounded(t *testing.T) {
 		held := heap() - before
 		t.Logf("%d MiB held", held>>20)
 		require.Less(t, held, int64(8+clients*(32+32)/1024)<<20) // large pages, small ones and connections
+	})
+}
+
+// Who sends one text after another has time for each, also if it never stops between two
+// of them.
+func TestTextsWithoutAPause(t *testing.T) {
+	bubble(t, open(), func(t *testing.T, p *pipes, _ func()) {
+		c := p.dial()
+		defer c.Close()
+		_, err := io.WriteString(c, head("GET", "/sub/room", ways[2].header))
+		require.NoError(t, err)
+		stream := &streamed{Conn: c, r: bufio.NewReader(c), read: ways[2].read}
+		resp, err := http.ReadResponse(stream.r, nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusSwitchingProtocols, resp.StatusCode)
+		text := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"publish":{"message":"hi"}}`))))
+		turned := slices.Concat(text[9:], text[:9]) // the end of one, and the beginning of the next
+		_, err = stream.next() // the first page
+		require.NoError(t, err)
+		_, err = c.Write(text[:9])
+		for range 20 {
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+			_, err = c.Write(turned)
+			require.Contains(t, stream.heard(t), "published")
+		}
 	})
 }
