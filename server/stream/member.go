@@ -65,13 +65,13 @@ func (m *member) take(w http.ResponseWriter, r *http.Request, page *hub.Page, a 
 	if way.talks() {
 		m.talk = newTalk(m.streams, a, m)
 	}
+	if !a.until.IsZero() { // before close can be called, which stops it
+		m.expiry.Store(time.AfterFunc(time.Until(a.until), func() { m.dismiss(expired) }))
+	}
 	m.conn.Store(conn)
 	conn.OnEnd(m.hungUp)
 	if m.over.Load() { // it was displaced when there was no connection to close
 		m.close()
-	}
-	if !a.until.IsZero() {
-		m.expiry.Store(time.AfterFunc(time.Until(a.until), func() { m.dismiss(expired) }))
 	}
 	b := append(append(head, way.first(page)...), m.crowd.encode(page)...)
 	m.streams.metrics.DeliverTo(page, 1)
