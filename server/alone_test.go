@@ -99,7 +99,7 @@ func TestTextsWithoutAPause(t *testing.T) {
 		require.Equal(t, http.StatusSwitchingProtocols, resp.StatusCode)
 		text := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"publish":{"message":"hi"}}`))))
 		turned := slices.Concat(text[9:], text[:9]) // the end of one, and the beginning of the next
-		_, err = stream.next() // the first page
+		_, err = stream.next()                      // the first page
 		require.NoError(t, err)
 		_, err = c.Write(text[:9])
 		for range 20 {
