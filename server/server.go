@@ -150,7 +150,7 @@ func (s *Server) Redirect(ctx context.Context, l net.Listener, to net.Addr) {
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	context.AfterFunc(ctx, func() { _ = plain.Close() })
-	if err := plain.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := plain.Serve(s.conns.Limit(l)); !errors.Is(err, http.ErrServerClosed) {
 		s.log.Error("plain HTTP is not answered any more", "error", err)
 	}
 }

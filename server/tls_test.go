@@ -247,7 +247,41 @@ func TestRedirect(t *testing.T) {
 	resp.Body.Close()
 	require.Equal(t, http.StatusPermanentRedirect, resp.StatusCode)
 	require.Equal(t, "https://127.0.0.1:8443/pub/room?a=b", resp.Header.Get("Location"))
+	for host, location := range map[string]string{
+		"[::1]": "https://[::1]:8443/", "[::1]:80": "https://[::1]:8443/", "chat:80": "https://chat:8443/",
+	} {
+		r, err := http.NewRequest(http.MethodGet, "http://"+l.Addr().String(), nil)
+		require.NoError(t, err)
+		r.Host = host
+		resp, err := client.Do(r)
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, location, resp.Header.Get("Location"))
+	}
 	cancel()
 	<-done
 	client.CloseIdleConnections()
+}
+
+// Connections that wait to be sent to HTTPS are limited as the others are.
+func TestConnectionsForARedirectAreLimited(t *testing.T) {
+	set, _ := withTLS(t)
+	set.MaxConnectionsPerAddress = 3
+	s, err := newServer(t, set)
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { s.Redirect(ctx, l, l.Addr()); close(done) }()
+	defer func() { cancel(); <-done }()
+	for range set.MaxConnectionsPerAddress {
+		c, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		defer c.Close()
+	}
+	c, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer c.Close()
+	turnedAway(t, c, http.StatusTooManyRequests, "connections are open from your address")
 }

@@ -249,6 +249,19 @@ func TestTickets(t *testing.T) {
 	require.Contains(t, text, `"nick":"ann"`)
 }
 
+// A token whose exp is in milliseconds, or who knows when, is good for a ticket, too.
+func TestTicketForATokenThatLasts(t *testing.T) {
+	s := start(t, guarded())
+	long := token(t, "ann", 0, func(c *tokens.Claims) { c.Expires = time.Unix(time.Now().UnixMilli(), 0) })
+	resp, text := s.do(t, "POST", "/ticket", "", "Authorization: Bearer "+long)
+	require.Equal(t, http.StatusOK, resp.StatusCode, text)
+	var answer struct{ Ticket string }
+	require.NoError(t, json.Unmarshal([]byte(text), &answer))
+	c := s.stream(t, ways[0], "/sub/room-1?ticket="+answer.Ticket)
+	defer c.Close()
+	require.Equal(t, http.StatusOK, c.status)
+}
+
 // Instances share tickets: one may be had from one of them, and be spent at another.
 func TestTicketsOfInstances(t *testing.T) {
 	redis := pubsubtest.StartRedis(t)

@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,6 +63,10 @@ func issued(s *settings.Settings) *Source {
 func (s *Source) Plain(addr net.Addr) http.Handler {
 	redirect := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
+		if r.Host == "" { // HTTP/1.0
+			http.Error(w, "The request has no Host, so there is no address to send it to.", http.StatusBadRequest)
+			return
+		}
 		http.Redirect(w, r, "https://"+hostOf(r.Host, addr)+r.URL.RequestURI(), http.StatusPermanentRedirect)
 	})
 	if s.acme == nil {
@@ -72,13 +78,12 @@ func (s *Source) Plain(addr net.Addr) http.Handler {
 // hostOf is the host that a client has asked for, with the port of HTTPS if that is not
 // the usual one.
 func hostOf(host string, addr net.Addr) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
+	port := "443"
+	if tcp, is := addr.(*net.TCPAddr); is {
+		port = fmt.Sprint(tcp.Port)
 	}
-	if tcp, is := addr.(*net.TCPAddr); is && tcp.Port != 443 {
-		return net.JoinHostPort(host, fmt.Sprint(tcp.Port))
-	}
-	return host
+	name := (&url.URL{Host: host}).Hostname() // of IPv6 without brackets
+	return strings.TrimSuffix(net.JoinHostPort(name, port), ":443")
 }
 
 // files is a certificate in files, which are read again when they change.

@@ -64,6 +64,10 @@ func (o *Conns) Prepare(server *http.Server, l net.Listener) net.Listener {
 	return &listener{Listener: l, conns: o}
 }
 
+// Limit returns a listener whose connections are counted with the others, and limited. It
+// is for another http.Server beside that of Prepare.
+func (o *Conns) Limit(l net.Listener) net.Listener { return &listener{Listener: l, conns: o} }
+
 // Close ends the watch for hang-ups that Prepare began.
 func (o *Conns) Close() error { return o.hangups.Close() }
 

@@ -85,22 +85,34 @@ func (m *member) contain() {
 // cut cuts a page to what may be held for an address until it is read.
 func (s *Streams) cut(page *hub.Page, address netip.Addr) {
 	page.Cut(maxBytes)
-	giveBack, ok := s.access.HoldFor(address, page.Size())
-	giveBack()
-	if !ok {
+	if !s.hasRoom(address, page.Size()) {
 		page.Cut(access.SmallAnswer)
 	}
+}
+
+// hasRoom tells whether so many bytes could be held for an address now.
+func (s *Streams) hasRoom(address netip.Addr, bytes int) bool {
+	giveBack, ok := s.access.HoldFor(address, bytes)
+	giveBack()
+	return ok
+}
+
+// hold counts what is written to an address until giveBack is called, unless it is a small
+// page with what is around it. If ok is false there is no room. giveBack is never nil.
+func (s *Streams) hold(address netip.Addr, b []byte) (giveBack func(), ok bool) {
+	if len(b) <= 2*access.SmallAnswer {
+		return func() {}, true
+	}
+	return s.access.HoldFor(address, len(b))
 }
 
 // write writes in pieces. It returns false if the client does not read, if there is no
 // room for what its address has not read, or if the stream is over.
 func (m *member) write(b []byte) bool {
-	if len(b) > 2*access.SmallAnswer { // a small page, and what is around it, is not counted
-		giveBack, ok := m.streams.access.HoldFor(m.address, len(b))
-		defer giveBack()
-		if !ok {
-			return false
-		}
+	giveBack, ok := m.streams.hold(m.address, b)
+	defer giveBack()
+	if !ok {
+		return false
 	}
 	for len(b) > 0 && !m.over.Load() {
 		n := min(len(b), pieceBytes)

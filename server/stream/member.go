@@ -19,7 +19,7 @@ type member struct {
 	crowd   *crowd
 	address netip.Addr
 	leave   func() // no limit counts it any more
-	until   int64  // when it ends, in Unix seconds
+	until   int64  // when it ends, in Unix milliseconds
 	talk    *talk  // what its client says; nil if it cannot
 
 	expiry atomic.Pointer[time.Timer]  // ends it with its token; nil if that does not
@@ -65,13 +65,13 @@ func (m *member) take(w http.ResponseWriter, r *http.Request, page *hub.Page, a 
 	if way.talks() {
 		m.talk = newTalk(m.streams, a, m)
 	}
+	if !a.until.IsZero() { // before close can be called, which stops it
+		m.expiry.Store(time.AfterFunc(time.Until(a.until), func() { m.dismiss(expired) }))
+	}
 	m.conn.Store(conn)
 	conn.OnEnd(m.hungUp)
 	if m.over.Load() { // it was displaced when there was no connection to close
 		m.close()
-	}
-	if !a.until.IsZero() {
-		m.expiry.Store(time.AfterFunc(time.Until(a.until), func() { m.dismiss(expired) }))
 	}
 	b := append(append(head, way.first(page)...), m.crowd.encode(page)...)
 	m.streams.metrics.DeliverTo(page, 1)

@@ -150,11 +150,11 @@ func (s *Streams) checkNone() {
 	}
 }
 
-// until is when a stream that begins now ends, in Unix seconds: after the lifetime, within
+// until is when a stream that begins now ends, in Unix milliseconds: after the lifetime, within
 // a fifth, so that those that began together do not come back together.
 func (s *Streams) until() int64 {
 	if s.lifetime == 0 {
 		return 1<<63 - 1
 	}
-	return time.Now().Add(jitter(s.lifetime, 0.2)).Unix()
+	return time.Now().Add(jitter(s.lifetime, 0.2)).UnixMilli()
 }

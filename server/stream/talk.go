@@ -142,6 +142,9 @@ func (t *talk) hear(b []byte) (goesOn bool) {
 	for {
 		f, ok, why := t.frames.next()
 		if why == nil && ok {
+			if f.Header.OpCode == ws.OpText || !t.frames.more {
+				t.stopLate() // what comes next has all its time
+			}
 			why = t.frame(f)
 		}
 		if why != nil {
@@ -164,10 +167,7 @@ func (t *talk) hear(b []byte) (goesOn bool) {
 func (t *talk) expect(bytes int) *farewell {
 	switch {
 	case bytes == 0:
-		if t.late != nil {
-			t.late.Stop()
-			t.late = nil
-		}
+		t.stopLate()
 		t.release()
 		t.held = 0
 		return nil
@@ -188,6 +188,13 @@ func (t *talk) expect(bytes int) *farewell {
 		t.release()
 	}
 	return nil
+}
+
+func (t *talk) stopLate() {
+	if t.late != nil {
+		t.late.Stop()
+		t.late = nil
+	}
 }
 
 // release gives back what is held. Call it when the stream has ended, too.

@@ -158,8 +158,16 @@ func (v *Verifier) parse(ctx context.Context, text string) (*Claims, error) {
 	if err != nil {
 		return nil, told(err)
 	}
-	return &Claims{Name: b.Subject, Expires: b.ExpiresAt.Time, Rights: b.PubSub}, nil
+	expires := b.ExpiresAt.Time
+	if expires.After(latest) {
+		expires = latest
+	}
+	return &Claims{Name: b.Subject, Expires: expires, Rights: b.PubSub}, nil
 }
+
+// latest is when a token expires at the latest: later times cannot be written as text. An
+// exp in milliseconds is one.
+var latest = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // told turns an error of the library into one for the client.
 func told(err error) error {

@@ -27,6 +27,23 @@ func Hurried(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
 func (h hurried) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
 func (h hurried) Write(b []byte) (int, error) {
-	_ = http.NewResponseController(h.ResponseWriter).SetWriteDeadline(time.Now().Add(readWithin)) // if it fails, so does the write
+	h.readBy(time.Now().Add(readWithin))
 	return h.ResponseWriter.Write(b)
+}
+
+// FlushError is called by http.ResponseController. A deadline of HTTP/2 resets the stream
+// when it is over, whether something is being written or not. So it ends when all is
+// written: the next write may come much later.
+func (h hurried) FlushError() error {
+	h.readBy(time.Now().Add(readWithin))
+	err := http.NewResponseController(h.ResponseWriter).Flush()
+	if err == nil {
+		h.readBy(time.Time{})
+	}
+	return err
+}
+
+// readBy sets the write deadline. If that fails, so does the write.
+func (h hurried) readBy(t time.Time) {
+	_ = http.NewResponseController(h.ResponseWriter).SetWriteDeadline(t)
 }
