@@ -5,8 +5,9 @@ const HISTORY = "-50";
 /**
  * @param {import("./js/pubsub.js").Server} server
  * @param {string} room
- * @param {{onItems: (items: {message?: object, gap?: object}[], first: boolean) => void, onOpen: () => void,
+ * @param {{onItems: (items: import("./conversation.js").Item[], first: boolean) => void, onOpen: () => void,
  *   onStatus: (status: object) => void}} events first: they were there before the page; onOpen comes once, behind them
+ * @returns {() => void} ends it
  */
 export function read(server, room, {onItems, onOpen, onStatus}) {
   let items = [];
@@ -16,11 +17,11 @@ export function read(server, room, {onItems, onOpen, onStatus}) {
     items = [];
   };
   const add = (item) => {
-    if (items.push(item) === 1) queueMicrotask(hand);
+    if (items.push(item) === 1) soon(hand);
   };
-  server.follow(room, {
+  return server.follow(room, {
     since: HISTORY,
-    onMessage: (message) => add({message}),
+    onMessage: (message, cursor) => add({message, cursor}),
     onGap: (gap) => add({gap}),
     onStatus(status) {
       hand();
@@ -29,4 +30,11 @@ export function read(server, room, {onItems, onOpen, onStatus}) {
       onStatus(status);
     },
   });
+}
+
+/** Once before the page is drawn again, so that a flood costs one drawing. A hidden page is not drawn. */
+function soon(act) {
+  if (document.hidden) return queueMicrotask(act);
+  requestAnimationFrame(act);
+  document.addEventListener("visibilitychange", act, {once: true});
 }
