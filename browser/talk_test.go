@@ -25,14 +25,14 @@ func TestGapNoteStays(t *testing.T) {
 	}
 	p.cutNetwork(false)
 	has(p, "1499", `document.querySelector("#lines > :last-child .text").textContent`)
-	has(p, "500 messages were missed", `document.querySelector("#lines .gap")?.textContent`)
+	has(p, "500 messages were missed", `document.querySelector("#lines .gap")?.textContent ?? ""`)
 	s.publish("chat", "ann", "after")
 	has(p, "after", `document.querySelector("#lines > :last-child .text").textContent`)
 	assert.Equal(t, "500 messages were missed", eval[string](p, `document.querySelector("#lines .gap")?.textContent`))
 }
 
 func TestSaysThatMessagesExpired(t *testing.T) {
-	s := startServer(t, "PUBSUB_HISTORY_TTL=1s")
+	s := startServer(t, "PUBSUB_HISTORY_AGE=1s")
 	b := startBrowser(t)
 	for i := range 3 {
 		s.publish("chat", "ann", fmt.Sprint(i))
@@ -76,7 +76,7 @@ func TestNewSinceYouLeft(t *testing.T) {
 	s := startServer(t)
 	b := startBrowser(t)
 	const around = `[document.querySelector(".new")?.previousElementSibling, document.querySelector(".new")?.nextElementSibling]
-		.map((e) => e?.querySelector(".text").textContent)`
+		.map((e) => e?.querySelector(".text").textContent ?? "")`
 	p := b.open(s.URL)
 	s.publish("chat", "ann", "seen")
 	p.shows("ann: seen")
@@ -167,7 +167,7 @@ func TestLongMessageFolds(t *testing.T) {
 	s := startServer(t)
 	p := startBrowser(t).open(s.URL)
 	s.publish("chat", "bo", strings.TrimSuffix(strings.Repeat("line\n", 300), "\n"))
-	has(p, "Show all 300 lines", `document.querySelector(".unfold")?.textContent`)
+	has(p, "Show all 300 lines", `document.querySelector(".unfold")?.textContent ?? ""`)
 	assert.Less(t, eval[int](p, `document.querySelector(".line").offsetHeight`), 400)
 	p.clicks(".unfold")
 	has(p, true, `document.querySelector(".line").offsetHeight > 4000`)

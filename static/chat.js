@@ -5,6 +5,7 @@ import {recall, recallNames, remember} from "./memory.js";
 import {isMineOf, mineOf} from "./mine.js";
 import {nickOf, plain} from "./line.js";
 import {notify} from "./notify.js";
+import {keep, keptOf} from "./offline.js";
 import {Older, silence} from "./older.js";
 import {Outbox} from "./outbox.js";
 import {Pending} from "./pending.js";
@@ -15,6 +16,7 @@ import {Status} from "./status.js";
 import {names} from "./text.js";
 import {Title} from "./title.js";
 
+const KEPT = 50;
 const byID = (id) => document.getElementById(id);
 
 export class Chat {
@@ -27,6 +29,8 @@ export class Chat {
   #pending;
   #seen;
   #mine = new Set();
+  /** What is shown is from an earlier visit. */
+  #isOld = false;
   /** @type {Map<string, Outbox>} also those of other rooms go on sending */
   #outboxes = new Map();
   #connection = new Status(byID("connection"));
@@ -59,12 +63,15 @@ export class Chat {
         onTakenBack(entry.message);
       },
     });
-    document.addEventListener("visibilitychange", () => (document.hidden ? this.#seen.leave() : this.#seen.look()));
-    for (const name of recallNames("outbox/")) this.#outboxOf(name.split("/")[1]);
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.#leave() : this.#seen.look()));
+    addEventListener("pagehide", () => this.#keep());
+    for (const name of recallNames("outbox/")) this.#outboxOf(name.split("/")[1]).changedElsewhere();
   }
 
   open(room) {
     this.#stop();
+    if (this.#room) this.#keep();
+    this.#isOld = false;
     this.#room = room;
     this.#mine = mineOf(room);
     this.#seen = new Seen(room);
@@ -79,6 +86,7 @@ export class Chat {
       onItems: (items, first) => this.#show(items, first),
       onOpen: () => this.#opened(),
       onStatus: ({name, ...more}) => {
+        if (name === "reconnecting" && this.#conversation.isEmpty) this.#showKept();
         this.#connection.show({name: name === "reconnecting" && !navigator.onLine ? "offline" : name, ...more});
       },
     });
@@ -143,7 +151,25 @@ export class Chat {
     return entries.find((entry) => entry.since && entry.message === message.message && entry.nick === message.nick);
   }
 
+  #leave() {
+    this.#seen.leave();
+    this.#keep();
+  }
+
+  #keep() {
+    if (!this.#isOld && !this.#conversation.isEmpty) keep(this.#room, this.#conversation.last(KEPT));
+  }
+
+  #showKept() {
+    const items = keptOf(this.#room);
+    if (!items.length) return;
+    this.#conversation.show(items);
+    this.#isOld = true;
+  }
+
   #show(items, first) {
+    if (this.#isOld) this.#conversation.clear();
+    this.#isOld = false;
     this.#conversation.show(items);
     this.#seen.shown(items);
     byID("empty").hidden = true;

@@ -48,8 +48,9 @@ export class Conversation {
   /** Shows what came together. @param {Item[]} items */
   show(items) {
     const count = items.filter(({message}) => message).length;
-    if (!this.#first) this.#flood.count(count);
+    const still = this.#first || this.#flood.count(count);
     const lines = this.#lines(items);
+    if (!still) for (const line of lines.children) line.classList.add("arrives");
     const stay = !this.#scroller.atEnd && !lines.querySelector(".mine");
     this.#list.append(lines);
     this.#trim();
@@ -91,6 +92,11 @@ export class Conversation {
   get oldest() {
     const line = this.#list.querySelector(".line");
     return line ? this.#about.get(line) : undefined;
+  }
+
+  /** The last messages that are shown. @returns {Item[]} */
+  last(count) {
+    return Array.from(this.#list.querySelectorAll(".line")).slice(-count).map((line) => this.#about.get(line));
   }
 
   /** Whether a message is shown. */

@@ -20,16 +20,16 @@ export class Flood {
     this.#summary = summary;
   }
 
-  /** Is told before so many messages are shown. */
+  /** Is told before so many messages are shown. Returns whether they are many. */
   count(messages) {
     const now = Date.now();
     this.#recent = [...this.#recent.filter(({at}) => now - at < WINDOW), {at: now, messages}];
     const many = this.#recent.reduce((sum, {messages}) => sum + messages, 0) >= MANY;
-    this.#log.classList.toggle("flood", many);
     this.#log.setAttribute("aria-live", many ? "off" : "polite");
-    if (!many) return;
+    if (!many) return false;
     this.#untold += messages;
     this.#timer ??= setTimeout(() => this.#tell(), PAUSE);
+    return true;
   }
 
   #tell() {

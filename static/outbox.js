@@ -49,7 +49,6 @@ export class Outbox {
     // A page that is put to sleep must not keep the lock from others.
     for (const sleep of ["pagehide", "freeze"]) addEventListener(sleep, () => this.#sleep(), {capture: true});
     for (const wake of ["pageshow", "resume"]) addEventListener(wake, () => this.#wake(), {capture: true});
-    this.#run();
   }
 
   /** @returns {Entry[]} in order */

@@ -6,6 +6,7 @@ import {Composer} from "./composer.js";
 import {onRemembered} from "./memory.js";
 import {keepNick} from "./nick.js";
 import {offerNotices} from "./notify.js";
+import {keepPage} from "./offline.js";
 import {Rooms} from "./rooms.js";
 import {Unread} from "./unread.js";
 
@@ -35,7 +36,8 @@ function go(room) {
   rooms.show(room);
 }
 
-const first = document.body.dataset.channel;
+// Without a network the page may be that of another room.
+const first = new URLSearchParams(location.search).get("channel") || document.body.dataset.channel;
 history.replaceState({room: first}, "");
 addEventListener("popstate", ({state}) => state?.room && go(state.room));
 go(first);
@@ -58,5 +60,7 @@ byID("copy").addEventListener("click", async () => {
   setTimeout(() => (byID("copy").textContent = "Copy the conversation"), 2000);
 });
 offerNotices(byID("notices"));
+if (document.readyState === "complete") keepPage();
+else addEventListener("load", () => keepPage());
 
 if (matchMedia("(hover: hover)").matches) byID(nick.value ? "message" : "nick").focus();
