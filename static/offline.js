@@ -15,9 +15,10 @@ export async function keepPage() {
   const workers = navigator.serviceWorker;
   if (!workers) return;
   try {
+    const had = workers.controller !== null;
     await workers.register("/sw.js");
     const {active} = await workers.ready;
-    if (workers.controller) return;
+    if (had) return;
     const loaded = performance.getEntriesByType("resource").filter(({initiatorType}) => initiatorType !== "fetch");
     active.postMessage({paths: ["/", ...new Set(loaded.map((entry) => new URL(entry.name).pathname))]});
   } catch {
