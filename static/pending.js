@@ -40,6 +40,10 @@ export class Pending {
     }
   }
 
+  get isEmpty() {
+    return this.#lines.size === 0;
+  }
+
   /** Keeps the line of a sent entry until the conversation has it. */
   keep(entry, identity) {
     const line = this.#lines.get(entry.name);

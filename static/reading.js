@@ -1,6 +1,7 @@
 // Reads a room, and hands on together what comes together.
 
 const HISTORY = "-50";
+const PAUSE = 200;
 
 /**
  * @param {import("./js/pubsub.js").Server} server
@@ -12,12 +13,16 @@ const HISTORY = "-50";
 export function read(server, room, {onItems, onOpen, onStatus}) {
   let items = [];
   let first = true;
+  let last = -PAUSE;
   const hand = () => {
-    if (items.length) onItems(items, first);
+    if (!items.length) return;
+    last = performance.now();
+    const together = items;
     items = [];
+    onItems(together, first);
   };
   const add = (item) => {
-    if (items.push(item) === 1) soon(hand);
+    if (items.push(item) === 1) soon(hand, last);
   };
   return server.follow(room, {
     since: HISTORY,
@@ -32,9 +37,11 @@ export function read(server, room, {onItems, onOpen, onStatus}) {
   });
 }
 
-/** Once before the page is drawn again, so that a flood costs one drawing. A hidden page is not drawn. */
-function soon(act) {
+/** Before the page is drawn again, but in a flood seldom: drawing costs more than what it shows. */
+function soon(act, last) {
   if (document.hidden) return queueMicrotask(act);
-  requestAnimationFrame(act);
+  const wait = last + PAUSE - performance.now();
+  if (wait > 0) setTimeout(act, wait);
+  else requestAnimationFrame(act);
   document.addEventListener("visibilitychange", act, {once: true});
 }
