@@ -187,3 +187,15 @@ func TestSeveralLines(t *testing.T) {
 	p.shows("ann: one\ntwo\nif x {\n\ty()\n}")
 	has(p, low, "message.offsetHeight")
 }
+
+func TestSendsWithoutStorage(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL, `for (const name of ["getItem", "setItem", "removeItem"]) {
+		Storage.prototype[name] = () => { throw new DOMException("off", "SecurityError"); };
+	}`)
+	p.takeNick("ann")
+	p.types("#message", "one\ntwo\n")
+	p.shows("ann: one", "ann: two")
+	p.pends()
+	has(p, 2, `document.querySelectorAll("#lines .mine").length`)
+}

@@ -1,8 +1,12 @@
-// What the browser remembers between visits, for all tabs. Where it may not, the page works without.
+// What the browser remembers between visits, for all tabs.
 
 const PREFIX = "pubsub.";
 
+/** What the storage does not take, as it is off or full: until the page closes. */
+const unstored = new Map();
+
 export function recall(name) {
+  if (unstored.has(name)) return unstored.get(name);
   try {
     return localStorage.getItem(PREFIX + name);
   } catch {
@@ -12,18 +16,24 @@ export function recall(name) {
 
 /** Remembers a text, or forgets it if value is null. */
 export function remember(name, value) {
+  unstored.delete(name);
   try {
     if (value === null) localStorage.removeItem(PREFIX + name);
     else localStorage.setItem(PREFIX + name, value);
   } catch {
-    // Storage is off or full.
+    if (value !== null) unstored.set(name, value);
   }
 }
 
 /** The names that begin with a text, sorted. */
 export function recallNames(start) {
+  const names = [...unstored.keys(), ...stored()].filter((name) => name.startsWith(start));
+  return [...new Set(names)].sort();
+}
+
+function stored() {
   try {
-    return Object.keys(localStorage).filter((name) => name.startsWith(PREFIX + start)).map((name) => name.slice(PREFIX.length)).sort();
+    return Object.keys(localStorage).filter((name) => name.startsWith(PREFIX)).map((name) => name.slice(PREFIX.length));
   } catch {
     return [];
   }
