@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -117,7 +118,7 @@ func (p *tab) listen(event any) {
 			p.complain(fmt.Sprintf("console.%s: %s %s", e.Type, arg.Value, arg.Description))
 		}
 	case *log.EventEntryAdded:
-		if p.requestsFail && e.Entry.Source == log.EntrySourceNetwork {
+		if p.requestsFail && (e.Entry.Source == log.EntrySourceNetwork || strings.Contains(e.Entry.Text, "icon from the Manifest")) {
 			return
 		}
 		p.complain(fmt.Sprintf("%s %s: %s %s", e.Entry.Source, e.Entry.Level, e.Entry.Text, e.Entry.URL))
