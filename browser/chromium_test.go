@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -117,7 +118,7 @@ func (p *tab) listen(event any) {
 			p.complain(fmt.Sprintf("console.%s: %s %s", e.Type, arg.Value, arg.Description))
 		}
 	case *log.EventEntryAdded:
-		if p.requestsFail && e.Entry.Source == log.EntrySourceNetwork {
+		if p.requestsFail && (e.Entry.Source == log.EntrySourceNetwork || strings.Contains(e.Entry.Text, "icon from the Manifest")) {
 			return
 		}
 		p.complain(fmt.Sprintf("%s %s: %s %s", e.Entry.Source, e.Entry.Level, e.Entry.Text, e.Entry.URL))
@@ -189,10 +190,11 @@ func has[T any](p *tab, want T, expression string) {
 	becomes(p.t, want, func() T { return eval[T](p, expression) }, expression)
 }
 
-// shows waits until the conversation is these lines: "nick: message", or "— note".
+// shows waits until the conversation is these lines: "nick: message", or "— note". What is written and not yet
+// published does not count, nor where the new begins.
 func (p *tab) shows(lines ...string) {
 	p.t.Helper()
-	has(p, lines, `Array.from(document.querySelectorAll("#conversation > *"), (line) =>
+	has(p, append([]string{}, lines...), `Array.from(document.querySelectorAll("#lines > :not(.new)"), (line) =>
 		line.matches(".note") ? "— " + line.textContent
 		: line.querySelector(".nick").textContent + ": " + line.querySelector(".text").textContent)`)
 }
@@ -206,7 +208,13 @@ func (p *tab) isConnected() {
 func (p *tab) say(message string) {
 	p.t.Helper()
 	p.tryToSay(message)
-	has(p, "", "message.value")
+	p.pends()
+}
+
+// pends waits until these messages are written and not yet published.
+func (p *tab) pends(messages ...string) {
+	p.t.Helper()
+	has(p, append([]string{}, messages...), `Array.from(document.querySelectorAll("#outbox .text"), (e) => e.textContent)`)
 }
 
 // tryToSay writes a message and sends it with the enter key.

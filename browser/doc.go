@@ -7,7 +7,10 @@
 // It is a module of its own, so that what drives a browser stays out of the product's go.sum. Chromium
 // is taken from PATH (Debian: apt-get install chromium).
 //
-// Read page_test.go first; policy_test.go is what a browser must refuse. They stand on server_test.go,
+// axe-core is brought by npm, once, into the user's folder for caches (Debian: apt-get install npm).
+//
+// Read page_test.go first, then outbox_test.go (what one writes) and talk_test.go (what one reads); policy_test.go is
+// what a browser must refuse, access_test.go who must be able to use the page. They stand on server_test.go,
 // chromium_test.go and the package internal/pubsubtest of the folder above. A test never sleeps: it waits
 // until the page shows what it should, and says what it showed instead. What the page writes to the console
 // fails the test.

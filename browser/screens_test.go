@@ -74,10 +74,10 @@ func TestNarrowScreen(t *testing.T) {
 	has(p, 0, `document.getAnimations().length`)
 	assertReadable(t, p)
 	assertFits(t, p)
-	small := eval[[]string](p, `Array.from(document.querySelectorAll("input, button, summary, .brand"))
+	small := eval[[]string](p, `Array.from(document.querySelectorAll("input, textarea, button, summary, .brand"))
 		.filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 38).map((e) => e.outerHTML)`)
 	assert.Empty(t, small, "a finger hits everything")
-	zooming := eval[[]string](p, `Array.from(document.querySelectorAll("input"))
+	zooming := eval[[]string](p, `Array.from(document.querySelectorAll("input, textarea"))
 		.filter((e) => parseFloat(getComputedStyle(e).fontSize) < 16).map((e) => e.id)`)
 	assert.Empty(t, zooming, "a phone does not zoom into a field")
 
@@ -101,6 +101,7 @@ func TestNarrowScreenInTrouble(t *testing.T) {
 
 	require.NoError(t, s.Stop(syscall.SIGTERM))
 	has(p, "Reconnecting.", `document.querySelector("#connection .words").textContent`)
+	p.takeNick("ann")
 	p.tryToSay("hello")
 	has(p, "waiting", `delivery.dataset.state`)
 	assertFits(t, p)
@@ -141,7 +142,7 @@ func assertReadable(t *testing.T, p *tab) {
 			return e === document.body || !colour.endsWith(" 0)") ? colour : paper(e.parentElement);
 		};
 		Array.from(document.querySelectorAll(
-			"h1, time, .nick, .text, .avatar, .note span, .words, .prefix, input, button"))
+			"h1, time, .nick, .text, .avatar, .note span, .words, .prefix, input, textarea, button"))
 			.filter((e) => e.checkVisibility({visibilityProperty: true}))
 			.map((e) => {
 				const [dark, light] = [luminance(getComputedStyle(e).color), luminance(paper(e))].sort((a, b) => a - b);

@@ -132,7 +132,8 @@ var (
 	anyImport = regexp.MustCompile(`(?m)^(?:import|export)[^;]* from "([^"]+)"`)
 )
 
-// All that the page needs is under one address that a browser keeps for ever.
+// All that the page needs is under one address that a browser keeps for ever. What a browser installs is at an
+// address that stays, where it looks for a newer one.
 func TestFilesOfThePageAreKept(t *testing.T) {
 	if !ours(t, "its files have one address each") {
 		return
@@ -141,7 +142,13 @@ func TestFilesOfThePageAreKept(t *testing.T) {
 	require.Equal(t, "no-cache", home.Header.Get("Cache-Control"))
 	folder := path.Dir(linked(t, base, stylesheetLink))
 	require.Regexp(t, `^/@[0-9a-f]{16}$`, folder)
+	for _, installed := range []string{"/manifest.webmanifest", "/sw.js"} {
+		require.Equal(t, "no-cache", base.Get(t, installed).Header.Get("Cache-Control"))
+	}
 	for _, link := range anyLink.FindAllStringSubmatch(home.Body, -1) {
+		if link[1] == "/manifest.webmanifest" {
+			continue
+		}
 		require.True(t, strings.HasPrefix(link[1], folder+"/"), link[1])
 		a := base.Get(t, link[1])
 		require.Equal(t, http.StatusOK, a.Status)

@@ -1,187 +1,182 @@
 // Shows messages, gaps and dates as lines, oldest first.
 
+import {Flood} from "./flood.js";
+import {dayNote, gapNote, messageLine, nickOf, note, plain} from "./line.js";
+import {identity} from "./place.js";
+import {Scroller} from "./scroller.js";
+
 const MAX_LINES = 1000;
-// Within this many pixels of the end counts as at the end.
-const NEAR = 48;
+// While one reads above, nothing goes until there are so many.
+const MAX_READING = 5000;
 // Messages of one person within this time stand together.
 const TOGETHER = 5 * 60_000;
-const KNOWN = new Set(["id", "timestamp", "channel", "nick"]);
 
-const clock = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-digit"});
-const calendar = new Intl.DateTimeFormat(undefined, {weekday: "long", day: "numeric", month: "long"});
-const exact = new Intl.DateTimeFormat(undefined, {dateStyle: "full", timeStyle: "medium"});
+/** @typedef {{message?: object, cursor?: string, gap?: object}} Item a message with its cursor, or a gap */
 
 export class Conversation {
   #list;
-  #hint;
-  #empty;
-  #isMine;
-  #unseen = 0;
-  #atEnd = true;
+  #scroller;
+  #flood;
+  #judge;
+  #about = new WeakMap();
+  #byIdentity = new Map();
   #last = null;
+  #first = true;
 
   /**
-   * @param {{list: HTMLElement, hint: HTMLElement, empty: HTMLElement}} elements
-   * @param {(nick: string) => boolean} isMine
+   * @param {{box: HTMLElement, list: HTMLElement, hint: HTMLElement, summary: HTMLElement}} elements
+   * @param {{isMine: (identity: string, message: object) => boolean, me: () => string, isNew: (item: Item) => boolean,
+   *   onTop: () => void}} judge me: the reader's nick; isNew: came since the reader left
    */
-  constructor({list, hint, empty}, isMine) {
+  constructor({box, list, hint, summary}, judge) {
     this.#list = list;
-    this.#hint = hint;
-    this.#empty = empty;
-    this.#isMine = isMine;
-    list.addEventListener("scroll", () => this.#scrolled(), {passive: true});
-    hint.addEventListener("click", () => this.#goToEnd());
-    // A keyboard that slides in must not hide the end.
-    new ResizeObserver(() => this.#atEnd && this.#toEnd()).observe(list);
+    this.#judge = judge;
+    this.#scroller = new Scroller(box, hint, judge.onTop);
+    this.#flood = new Flood(list, summary);
   }
 
-  /**
-   * Shows what came together.
-   *
-   * @param {{message?: object, gap?: object}[]} items
-   */
+  /** Begins with another room. */
+  clear() {
+    this.#list.replaceChildren();
+    this.#list.setAttribute("aria-busy", "true");
+    this.#byIdentity.clear();
+    this.#last = null;
+    this.#first = true;
+    this.#scroller.toEnd();
+  }
+
+  /** Shows what came together. @param {Item[]} items */
   show(items) {
-    const lines = document.createDocumentFragment();
-    for (const {message, gap} of items) {
-      if (gap) lines.append(this.#note(sentence(gap), "gap"));
-      if (!message) continue;
-      const when = new Date(message.timestamp * 1000);
-      if (!sameDay(when, this.#last?.when ?? new Date())) lines.append(this.#note(calendar.format(when), "day"));
-      lines.append(this.#line(message, when));
-    }
-    this.#append(lines, items.filter(({message}) => message).length);
-    this.#empty.hidden = true;
+    const count = items.filter(({message}) => message).length;
+    const still = this.#first || this.#flood.count(count);
+    const lines = this.#lines(items);
+    if (!still) for (const line of lines.children) line.classList.add("arrives");
+    const stay = !this.#scroller.atEnd && !lines.querySelector(".mine");
+    this.#list.append(lines);
+    this.#trim();
+    if (stay) this.#scroller.more(count);
+    else this.#scroller.toEnd();
+  }
+
+  /** Shows older messages above the others. @param {Item[]} items */
+  showOlder(items) {
+    const last = this.#last;
+    this.#last = null;
+    const lines = this.#lines(items, true);
+    const upTo = this.#last?.when;
+    this.#last = last;
+    const below = new Date((this.oldest?.message.timestamp ?? 0) * 1000);
+    this.#scroller.keep(() => {
+      const top = this.#list.firstElementChild;
+      if (top?.matches(".day") && sameDay(upTo, below)) top.remove();
+      else if (top?.matches(".line") && !sameDay(upTo, below)) lines.append(dayNote(below));
+      this.#list.prepend(lines);
+    });
   }
 
   /** Tells that what was said before is shown. */
   open() {
     this.#list.setAttribute("aria-busy", "false");
-    this.#empty.hidden = this.#list.childElementCount > 0;
+    this.#first = false;
   }
 
-  #line(message, when) {
-    const nick = asText(message.nick);
-    const follows = this.#last?.nick === nick && when - this.#last.when < TOGETHER;
-    this.#last = {nick, when};
+  get isEmpty() {
+    return this.#list.childElementCount === 0;
+  }
 
-    const time = element("time", "", clock.format(when));
-    time.dateTime = when.toISOString();
-    time.title = exact.format(when);
+  get nearTop() {
+    return this.#scroller.nearTop;
+  }
 
-    const line = element("div", "line");
-    line.classList.toggle("mine", nick !== "" && this.#isMine(nick));
-    line.classList.toggle("follows", follows);
-    line.style.setProperty("--hue", hue(nick));
-    const name = element("bdi", nick ? "nick" : "nick unknown", nick || "unknown");
-    line.append(avatar(nick), name, content(message), time);
+  /** The first message that is shown. @returns {Item | undefined} */
+  get oldest() {
+    const line = this.#list.querySelector(".line");
+    return line ? this.#about.get(line) : undefined;
+  }
+
+  /** The last messages that are shown. @returns {Item[]} */
+  last(count) {
+    return Array.from(this.#list.querySelectorAll(".line")).slice(-count).map((line) => this.#about.get(line));
+  }
+
+  /** Whether a message is shown. */
+  has(identity) {
+    return this.#byIdentity.has(identity);
+  }
+
+  /** Tells anew which messages are the reader's own. */
+  mark() {
+    for (const [identity, line] of this.#byIdentity) {
+      line.classList.toggle("mine", this.#judge.isMine(identity, this.#about.get(line).message));
+    }
+  }
+
+  /** The conversation as text, to be copied. */
+  get text() {
+    return Array.from(this.#list.children, (line) => {
+      const item = this.#about.get(line);
+      if (!item) return `— ${line.textContent}`;
+      return `[${line.querySelector("time").title}] ${nickOf(item.message) || "unknown"}: ${plain(item.message)}`;
+    }).join("\n");
+  }
+
+  #lines(items, older = false) {
+    const lines = document.createDocumentFragment();
+    for (const item of items) {
+      if (item.gap) lines.append(this.#note(gapNote(item.gap)));
+      if (!item.message) continue;
+      const when = new Date(item.message.timestamp * 1000);
+      if (!sameDay(when, this.#last?.when ?? new Date())) lines.append(this.#note(dayNote(when), when));
+      if (!older && this.#judge.isNew(item)) {
+        this.#list.querySelector(".new")?.remove();
+        lines.append(this.#note(note("New since you left", "new")));
+      }
+      lines.append(this.#line(item, when));
+    }
+    return lines;
+  }
+
+  #line(item, when) {
+    const {message, cursor} = item;
+    const nick = nickOf(message);
+    const name = identity(message.id, cursor);
+    const mine = this.#judge.isMine(name, message);
+    const follows = this.#last?.nick === nick && this.#last.mine === mine && when - this.#last.when < TOGETHER;
+    this.#last = {nick, mine, when};
+    const line = messageLine(message, {mine, follows, me: this.#judge.me()});
+    this.#about.set(line, item);
+    this.#byIdentity.set(name, line);
     return line;
   }
 
-  #note(text, kind) {
-    // After a line between, the next message names its sender again.
-    this.#last &&= {...this.#last, nick: null};
-    const note = element("p", `note ${kind}`);
-    note.append(element("span", "", text));
-    return note;
+  /** After a line between, the next message names its sender again. */
+  #note(line, when = this.#last?.when) {
+    this.#last = when ? {when, nick: null} : null;
+    return line;
   }
 
-  #append(lines, count) {
-    const stay = !this.#atEnd && !lines.querySelector(".mine");
-    this.#list.append(lines);
-    this.#trim();
-    if (!stay) this.#toEnd();
-    else this.#hintAt(this.#unseen + count);
-  }
-
+  /** Drops the oldest messages. The note of a gap stays where it is. */
   #trim() {
-    const before = this.#list.scrollHeight;
-    while (this.#list.childElementCount > MAX_LINES) this.#list.firstElementChild.remove();
-    // What one reads stays where it is. The style sheet turns the browser's own way off.
-    if (!this.#atEnd) this.#list.scrollTop -= before - this.#list.scrollHeight;
+    const max = this.#scroller.atEnd ? MAX_LINES : MAX_READING;
+    if (this.#byIdentity.size <= max) return;
+    const drop = () => {
+      while (this.#byIdentity.size > max) this.#drop();
+    };
+    if (this.#scroller.atEnd) drop();
+    else this.#scroller.keep(drop);
   }
 
-  #scrolled() {
-    const {scrollHeight, scrollTop, clientHeight} = this.#list;
-    this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR;
-    if (this.#atEnd) this.#hintAt(0);
+  #drop() {
+    const before = [];
+    let line = this.#list.firstElementChild;
+    for (; !this.#about.has(line); line = line.nextElementSibling) before.push(line);
+    const {message, cursor} = this.#about.get(line);
+    this.#byIdentity.delete(identity(message.id, cursor));
+    line.remove();
+    // Of what stood before it, the last gap still tells the truth.
+    const gap = before.findLast((line) => line.matches(".gap"));
+    for (const line of before) if (line !== gap) line.remove();
   }
-
-  #toEnd() {
-    this.#list.scrollTop = this.#list.scrollHeight;
-    this.#atEnd = true;
-    this.#hintAt(0);
-  }
-
-  #goToEnd() {
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.#list.scrollTo({top: this.#list.scrollHeight, behavior: calm ? "instant" : "smooth"});
-    this.#list.focus({preventScroll: true});
-  }
-
-  #hintAt(unseen) {
-    this.#unseen = unseen;
-    this.#hint.hidden = unseen === 0;
-    if (unseen) this.#hint.textContent = unseen === 1 ? "1 new message" : `${unseen} new messages`;
-  }
-}
-
-/** What a gap means to a reader. */
-function sentence({reason, missed}) {
-  const lost = missed === 1 ? "1 message was missed" : `${missed} messages were missed`;
-  if (reason === "restarted") {
-    return missed ? `The server was restarted: ${lost}` : "The server was restarted: messages may be missing here";
-  }
-  return missed ? lost : "Messages may be missing here";
-}
-
-/** Other programs post any JSON, so that a message is not always text, or not there. */
-function content(message) {
-  if (message.message !== undefined) {
-    const plain = typeof message.message === "string";
-    return text(asText(message.message), plain ? "text" : "text data");
-  }
-  const rest = Object.entries(message).filter(([name]) => !KNOWN.has(name));
-  return text(asText(Object.fromEntries(rest)), "text data");
-}
-
-function text(words, className) {
-  const made = element("p", className, words);
-  // Arabic and Hebrew run their own way.
-  made.dir = "auto";
-  return made;
-}
-
-function avatar(nick) {
-  const letter = element("span", "avatar", nick ? firstLetter(nick) : "?");
-  letter.setAttribute("aria-hidden", "true");
-  return letter;
-}
-
-function asText(value) {
-  if (value === null || value === undefined) return "";
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-/** An element with text in it, never markup. */
-function element(tag, className, text = "") {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.textContent = text;
-  return made;
-}
-
-/** The first letter as a reader counts, which may be several code points. */
-function firstLetter(text) {
-  if (!Intl.Segmenter) return Array.from(text)[0].toUpperCase();
-  const [{segment}] = new Intl.Segmenter().segment(text);
-  return segment.toUpperCase();
-}
-
-/** A colour for a nick, the same on every screen (FNV-1a, as degrees). */
-function hue(nick) {
-  let hash = 0x811c9dc5;
-  for (const letter of nick) hash = Math.imul(hash ^ letter.codePointAt(0), 0x01000193);
-  return (hash >>> 0) % 360;
 }
 
 function sameDay(a, b) {

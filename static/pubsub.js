@@ -1,107 +1,66 @@
-// The chat page: joins its parts. Read reading.js next, and then the client in clients/js.
+// The chat page: joins its parts. Read chat.js next, and then the client in clients/js.
 
 import {connect} from "./js/pubsub.js";
-import {Conversation} from "./conversation.js";
-import {recall, remember} from "./memory.js";
-import {read} from "./reading.js";
-import {Status} from "./status.js";
+import {Chat} from "./chat.js";
+import {Composer} from "./composer.js";
+import {onRemembered} from "./memory.js";
+import {keepNick} from "./nick.js";
+import {offerNotices} from "./notify.js";
+import {keepPage} from "./offline.js";
+import {Rooms} from "./rooms.js";
+import {Unread} from "./unread.js";
 
-const server = connect();
-const channel = document.body.dataset.channel;
 const byID = (id) => document.getElementById(id);
-const nick = byID("nick");
-const message = byID("message");
-const send = byID("send");
+const server = connect();
+const nick = keepNick(byID("nick"));
 
-// Receiving.
-
-const conversation = new Conversation(
-  {list: byID("conversation"), hint: byID("hint"), empty: byID("empty")},
-  (name) => name === nick.value.trim(),
-);
-document.querySelector("#empty .address").textContent = location.origin;
-const connection = new Status(byID("connection"));
-read(server, channel, {
-  onItems(items, first) {
-    conversation.show(items);
-    if (document.hidden && !first) countUnread(items.filter(({message}) => message).length);
-  },
-  onOpen: () => conversation.open(),
-  onStatus: ({name, ...more}) => connection.show({name: name === "reconnecting" && !navigator.onLine ? "offline" : name, ...more}),
+const unread = new Unread(server, () => rooms.show());
+const rooms = new Rooms(document.querySelector(".rooms"), unread, (room) => {
+  history.pushState({room}, "", `/?channel=${encodeURIComponent(room)}`);
+  go(room);
+  byID("message").focus();
+});
+const chat = new Chat(server, nick, (text) => composer.putBack(text));
+const composer = new Composer(byID("chatform"), byID("message"), (text) => {
+  chat.send(text);
+  server.retry();
 });
 
-const title = document.title;
-let unread = 0;
-
-function countUnread(more) {
-  unread += more;
-  document.title = unread ? `(${unread}) ${title}` : title;
+function go(room) {
+  document.body.dataset.channel = room;
+  for (const place of document.querySelectorAll(".room-name")) place.textContent = room;
+  byID("chatform").action = `/pub/${room}`;
+  composer.open(room);
+  chat.open(room);
+  unread.enter(room);
+  rooms.show(room);
 }
 
-document.addEventListener("visibilitychange", () => document.hidden || countUnread(-unread));
+// Without a network the page may be that of another room.
+const first = new URLSearchParams(location.search).get("channel") || document.body.dataset.channel;
+history.replaceState({room: first}, "");
+addEventListener("popstate", ({state}) => state?.room && go(state.room));
+go(first);
 
-// Sending.
-
-const delivery = new Status(byID("delivery"));
-let underWay = "";
-let another = false;
-
-nick.value = recall("nick") ?? "";
-nick.addEventListener("change", () => remember("nick", nick.value.trim()));
-
-byID("chatform").addEventListener("submit", (event) => {
+// Entering a nick answers who says what waits for that.
+byID("nick").addEventListener("change", () => nick.value && chat.decide(nick.value));
+byID("nick").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
   event.preventDefault();
-  submit();
+  if (nick.value) chat.decide(nick.value);
+  byID("message").focus();
 });
+onRemembered((name) => chat.remembered(name));
 
-async function submit() {
-  const text = message.value;
-  if (!text.trim()) return message.focus();
-  if (underWay) {
-    // Sent once the one under way is acknowledged, unless it is the same: that was impatience.
-    another = text !== underWay;
-    return server.retry();
-  }
-  remember("nick", nick.value.trim());
-  underWay = text;
-  send.setAttribute("aria-disabled", "true");
-  const sent = await publish({nick: nick.value.trim() || null, message: text});
-  underWay = "";
-  send.removeAttribute("aria-disabled");
-  const next = another;
-  another = false;
-  if (!sent) return message.focus();
-  // What was sent goes; what was typed after it stays.
-  if (message.value.startsWith(text)) message.value = message.value.slice(text.length);
-  if (next && message.value.trim()) submit();
-}
-
-/** Returns whether the message is published; if not, the server refuses it. */
-async function publish(message) {
-  let again = false;
-  try {
-    await server.publish(channel, message, {
-      onStatus({name, ...more}) {
-        delivery.show({name: name === "sending" && again ? "resending" : name, ...more});
-        again = true;
-      },
-    });
-    delivery.show({name: "sent"});
-    return true;
-  } catch (error) {
-    delivery.show({name: "unsent", reason: error.message});
-    return false;
-  }
-}
-
-if (matchMedia("(hover: hover)").matches) (nick.value ? message : nick).focus();
-
-// Changing rooms.
-
-const rooms = document.querySelector(".rooms");
-rooms.addEventListener("toggle", () => rooms.open && byID("channel").focus());
-rooms.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  rooms.open = false;
-  rooms.querySelector("summary").focus();
+for (const place of document.querySelectorAll(".address")) place.textContent = location.origin;
+byID("retry").addEventListener("click", () => server.retry());
+byID("copy").addEventListener("click", async () => {
+  await navigator.clipboard.writeText(chat.text);
+  byID("copy").textContent = "Copied";
+  setTimeout(() => (byID("copy").textContent = "Copy the conversation"), 2000);
 });
+offerNotices(byID("notices"));
+if (document.readyState === "complete") keepPage();
+else addEventListener("load", () => keepPage());
+
+if (matchMedia("(hover: hover)").matches) byID(nick.value ? "message" : "nick").focus();

@@ -1,26 +1,32 @@
 // Reads a room, and hands on together what comes together.
 
 const HISTORY = "-50";
+const PAUSE = 200;
 
 /**
  * @param {import("./js/pubsub.js").Server} server
  * @param {string} room
- * @param {{onItems: (items: {message?: object, gap?: object}[], first: boolean) => void, onOpen: () => void,
+ * @param {{onItems: (items: import("./conversation.js").Item[], first: boolean) => void, onOpen: () => void,
  *   onStatus: (status: object) => void}} events first: they were there before the page; onOpen comes once, behind them
+ * @returns {() => void} ends it
  */
 export function read(server, room, {onItems, onOpen, onStatus}) {
   let items = [];
   let first = true;
+  let last = -PAUSE;
   const hand = () => {
-    if (items.length) onItems(items, first);
+    if (!items.length) return;
+    last = performance.now();
+    const together = items;
     items = [];
+    onItems(together, first);
   };
   const add = (item) => {
-    if (items.push(item) === 1) queueMicrotask(hand);
+    if (items.push(item) === 1) soon(hand, last);
   };
-  server.follow(room, {
+  return server.follow(room, {
     since: HISTORY,
-    onMessage: (message) => add({message}),
+    onMessage: (message, cursor) => add({message, cursor}),
     onGap: (gap) => add({gap}),
     onStatus(status) {
       hand();
@@ -29,4 +35,13 @@ export function read(server, room, {onItems, onOpen, onStatus}) {
       onStatus(status);
     },
   });
+}
+
+/** Before the page is drawn again, but in a flood seldom: drawing costs more than what it shows. */
+function soon(act, last) {
+  if (document.hidden) return queueMicrotask(act);
+  const wait = last + PAUSE - performance.now();
+  if (wait > 0) setTimeout(act, wait);
+  else requestAnimationFrame(act);
+  document.addEventListener("visibilitychange", act, {once: true});
 }

@@ -1,0 +1,129 @@
+package browser_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// axe is the text of axe-core, which npm brings from the registry that this machine uses. It is kept in the user's
+// folder for caches.
+var axe = sync.OnceValues(func() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "pubsub-browser-test")
+	file := filepath.Join(dir, "package", "axe.min.js")
+	if _, err := os.Stat(file); err != nil {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return "", err
+		}
+		fetch := exec.Command("sh", "-c", "npm pack --silent axe-core@4 && tar xzf axe-core-4*.tgz package/axe.min.js")
+		fetch.Dir = dir
+		if out, err := fetch.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("npm pack axe-core: %w: %s", err, out)
+		}
+	}
+	text, err := os.ReadFile(file)
+	return string(text), err
+})
+
+// violations are what axe-core finds wrong with the page as it is.
+func (p *tab) violations() []string {
+	p.t.Helper()
+	text, err := axe()
+	require.NoError(p.t, err)
+	eval[bool](p, text+"; true")
+	return eval[[]string](p, `axe.run().then(({violations}) => violations.flatMap(({id, nodes}) =>
+		nodes.map(({html, failureSummary}) => id + ": " + html + " " + failureSummary)))`)
+}
+
+// variety is all kinds of lines that there are.
+func variety(s *server, p *tab) {
+	talk(s, p)
+	p.requestsFail = true
+	s.publish("chat", "mira", "ada, see https://example.test and `code`\n```\nblock\n```")
+	s.post("/api/publish/chat", map[string]any{"temperature": 21.5})
+	has(p, 11, `document.querySelectorAll("#lines .line").length`)
+	p.do(chromedp.SetValue(chromedp.CSS("#message"), fmt.Sprintf("%020000d", 0)))
+	p.tryToSay("too long")
+	has(p, "failed", `document.querySelector("#outbox > *")?.dataset.state ?? ""`)
+	has(p, 0, `document.getAnimations().length`)
+}
+
+// edges are fields and their contrast with what is around them, where it is under 3 to 1.
+const edges = luminance + `Array.from(document.querySelectorAll(".field, .small")).filter((e) => e.checkVisibility() && !e.matches(".leave")).map((e) => {
+	const [dark, light] = [getComputedStyle(e).borderTopColor, getComputedStyle(e).backgroundColor].map(luminance).sort((a, b) => a - b);
+	return (light + 0.05) / (dark + 0.05);
+}).filter((contrast) => contrast < 3)`
+
+func TestAccessible(t *testing.T) {
+	for name, dress := range map[string]func(p *tab){
+		"light": func(*tab) {},
+		"dark":  (*tab).prefersDark,
+		"phone": func(p *tab) {
+			p.do(chromedp.EmulateViewport(360, 720, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2)))
+		},
+		"forced colours": func(p *tab) {
+			call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "forced-colors", Value: "active"}},
+			})
+		},
+		"400 percent":         func(p *tab) { p.do(chromedp.EmulateViewport(320, 256, chromedp.EmulateScale(4))) },
+		"phone with keyboard": func(p *tab) { p.do(chromedp.EmulateViewport(360, 300, chromedp.EmulateMobile)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startServer(t)
+			p := startBrowser(t).open(s.URL)
+			dress(p)
+			assert.Empty(t, p.violations(), "empty")
+			variety(s, p)
+			assert.Empty(t, p.violations(), "mixed")
+			assert.Empty(t, eval[[]float64](p, edges))
+			assert.GreaterOrEqual(t, eval[int](p, "conversation.clientHeight"), 90, "room for the conversation")
+			p.screenshot("mixed.png")
+			p.clicks("summary")
+			has(p, true, `document.querySelector(".mine-rooms a") !== null`)
+			assert.Empty(t, p.violations(), "menu")
+			p.screenshot("menu.png")
+		})
+	}
+}
+
+// The keyboard alone reaches everything, in the order in which it is seen, and shows where one is.
+func TestKeyboardAlone(t *testing.T) {
+	s := startServer(t)
+	s.publish("chat", "bo", "hi")
+	p := startBrowser(t).open(s.URL)
+	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "forced-colors", Value: "active"}},
+	})
+	eval[any](p, "document.activeElement.blur()")
+	var reached []string
+	for range 6 {
+		p.do(toFront, chromedp.KeyEvent(kb.Tab))
+		reached = append(reached, eval[string](p, `document.activeElement.id || document.activeElement.className || document.activeElement.localName`))
+		assert.True(t, eval[bool](p, `[document.activeElement, document.activeElement.parentElement]
+			.some((e) => getComputedStyle(e).outlineStyle !== "none" && parseFloat(getComputedStyle(e).outlineWidth) >= 2)`), "focus is seen on %s", reached)
+	}
+	assert.Equal(t, []string{"brand", "summary", "conversation", "nick", "message", "send"}, reached)
+
+	p.types("#nick", "ann\nby keyboard\n")
+	p.shows("bo: hi", "ann: by keyboard")
+	eval[any](p, `document.querySelector("summary").focus()`)
+	p.do(chromedp.KeyEvent(kb.Enter))
+	has(p, "channel", "document.activeElement.id")
+	p.do(chromedp.KeyEvent("lobby" + kb.Enter))
+	has(p, "lobby · pubsub", "document.title")
+	has(p, "message", "document.activeElement.id")
+}

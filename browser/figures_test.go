@@ -1,0 +1,111 @@
+package browser_test
+
+import (
+	"flag"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/performance"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The long form: go test -run 'Figures|Visit' -v . -flood=4000 -messages=20000
+var (
+	flood    = flag.Int("flood", 200, "how many messages come, 200 a second, to a processor that is 4 times slower")
+	messages = flag.Int("messages", 2000, "how many messages a page has taken when its memory is looked at")
+)
+
+// load is what a visit brought over the network, but for what scripts asked for. Bytes are those of answers with
+// their headers.
+type load struct {
+	mu       sync.Mutex
+	fetched  map[network.RequestID]bool
+	requests int
+	bytes    float64
+}
+
+// measure counts what the tab loads from now on.
+func (p *tab) measure() *load {
+	p.t.Helper()
+	l := &load{fetched: make(map[network.RequestID]bool)}
+	require.NoError(p.t, chromedp.Listen(p.ctx, func(event any) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		switch e := event.(type) {
+		case *network.EventRequestWillBeSent:
+			l.fetched[e.RequestID] = e.Type == network.ResourceTypeFetch
+		case *network.EventLoadingFinished:
+			if !l.fetched[e.RequestID] && e.EncodedDataLength > 0 {
+				l.requests++
+				l.bytes += e.EncodedDataLength
+			}
+		}
+	}))
+	call(p, network.Enable, network.EnableParams{})
+	return l
+}
+
+func (l *load) now() (requests int, bytes float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.requests, l.bytes
+}
+
+func TestFiguresOfVisits(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).visit("about:blank")
+	first := p.measure()
+	p.do(toFront, chromedp.Navigate(s.URL))
+	p.isConnected()
+	requests, bytes := first.now()
+	t.Logf("first visit: %d requests, %.0f bytes", requests, bytes)
+	assert.LessOrEqual(t, bytes, 80_000.0)
+}
+
+func TestFiguresOfAFlood(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL)
+	for i := range 1000 {
+		s.publish("chat", "ann", fmt.Sprint("before ", i))
+	}
+	has(p, "before 999", `document.querySelector("#lines > :last-child .text").textContent`)
+	call(p, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
+	eval[bool](p, `window.frames_ = 0; window.longest = 0; window.began = performance.now();
+		new PerformanceObserver((list) => { for (const {duration} of list.getEntries()) longest = Math.max(longest, duration); }).observe({type: "longtask"});
+		(function count() { frames_++; requestAnimationFrame(count); })(); true`)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for i := range *flood {
+		<-tick.C
+		s.publish("chat", "ann", fmt.Sprint("flood ", i))
+	}
+	fps := eval[float64](p, "frames_ / (performance.now() - began) * 1000")
+	t.Logf("%.1f frames a second, longest task %.0f ms", fps, eval[float64](p, "longest"))
+	call(p, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 1})
+	has(p, fmt.Sprint("flood ", *flood-1), `document.querySelector("#lines > :last-child .text").textContent`)
+}
+
+func TestFiguresOfMemory(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL)
+	call(p, performance.Enable, performance.EnableParams{})
+	for i := range *messages {
+		s.publish("chat", "ann", fmt.Sprint("message ", i))
+	}
+	has(p, fmt.Sprint("message ", *messages-1), `document.querySelector("#lines > :last-child .text").textContent`)
+	for _, metric := range call(p, performance.GetMetrics, cdp.Empty{}).Metrics {
+		if metric.Name == "JSHeapUsedSize" || metric.Name == "Nodes" {
+			t.Logf("%s after %d messages: %.0f", metric.Name, *messages, metric.Value)
+		}
+		if metric.Name == "JSHeapUsedSize" {
+			assert.Less(t, metric.Value, 100e6)
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package browser_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// slow gives the tab's network so many milliseconds of latency.
+func (p *tab) slow(milliseconds float64) {
+	p.t.Helper()
+	call(p, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+		MatchedNetworkConditions: []*network.Conditions{{Latency: milliseconds, DownloadThroughput: -1, UploadThroughput: -1}},
+	})
+}
+
+const typed = "hello\n how are you?\n I am fine\n ok\n"
+
+// What is typed is what the room gets, in order and once, however slow the line is.
+func TestSlowLine(t *testing.T) {
+	want := strings.Split(strings.TrimSuffix(typed, "\n"), "\n")
+	for _, latency := range []float64{0, 150, 400, 1500} {
+		t.Run(fmt.Sprint(latency, " ms"), func(t *testing.T) {
+			s := startServer(t)
+			p := startBrowser(t).open(s.URL)
+			p.takeNick("ann")
+			p.slow(latency)
+			p.types("#message", typed)
+			becomes(t, want, func() []string { return s.said("chat") })
+			p.shows("ann: hello", "ann:  how are you?", "ann:  I am fine", "ann:  ok")
+			p.pends()
+			assert.Equal(t, want, s.said("chat"))
+			has(p, 4, `document.querySelectorAll("#lines .mine").length`)
+		})
+	}
+}
+
+func TestTypedWhileTheServerIsGone(t *testing.T) {
+	want := strings.Split(strings.TrimSuffix(typed, "\n"), "\n")
+	s := startServer(t)
+	b := startBrowser(t)
+	p, other := b.open(s.URL), b.open(s.URL)
+	p.requestsFail, other.requestsFail = true, true
+	p.takeNick("ann")
+	require.NoError(t, s.Stop(syscall.SIGTERM))
+	p.types("#message", typed)
+	p.pends(want...)
+	other.pends(want...)
+	has(p, "waiting", `delivery.dataset.state`)
+	p.screenshot("pending.png")
+	p.types("#message", "a draft")
+	s.Restart(t)
+	becomes(t, want, func() []string { return s.said("chat") })
+	p.pends()
+	other.pends()
+	assert.Equal(t, want, s.said("chat"))
+	has(p, "a draft", `message.value`)
+}
+
+// A reload loses neither what waits nor what is being written. Each room has its own.
+func TestOutboxOutlivesAReload(t *testing.T) {
+	s := startServer(t)
+	b := startBrowser(t)
+	var open atomic.Bool
+	address := front(t, s, func(_ int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
+		if !open.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	})
+	p := b.open(address)
+	p.requestsFail = true
+	p.takeNick("ann")
+	p.types("#message", "one\ntwo\ndraft")
+	p.do(chromedp.Reload())
+	p.isConnected()
+	p.pends("one", "two")
+	has(p, "draft", "message.value")
+	other := b.open(address + "/?channel=other")
+	other.pends()
+	has(other, "", "message.value")
+	open.Store(true)
+	p.do(toFront, chromedp.Reload())
+	p.shows("ann: one", "ann: two")
+	p.pends()
+	assert.Equal(t, []string{"one", "two"}, s.said("chat"))
+}
+
+// The server forgets a key after 5 minutes, so what may have been sent is not sent again by itself.
+func TestUnansweredIsAskedAbout(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL, `localStorage.getItem("pubsub.nick") ?? localStorage.setItem(
+		"pubsub.outbox/chat/1 k", JSON.stringify({key: "k", nick: "ann", message: "long ago", since: Date.now() - 241_000}))`)
+	p.pends("long ago")
+	p.takeNick("ann")
+	p.say2("now", "long ago")
+	p.shows("ann: now")
+	assert.Equal(t, []string{"now"}, s.said("chat"))
+	p.screenshot("doubt.png")
+	p.clicks("#outbox button")
+	p.shows("ann: now", "ann: long ago")
+	p.pends()
+}
+
+// say2 says a message while others keep waiting.
+func (p *tab) say2(message string, waiting ...string) {
+	p.t.Helper()
+	p.tryToSay(message)
+	p.pends(waiting...)
+}
+
+// Two people of one nick are told apart, and what one said stays one's own under another nick.
+func TestMineIsWhatISent(t *testing.T) {
+	s := startServer(t)
+	b := startBrowser(t)
+	p := b.open(s.URL)
+	p.takeNick("ann")
+	p.say("me")
+	s.publish("chat", "ann", "not me")
+	const mine = `Array.from(document.querySelectorAll("#lines .mine .text"), (e) => e.textContent)`
+	p.shows("ann: me", "ann: not me")
+	assert.Equal(t, []string{"me"}, eval[[]string](p, mine))
+	p.takeNick("bo")
+	p.say("me too")
+	p.shows("ann: me", "ann: not me", "bo: me too")
+	has(p, []string{"me", "me too"}, mine)
+	has(b.open(s.URL), []string{"me", "me too"}, mine)
+}
+
+func TestNickIsAskedOnce(t *testing.T) {
+	s := startServer(t)
+	b := startBrowser(t)
+	p := b.open(s.URL)
+	p.tryToSay("who am I?")
+	p.tryToSay("and this?")
+	p.pends("who am I?", "and this?")
+	p.screenshot("ask.png")
+	p.types("#nick", " Ann of Ü \n")
+	p.shows(" Ann of Ü : who am I?", " Ann of Ü : and this?")
+	other := b.open(s.URL)
+	has(other, " Ann of Ü ", "nick.value")
+
+	p = startBrowser(t).open(s.URL)
+	p.tryToSay("unnamed")
+	p.clicks("#outbox button")
+	p.pends()
+	p.say("unnamed again")
+	assert.Equal(t, []string{"who am I?", "and this?", "unnamed", "unnamed again"}, s.said("chat"))
+}
+
+// A tab that was open before there was a nick neither speaks without it nor forgets it.
+func TestTabsAgreeOnTheNick(t *testing.T) {
+	s := startServer(t)
+	b := startBrowser(t)
+	first, second := b.open(s.URL), b.open(s.URL)
+	first.takeNick("ann")
+	has(second, "ann", "nick.value")
+	second.empties("#nick")
+	second.say("from the second")
+	second.shows("ann: from the second")
+	has(first, "ann", "nick.value")
+	assert.Equal(t, "ann", eval[string](first, `localStorage.getItem("pubsub.nick")`))
+}
+
+func TestSeveralLines(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL)
+	p.takeNick("ann")
+	low := eval[float64](p, "message.offsetHeight")
+	p.clicks("#message")
+	p.do(chromedp.KeyEvent("one"), chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierShift)), chromedp.KeyEvent("two"))
+	has(p, "one\ntwo", "message.value")
+	assert.Greater(t, eval[float64](p, "message.offsetHeight"), low+10)
+	call(p, input.InsertText, input.InsertTextParams{Text: "\nif x {\n\ty()\n}"})
+	p.do(chromedp.KeyEvent(kb.Enter))
+	p.shows("ann: one\ntwo\nif x {\n\ty()\n}")
+	has(p, low, "message.offsetHeight")
+}
+
+func TestSendsWithoutStorage(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL, `for (const name of ["getItem", "setItem", "removeItem"]) {
+		Storage.prototype[name] = () => { throw new DOMException("off", "SecurityError"); };
+	}`)
+	p.takeNick("ann")
+	p.types("#message", "one\ntwo\n")
+	p.shows("ann: one", "ann: two")
+	p.pends()
+	has(p, 2, `document.querySelectorAll("#lines .mine").length`)
+}

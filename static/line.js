@@ -1,0 +1,110 @@
+// Makes a line of the conversation: a message, or a note between messages.
+
+import {hue} from "./colour.js";
+import {button, element} from "./dom.js";
+import {rich} from "./text.js";
+
+const KNOWN = new Set(["id", "timestamp", "channel", "nick"]);
+// Longer texts are folded.
+const MAX_ROWS = 30;
+const MAX_LENGTH = 3000;
+
+const clock = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-digit"});
+const calendar = new Intl.DateTimeFormat(undefined, {weekday: "long", day: "numeric", month: "long"});
+const exact = new Intl.DateTimeFormat(undefined, {dateStyle: "full", timeStyle: "medium"});
+
+/**
+ * @param {object} message
+ * @param {{mine: boolean, follows: boolean, me: string}} how follows: the line before is the same person's; me: the
+ *   reader's nick
+ */
+export function messageLine(message, {mine, follows, me}) {
+  const nick = nickOf(message);
+  const when = new Date(message.timestamp * 1000);
+  const time = element("time", "", clock.format(when));
+  time.dateTime = when.toISOString();
+  time.title = exact.format(when);
+
+  const line = element("div", "line");
+  line.classList.toggle("mine", mine);
+  line.classList.toggle("follows", follows);
+  line.style.setProperty("--hue", hue(nick));
+  const name = element("bdi", nick ? "nick" : "nick unknown", nick || "unknown");
+  const text = content(message, mine ? "" : me);
+  line.classList.toggle("mention", !!text.querySelector("mark"));
+  line.append(avatar(nick), name, text, time);
+  if (isLong(text.textContent)) fold(line, text);
+  return line;
+}
+
+/** @param {string} text @param {string} kind */
+export function note(text, kind) {
+  const made = element("p", `note ${kind}`);
+  made.append(element("span", "", text));
+  return made;
+}
+
+export const dayNote = (when) => note(calendar.format(when), "day");
+
+/** What a gap means to a reader. */
+export function gapNote({reason, missed}) {
+  const lost = missed === 1 ? "1 message was missed" : `${missed} messages were missed`;
+  if (reason === "restarted") {
+    return note(missed ? `The server was restarted: ${lost}` : "The server was restarted: messages may be missing here", "gap");
+  }
+  return note(missed ? lost : "Messages may be missing here", "gap");
+}
+
+export const nickOf = (message) => asText(message.nick);
+
+/** A message as one line of plain text, for copying. */
+export const plain = (message) => textOf(message).text;
+
+/** Other programs post any JSON, so that a message is not always text, or not there. */
+function textOf(message) {
+  if (message.message !== undefined) return {text: asText(message.message), written: typeof message.message === "string"};
+  const rest = Object.entries(message).filter(([name]) => !KNOWN.has(name));
+  return {text: asText(Object.fromEntries(rest)), written: false};
+}
+
+function content(message, me) {
+  const {text, written} = textOf(message);
+  const made = element("p", written ? "text" : "text data");
+  made.append(...(written ? rich(text, me) : [text]));
+  // Arabic and Hebrew run their own way.
+  made.dir = "auto";
+  return made;
+}
+
+const isLong = (text) => text.length > MAX_LENGTH || text.split("\n", MAX_ROWS + 1).length > MAX_ROWS;
+
+function fold(line, text) {
+  const rows = text.textContent.split("\n").length;
+  text.classList.add("folded");
+  const more = button(rows > 1 ? `Show all ${rows} lines` : "Show all", () => {
+    const folded = text.classList.toggle("folded");
+    more.setAttribute("aria-expanded", String(!folded));
+    more.textContent = folded ? "Show all" : "Show less";
+  });
+  more.classList.add("unfold");
+  more.setAttribute("aria-expanded", "false");
+  line.append(more);
+}
+
+function avatar(nick) {
+  const letter = element("span", "avatar", nick ? firstLetter(nick) : "?");
+  letter.setAttribute("aria-hidden", "true");
+  return letter;
+}
+
+function asText(value) {
+  if (value === null || value === undefined) return "";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** The first letter as a reader counts, which may be several code points. */
+function firstLetter(text) {
+  if (!Intl.Segmenter) return Array.from(text)[0].toUpperCase();
+  const [{segment}] = new Intl.Segmenter().segment(text);
+  return segment.toUpperCase();
+}
