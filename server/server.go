@@ -73,6 +73,26 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if answered := s.receive(w, r); answered {
 		return
 	}
+	if r.ProtoMajor >= 2 && r.ContentLength != 0 {
+		s.serveBody(w, r)
+		return
+	}
+	s.route(w, r)
+}
+
+// serveBody answers a request of HTTP/2 that has a body.
+func (s *Server) serveBody(w http.ResponseWriter, r *http.Request) {
+	leave, err := s.access.AdmitBody(r)
+	if err != nil {
+		s.responder.Error(w, r, err)
+		return
+	}
+	defer leave()
+	s.route(w, r)
+}
+
+// route calls the handler of a request.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	if handle, params := s.router.find(r); handle != nil {
 		handle(s.compressor.For(web.Hurried(w, r), r), r, params)
 		return

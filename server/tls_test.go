@@ -285,3 +285,39 @@ func TestConnectionsForARedirectAreLimited(t *testing.T) {
 	defer c.Close()
 	turnedAway(t, c, http.StatusTooManyRequests, "connections are open from your address")
 }
+
+// Requests over HTTP/2 whose bodies do not come are bounded for an address.
+func TestBodiesOverHTTP2(t *testing.T) {
+	set, certificate := withTLS(t)
+	set.MaxConnectionsPerAddress = 5
+	c := start(t, set).overTLS(t, true, certificate)
+	const posts = 20
+	statuses := make(chan int, posts)
+	var bodies []*io.PipeWriter
+	for range posts {
+		body, write := io.Pipe()
+		bodies = append(bodies, write)
+		go func() {
+			resp, err := c.http.Post(c.url("/pub/room"), "application/x-www-form-urlencoded", body)
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			resp.Body.Close()
+			statuses <- resp.StatusCode
+		}()
+	}
+	for range posts - set.MaxConnectionsPerAddress {
+		require.Equal(t, http.StatusTooManyRequests, <-statuses)
+	}
+	for _, body := range bodies {
+		go func() {
+			_, _ = io.WriteString(body, "message=hi")
+			body.Close()
+		}()
+	}
+	for range set.MaxConnectionsPerAddress {
+		require.Equal(t, http.StatusOK, <-statuses)
+	}
+	require.Equal(t, http.StatusOK, c.say(t, "again"))
+}

@@ -176,6 +176,10 @@ func TestAnonymousRights(t *testing.T) {
 	require.Equal(t, 200, doWith(t, s, "GET", "/sub/public-1,room-1?since=all&timeout=0", token(t, "", time.Hour, nil), ""))
 	resp, _ := s.do(t, "GET", "/sub/room-1?since=all&timeout=0", "", "Cookie: __Host-pubsub="+token(t, "", time.Hour, nil))
 	require.Equal(t, 200, resp.StatusCode)
+	for _, sent := range []string{"Sec-Fetch-Site: cross-site", "Origin: https://evil.example"} {
+		resp, _ = s.do(t, "GET", "/sub/room-1?since=all&timeout=0", "", "Cookie: __Host-pubsub="+token(t, "", time.Hour, nil), sent)
+		require.Equal(t, 401, resp.StatusCode, "a cookie from another page does not count")
+	}
 	resp, _ = s.do(t, "GET", "/sub/room-1?since=all&timeout=0&access_token="+token(t, "", time.Hour, nil), "")
 	require.Equal(t, 401, resp.StatusCode, "never in the query")
 }

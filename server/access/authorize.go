@@ -168,10 +168,21 @@ func tokenOf(r *http.Request) string {
 	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
 		return strings.TrimSpace(token)
 	}
-	if c, err := r.Cookie(cookie); err == nil {
+	if c, err := r.Cookie(cookie); err == nil && !isCrossOrigin(r) {
 		return c.Value
 	}
 	return ""
+}
+
+var crossOrigin = http.NewCrossOriginProtection()
+
+// isCrossOrigin tells whether a page of another origin has sent a request: a browser sends
+// the cookie with it, though nobody at this server's page has asked for it. That counts for
+// reading, too, since a WebSocket is opened by a GET.
+func isCrossOrigin(r *http.Request) bool {
+	asPost := *r
+	asPost.Method = http.MethodPost
+	return crossOrigin.Check(&asPost) != nil
 }
 
 // Known returns a request by the same sender, of which it is known what it may do: its

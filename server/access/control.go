@@ -20,6 +20,7 @@ type Control struct {
 	reads    *limiter // costly ones
 	restarts *limiter // answers that tell of a restart
 	unread   unread
+	bodies   bodies
 
 	restartWarning oncePerMinute // about cursors of another process
 
