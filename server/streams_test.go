@@ -86,7 +86,7 @@ func (r *running) tryStreamBy(method string, way way, path string, headers ...st
 		return nil, err
 	}
 	s.status, s.header = resp.StatusCode, resp.Header
-	if resp.TransferEncoding != nil || s.status != http.StatusOK && s.status != http.StatusSwitchingProtocols {
+	if resp.TransferEncoding != nil || resp.ContentLength >= 0 && s.status != http.StatusSwitchingProtocols || s.status != http.StatusOK && s.status != http.StatusSwitchingProtocols {
 		s.r = bufio.NewReader(resp.Body)
 	}
 	return s, nil

@@ -291,6 +291,7 @@ func TestBodiesOverHTTP2(t *testing.T) {
 	set, certificate := withTLS(t)
 	set.MaxConnectionsPerAddress = 5
 	c := start(t, set).overTLS(t, true, certificate)
+	require.Equal(t, http.StatusOK, c.say(t, "first")) // so that there is a connection, which all share
 	const posts = 20
 	statuses := make(chan int, posts)
 	var bodies []*io.PipeWriter
