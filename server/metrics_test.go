@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/common/expfmt"
@@ -105,6 +106,7 @@ func TestNotReadyWhileDraining(t *testing.T) {
 	config := open()
 	bubble(t, config, func(t *testing.T, p *pipes, stop func()) {
 		stop()
+		synctest.Wait() // until the drain has begun
 		for path, want := range map[string]int{"/readyz": 503, "/healthz": 200, "/sub": 503, "/sub?since=now": 200} {
 			client := p.dial() // within the time that a drain listens on
 			_, err := client.Write([]byte(request(path)))
