@@ -35,10 +35,11 @@ var (
 
 // running is a server on a real socket.
 type running struct {
-	addr string
-	tls  *tls.Config // of its clients, nil without TLS
-	http *http.Client
-	stop func() error // as a signal would, and waits for the end
+	addr  string
+	tls   *tls.Config // of its clients, nil without TLS
+	http  *http.Client
+	http2 bool         // of its streams, but for WebSockets
+	stop  func() error // as a signal would, and waits for the end
 }
 
 // open is the default settings without the limits of one address, from which a

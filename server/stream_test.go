@@ -18,8 +18,9 @@ import (
 	"pubsub/server/settings"
 )
 
-// startTLS starts a server whose clients speak TLS: there each stream has a goroutine.
-func startTLS(t *testing.T, set settings.Settings) *running {
+// startHanded starts a server that cannot take connections over, so that each stream has
+// a goroutine. Its clients speak TLS, and HTTP/2 but for WebSockets.
+func startHanded(t *testing.T, set settings.Settings) *running {
 	t.Helper()
 	s, err := server.New(set, static, page, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
@@ -32,14 +33,23 @@ func startTLS(t *testing.T, set settings.Settings) *running {
 		front.Close()
 		require.NoError(t, s.Close())
 	})
-	return &running{addr: front.Listener.Addr().String(), tls: config, http: front.Client()}
+	return &running{addr: front.Listener.Addr().String(), tls: config, http: front.Client(), http2: true}
 }
 
-// eachWay runs a test for each way, with crowds and without.
+// startTLS starts a server with TLS, whose clients speak HTTP/1.1.
+func startTLS(t *testing.T, set settings.Settings) *running {
+	t.Helper()
+	certificate := withCertificate(t, &set)
+	return start(t, set).overTLS(t, false, certificate)
+}
+
+// eachWay runs a test for each way, over connections that are taken over, with TLS and
+// without, and over those that are not.
 func eachWay(t *testing.T, set settings.Settings, test func(t *testing.T, s *running, way way)) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) { t.Parallel(); test(t, start(t, set), way) })
 		t.Run(way.name+" over TLS", func(t *testing.T) { t.Parallel(); test(t, startTLS(t, set), way) })
+		t.Run(way.name+" handed over", func(t *testing.T) { t.Parallel(); test(t, startHanded(t, set), way) })
 	}
 }
 

@@ -62,7 +62,41 @@ func (r *running) tryStream(way way, path string, headers ...string) (*streamed,
 	return r.tryStreamBy(http.MethodGet, way, path, headers...)
 }
 
+// overHTTP2 is a stream over HTTP/2 in place of a connection.
+type overHTTP2 struct {
+	net.Conn
+	body io.ReadCloser
+}
+
+func (c overHTTP2) Close() error              { return c.body.Close() }
+func (overHTTP2) SetDeadline(time.Time) error { return nil }
+
+func (r *running) tryStreamOverHTTP2(method string, way way, path string, headers []string) (*streamed, error) {
+	request, err := http.NewRequest(method, "https://"+r.addr+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, header := range append(headers, way.header) {
+		name, value, _ := strings.Cut(header, ": ")
+		request.Header.Set(name, value)
+	}
+	resp, err := r.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	if resp.ProtoMajor != 2 {
+		return nil, fmt.Errorf("the server speaks %s", resp.Proto)
+	}
+	return &streamed{
+		Conn: overHTTP2{body: resp.Body}, r: bufio.NewReader(resp.Body), read: way.read,
+		status: resp.StatusCode, header: resp.Header,
+	}, nil
+}
+
 func (r *running) tryStreamBy(method string, way way, path string, headers ...string) (*streamed, error) {
+	if r.http2 && way.name != "websocket" {
+		return r.tryStreamOverHTTP2(method, way, path, headers)
+	}
 	var c net.Conn
 	var err error
 	if r.tls == nil {

@@ -47,10 +47,14 @@ func certificate(t *testing.T, set *settings.Settings, serial int64) *x509.Certi
 
 // withTLS are settings with a certificate in files.
 func withTLS(t *testing.T) (settings.Settings, *x509.Certificate) {
-	dir := t.TempDir()
 	set := open()
+	return set, withCertificate(t, &set)
+}
+
+func withCertificate(t *testing.T, set *settings.Settings) *x509.Certificate {
+	dir := t.TempDir()
 	set.TLSCert, set.TLSKey = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	return set, certificate(t, &set, 1)
+	return certificate(t, set, 1)
 }
 
 // overTLS makes the clients of a server speak TLS, and HTTP/2 if that is asked for.

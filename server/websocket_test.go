@@ -26,14 +26,15 @@ func (s *streamed) heard(t require.TestingT) (text string) {
 	}
 }
 
-func webSocketBothWays(t *testing.T, set settings.Settings, test func(t *testing.T, s *running)) {
-	t.Run("crowd", func(t *testing.T) { t.Parallel(); test(t, start(t, set)) })
+func webSocketEachWay(t *testing.T, set settings.Settings, test func(t *testing.T, s *running)) {
+	t.Run("plain", func(t *testing.T) { t.Parallel(); test(t, start(t, set)) })
 	t.Run("TLS", func(t *testing.T) { t.Parallel(); test(t, startTLS(t, set)) })
+	t.Run("handed over", func(t *testing.T) { t.Parallel(); test(t, startHanded(t, set)) })
 }
 
 // A client publishes over its WebSocket, and each answer has the key that it sent.
 func TestPublishOverAWebSocket(t *testing.T) {
-	webSocketBothWays(t, open(), func(t *testing.T, s *running) {
+	webSocketEachWay(t, open(), func(t *testing.T, s *running) {
 		c := s.stream(t, ways[2], "/sub/room?since=all")
 		defer c.Close()
 		type answer struct {
@@ -78,7 +79,7 @@ func TestPublishOverAWebSocket(t *testing.T) {
 
 // Messages that the client publishes and those that it is given are whole, whoever writes.
 func TestAWebSocketThatTalksAndListens(t *testing.T) {
-	webSocketBothWays(t, open(), func(t *testing.T, s *running) {
+	webSocketEachWay(t, open(), func(t *testing.T, s *running) {
 		const messages = 500
 		c := s.stream(t, ways[2], "/sub/room?since=all")
 		defer c.Close()
@@ -119,7 +120,7 @@ func TestPublishOverAWebSocketOfSeveralChannels(t *testing.T) {
 
 // Frames may be cut anywhere, and texts may come in several frames with pings between.
 func TestFramesOfAWebSocket(t *testing.T) {
-	webSocketBothWays(t, open(), func(t *testing.T, s *running) {
+	webSocketEachWay(t, open(), func(t *testing.T, s *running) {
 		c := s.stream(t, ways[2], "/sub/room")
 		defer c.Close()
 		text := []byte(`{"publish":{"message":"in parts"}}`)
@@ -145,7 +146,7 @@ func TestFramesOfAWebSocket(t *testing.T) {
 
 // A client that breaks the protocol is told by the code with which it is closed.
 func TestWebSocketsThatBreakTheProtocol(t *testing.T) {
-	webSocketBothWays(t, open(), func(t *testing.T, s *running) {
+	webSocketEachWay(t, open(), func(t *testing.T, s *running) {
 		masked := func(f ws.Frame) []byte { return ws.MustCompileFrame(ws.MaskFrame(f)) }
 		huge := ws.Header{Fin: true, OpCode: ws.OpText, Masked: true, Length: 1 << 40}
 		var head strings.Builder
@@ -240,7 +241,7 @@ func TestAWebSocketIsPaced(t *testing.T) {
 func TestLongTextsUnderWay(t *testing.T) {
 	set := open()
 	set.MaxMessageBytes = 1 << 20
-	webSocketBothWays(t, set, func(t *testing.T, s *running) {
+	webSocketEachWay(t, set, func(t *testing.T, s *running) {
 		whole := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"publish":{"message":"` + strings.Repeat("x", 900<<10) + `"}}`))))
 		var all []*streamed
 		for range 12 {

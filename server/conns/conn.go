@@ -25,7 +25,8 @@ type Conn struct {
 	cancel context.CancelCauseFunc // ends the contexts of its requests
 	end    context.CancelCauseFunc // calls cancel, and ends whoever has taken it over
 	gone   atomic.Bool             // end was called
-	taken  atomic.Pointer[taken]   // by whom; nil if it is net/http's
+	owner  atomic.Pointer[owner]   // who has taken it over; nil if it is net/http's
+	seal   *seal                   // set when it is taken over; nil without TLS
 	forget func()                  // ends the watch for a hang-up; nil if there is none
 
 	watched uint64 // its id in the watch
@@ -79,7 +80,7 @@ func End(r *http.Request) context.CancelCauseFunc {
 func (c *Conn) endAll(cause error) {
 	c.cancel(cause)
 	c.gone.Store(true)
-	if by := c.taken.Load(); by != nil {
+	if by := c.owner.Load(); by != nil {
 		by.ended()
 	}
 }
@@ -111,6 +112,9 @@ func Kept[T any](r *http.Request) *T {
 // This saves a goroutine with its stack, two system calls and two deadlines for each
 // poll. Nothing is skipped if the connection has TLS, or if a handler has taken it over.
 func (c *Conn) Read(b []byte) (int, error) {
+	if c.seal != nil {
+		return c.seal.receive(b)
+	}
 	if c.skipped = len(b) == 1 && !c.skipped && c.skips.Load(); c.skipped {
 		return 0, nil
 	}
@@ -141,6 +145,13 @@ const writeTimeout = 20 * time.Second
 // A connection whose client does not read is reset when it is closed. Otherwise the
 // kernel would keep the rest of the answer for minutes.
 func (c *Conn) Write(b []byte) (int, error) {
+	if c.seal != nil {
+		return c.seal.send(b)
+	}
+	return c.writeWaiting(b)
+}
+
+func (c *Conn) writeWaiting(b []byte) (int, error) {
 	c.setDeadline()
 	if !c.handled.Load() {
 		if problem := unhandled(b); problem != nil {

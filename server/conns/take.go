@@ -2,55 +2,64 @@ package conns
 
 import (
 	"bufio"
+	"crypto/tls"
 	"net/http"
 	"syscall"
 )
 
-// taken is who has taken a connection over.
-type taken struct {
+// owner is who has taken a connection over.
+type owner struct {
 	ended func()
 	input func() // nil if what the client sends is of no interest
 }
 
 // Taken is a connection that somebody has taken over from net/http. It is written to
-// without a goroutine that waits, by a [Try], or with one by Write. Close it.
+// without a goroutine that waits, by TryWrite, or with one, by Write. One goroutine at a
+// time may write, one may read, and anyone may close it.
 type Taken struct {
 	*Conn
-	raw syscall.RawConn
+	raw  syscall.RawConn
+	seal *seal // nil without TLS
 }
 
 // CanTakeOver tells whether the connection of a request can be written to without waiting:
-// not under TLS, not with HTTP/2, and not if hang-ups are not watched for.
+// not with HTTP/2, whose connections have many requests, and not if hang-ups are not
+// watched for.
 func CanTakeOver(r *http.Request) bool {
 	c := Of(r)
-	if c == nil || c.forget == nil || r.TLS != nil {
+	if c == nil || c.forget == nil || r.ProtoMajor >= 2 {
 		return false
 	}
 	_, is := c.Conn.(syscall.Conn)
 	return is
 }
 
-// TakeOver takes the connection of a request over, if [CanTakeOver] is true. early is what
+// TakeOver takes the connection of a request over, if [CanTakeOver] is true. sent is what
 // the client has sent already. The contexts of the connection's requests end.
-func TakeOver(w http.ResponseWriter, r *http.Request) (t *Taken, early []byte, err error) {
+func TakeOver(w http.ResponseWriter, r *http.Request) (t *Taken, sent []byte, err error) {
 	c := Of(r)
 	raw, err := c.Conn.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return nil, nil, err
 	}
-	_, buffered, err := http.NewResponseController(w).Hijack()
+	hijacked, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, nil, err
 	}
 	c.cancel(nil) // nobody needs the contexts any more, and there are many
-	return &Taken{c, raw}, unread(buffered.Reader), nil
+	t = &Taken{Conn: c, raw: raw}
+	if secure, is := hijacked.(*tls.Conn); is {
+		t.seal = &seal{tls: secure, conn: c, raw: raw}
+		c.seal = t.seal
+	}
+	return t, unread(buffered.Reader), nil
 }
 
 // OnEnd has ended called when the client hangs up, or has done so, and when the connection
 // is closed. It may be called several times, while locks are held, and must not wait. Call
 // OnEnd once.
 func (t *Taken) OnEnd(ended func()) {
-	t.taken.Store(&taken{ended: ended})
+	t.owner.Store(&owner{ended: ended})
 	if t.gone.Load() {
 		ended()
 	}
@@ -66,16 +75,63 @@ func unread(r *bufio.Reader) []byte {
 // already. From now on that is called for a hang-up, too: reading finds it. It must not
 // wait. Call OnInput at most once, after OnEnd.
 func (t *Taken) OnInput(input func()) error {
-	t.taken.Store(&taken{t.taken.Load().ended, input})
+	t.owner.Store(&owner{t.owner.Load().ended, input})
+	if t.seal != nil {
+		input() // TLS may have read more than it has given
+	}
 	return t.conns.hangups.watchInput(t.Conn, t.raw)
 }
 
 // readable calls the function of OnInput, and returns false if there is none.
 func (c *Conn) readable() bool {
-	by := c.taken.Load()
+	by := c.owner.Load()
 	if by == nil || by.input == nil {
 		return false
 	}
 	by.input()
 	return true
+}
+
+// TryWrite writes as much as the connection takes at once, which may be nothing. n bytes
+// of b need not be written again. If waits is true, the connection has no room now: go on
+// with Write. An error means that the connection is of no use any more.
+func (t *Taken) TryWrite(b []byte) (n int, waits bool, err error) {
+	if t.seal != nil {
+		return t.seal.tryWrite(b)
+	}
+	n, err = tryWrite(t.raw, b)
+	return n, n < len(b), err
+}
+
+// TryRead reads what has arrived, which may be nothing. The error is io.EOF at the end.
+func (t *Taken) TryRead(b []byte) (n int, err error) {
+	if t.seal != nil {
+		return t.seal.tryRead(b)
+	}
+	return tryRead(t.raw, b)
+}
+
+// Write implements [net.Conn]: it waits. It first writes what TryWrite could not, also if
+// b is empty.
+func (t *Taken) Write(b []byte) (int, error) {
+	if t.seal != nil {
+		return t.seal.write(b)
+	}
+	return t.Conn.Write(b)
+}
+
+// CloseWrite tells the client that nothing more comes.
+func (t *Taken) CloseWrite() error {
+	if t.seal != nil {
+		return t.seal.tls.CloseWrite()
+	}
+	return t.Conn.CloseWrite()
+}
+
+// Close closes the connection. It does not wait, and may be called again.
+func (t *Taken) Close() error {
+	if t.seal != nil {
+		return t.seal.close()
+	}
+	return t.Conn.Close()
 }

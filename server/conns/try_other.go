@@ -2,16 +2,13 @@
 
 package conns
 
-import "errors"
+import (
+	"errors"
+	"syscall"
+)
 
-// Try does nothing: where there is no epoll, TakeOver takes no connection over.
-type Try struct{}
+// Where there is no epoll, TakeOver takes no connection over.
 
-// NewTry returns a Try.
-func NewTry() *Try { return new(Try) }
+func tryWrite(syscall.RawConn, []byte) (int, error) { return 0, errors.ErrUnsupported }
 
-// Write fails.
-func (*Try) Write(*Taken, []byte) (int, error) { return 0, errors.ErrUnsupported }
-
-// Read fails.
-func (*Try) Read(*Taken, []byte) (int, error) { return 0, errors.ErrUnsupported }
+func tryRead(syscall.RawConn, []byte) (int, error) { return 0, errors.ErrUnsupported }

@@ -22,8 +22,8 @@ type Settings struct {
 	// 60 s, 0 is 60 s. Routers cut what is silent for 30 s, so 22 s.
 	PollTimeout time.Duration
 	// Heartbeat is how often a silent stream, or a silent /sub without a cursor, is
-	// written to, for the
-	// same routers and to find out who is gone: 10 ms to 1 min, 0 is never.
+	// written to, for the same routers and to find out who is gone: 10 ms to 1 min, 0 is
+	// never.
 	Heartbeat time.Duration
 	// StreamLifetime is after how long a stream ends and its client comes again, within
 	// 20 %: 1 s to 24 h, 0 is never. So after a deploy no client stays for days with an

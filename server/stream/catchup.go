@@ -54,6 +54,10 @@ const lookAgain = 50 * time.Millisecond
 func (m *member) catchUp(b []byte, at []history.Cursor) {
 	defer m.contain()
 	for m.write(b) && m.write(m.unsent()) {
+		if why := m.why.Load(); why != nil {
+			m.sayLast(why, at)
+			return
+		}
 		if m.join(at) {
 			return
 		}
@@ -114,14 +118,16 @@ func (m *member) write(b []byte) bool {
 	if !ok {
 		return false
 	}
-	for len(b) > 0 && !m.over.Load() {
+	for !m.over.Load() {
 		n := min(len(b), pieceBytes)
-		if _, err := m.conn.Load().Write(b[:n]); err != nil {
+		if _, err := m.link.Write(b[:n]); err != nil { // also if b is empty: something may wait
 			return false
 		}
-		b = b[n:]
+		if b = b[n:]; len(b) == 0 {
+			return true
+		}
 	}
-	return !m.over.Load()
+	return false
 }
 
 // unsent takes what waits to be sent beside the pages.
@@ -151,7 +157,7 @@ func (m *member) join(at []history.Cursor) bool {
 		m.sayLast(drained, at)
 		return true
 	}
-	_ = m.conn.Load().SetWriteDeadline(time.Time{}) // else it holds in the crowd, too
+	m.link.Idle()
 	return s.join(m, at)
 }
 

@@ -11,9 +11,12 @@ import (
 	"pubsub/server/hub"
 )
 
-// member is a stream whose connection was taken over from net/http. It is in a shard of
-// its crowd, which writes to the connection; or it is in none, and has a goroutine in
-// catchUp, which alone writes to it then.
+// member is a stream. It is in a shard of its crowd, which writes to it; or it is in none,
+// and has a goroutine in catchUp, which alone writes to it then. How it ends:
+//
+//	dismiss   the client is to be told why: by the shard, or by catchUp
+//	told      it was told; of a WebSocket, its client now closes it
+//	close     at once, without a word; told and hungUp end in it
 type member struct {
 	streams *Streams
 	crowd   *crowd
@@ -21,16 +24,19 @@ type member struct {
 	leave   func() // no limit counts it any more
 	until   int64  // when it ends, in Unix milliseconds
 	talk    *talk  // what its client says; nil if it cannot
+	link    link
 
-	expiry atomic.Pointer[time.Timer]  // ends it with its token; nil if that does not
-	conn   atomic.Pointer[conns.Taken] // nil before it is taken over
-	over   atomic.Bool                 // it is in no shard any more
-	closed atomic.Bool                 // nothing of it is left
-	shard  atomic.Pointer[shard]       // set with the shard's lock held
-	index  int                         // in shard.members; the shard's lock guards it
+	expiry atomic.Pointer[time.Timer] // ends it with its token; nil if that does not
+	linked atomic.Bool                // link is set
+	why    atomic.Pointer[farewell]   // why catchUp is to end it
+	over   atomic.Bool                // it is in no shard any more
+	closed atomic.Bool                // nothing of it is left
+	shard  atomic.Pointer[shard]      // set with the shard's lock held
+	index  int                        // in shard.members; the shard's lock guards it
 }
 
-// join begins a stream in a crowd. When it is up to date, it needs no goroutine any more.
+// join begins a stream in a crowd. When it is up to date, it needs no goroutine any more,
+// unless its connection cannot be taken over: that returns when the stream ends.
 func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way) error {
 	m := &member{streams: s, address: s.access.Source.Of(r), until: s.until()}
 	leave, err := s.access.AdmitStream(r, m.displaced, a.channels)
@@ -45,8 +51,10 @@ func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way
 	m.leave = func() { leave(); s.leaveCrowd(m.crowd); s.closed(m) }
 	s.opened(m)
 	page, err := s.read(r, a.places)
-	if err == nil {
+	if err == nil && conns.CanTakeOver(r) {
 		err = m.take(w, r, page, a)
+	} else if err == nil {
+		err = m.hand(w, r, page, a)
 	}
 	if err != nil {
 		m.leave()
@@ -56,30 +64,53 @@ func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way
 
 // take takes the connection over, and writes until the stream is in the crowd or ends.
 func (m *member) take(w http.ResponseWriter, r *http.Request, page *hub.Page, a *asked) error {
-	way := m.crowd.way
-	head := headOf(w.Header(), way.status())
-	conn, early, err := conns.TakeOver(w, r)
+	to, head, sent, err := takeOver(w, r, m.crowd.way.status())
 	if err != nil {
 		return err
 	}
-	if way.talks() {
+	m.begin(to, a)
+	to.OnEnd(m.hungUp)
+	if m.talk != nil {
+		m.talk.listen(to.Taken, sent)
+	}
+	m.catchUp(m.first(head, page), page.Cursors)
+	return nil
+}
+
+// hand has this goroutine write what others hand to it, until the stream ends.
+func (m *member) hand(w http.ResponseWriter, r *http.Request, page *hub.Page, a *asked) error {
+	to, head, said, err := hand(w, m.crowd.way)
+	if err != nil {
+		return err
+	}
+	m.begin(to, a)
+	if m.talk != nil {
+		go m.talk.readFrom(said)
+	}
+	go m.catchUp(m.first(head, page), page.Cursors)
+	to.run(r.Context(), m.hungUp)
+	return nil
+}
+
+// begin is called when there is a link to write to, and close can end it.
+func (m *member) begin(to link, a *asked) {
+	if m.crowd.way.talks() {
 		m.talk = newTalk(m.streams, a, m)
 	}
 	if !a.until.IsZero() { // before close can be called, which stops it
 		m.expiry.Store(time.AfterFunc(time.Until(a.until), func() { m.dismiss(expired) }))
 	}
-	m.conn.Store(conn)
-	conn.OnEnd(m.hungUp)
-	if m.over.Load() { // it was displaced when there was no connection to close
+	m.link = to
+	m.linked.Store(true)
+	if m.over.Load() { // it was displaced when there was nothing to close
 		m.close()
 	}
-	b := append(append(head, way.first(page)...), m.crowd.encode(page)...)
+}
+
+// first is what the stream begins with.
+func (m *member) first(head []byte, page *hub.Page) []byte {
 	m.streams.metrics.DeliverTo(page, 1)
-	if m.talk != nil {
-		m.talk.listen(conn, early)
-	}
-	m.catchUp(b, page.Cursors)
-	return nil
+	return append(append(head, m.crowd.way.first(page)...), m.crowd.encode(page)...)
 }
 
 // due tells why the stream is to end now, nil if it is not. It is asked at each tick.
@@ -103,14 +134,21 @@ func (m *member) hungUp() {
 // displaced is called when the stream has to make room, with locks held.
 func (m *member) displaced(cause error) { go m.dismiss(notAllowed(cause)) }
 
-// dismiss ends the stream. It tells the client why, unless something else is being written.
+// dismiss ends the stream. It tells the client why, unless that does not read.
 func (m *member) dismiss(why *farewell) {
-	if s := m.shard.Load(); s == nil || !s.dismissOne(m, why) {
+	if s := m.shard.Load(); s != nil && s.dismissOne(m, why) {
+		return
+	}
+	m.why.CompareAndSwap(nil, why)
+	if m.linked.Load() {
+		time.AfterFunc(closeGrace, m.close)
+	} else {
 		m.close()
 	}
 }
 
-// closeGrace is how long a client of a WebSocket may take to close it, once it was told.
+// closeGrace is how long a client may take to read the last bytes, and that of a WebSocket
+// to close it.
 const closeGrace = time.Second
 
 // told ends the stream when its client was told why. A WebSocket is closed by its client:
@@ -122,7 +160,7 @@ func (m *member) told() {
 		return
 	}
 	m.over.Store(true)
-	_ = m.conn.Load().CloseWrite()
+	_ = m.link.CloseWrite()
 	time.AfterFunc(closeGrace, m.close)
 }
 
@@ -130,21 +168,19 @@ func (m *member) told() {
 // of a shard in which the stream is not.
 func (m *member) close() {
 	m.over.Store(true)
-	conn := m.conn.Load()
-	if conn == nil || m.closed.Swap(true) {
+	if !m.linked.Load() || m.closed.Swap(true) {
 		return
 	}
 	for s := m.shard.Load(); s != nil; s = m.shard.Load() {
 		s.drop(m)
 	}
-	_ = conn.Close()
 	if timer := m.expiry.Load(); timer != nil {
 		timer.Stop()
 	}
 	if m.talk != nil {
 		m.talk.release()
 	}
-	m.leave()
+	m.link.Close(m.leave)
 }
 
 func (m *member) ended() bool { return m.closed.Load() }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 
-	"pubsub/server/conns"
 	"pubsub/server/history"
 	"pubsub/server/hub"
 )
@@ -21,34 +20,33 @@ type shard struct {
 	mu      sync.Mutex       // guards all below
 	at      []history.Cursor // everybody in members has all up to here; nil before the first page
 	members []*member
-	early   []*early
+	ahead   []*ahead
 	closed  bool // nobody can join any more
 	busy    bool // something was written since the last tick
-	try     *conns.Try
 }
 
-// early is a stream that has read further than the crowd: it is given the rest of the
+// ahead is a stream that has read further than the crowd: it is given the rest of the
 // pages until the crowd has come up.
-type early struct {
+type ahead struct {
 	*member
 	at []history.Cursor
 }
 
 func newShard(c *crowd, at []history.Cursor) *shard {
-	return &shard{crowd: c, at: at, try: conns.NewTry()}
+	return &shard{crowd: c, at: at}
 }
 
 func (s *shard) hasRoom() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.closed && len(s.members)+len(s.early) < shardSize
+	return !s.closed && len(s.members)+len(s.ahead) < shardSize
 }
 
 // closeEmpty closes a shard without streams, and returns false if it has some.
 func (s *shard) closeEmpty() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = s.closed || len(s.members)+len(s.early) == 0
+	s.closed = s.closed || len(s.members)+len(s.ahead) == 0
 	return s.closed
 }
 
@@ -63,7 +61,7 @@ func (s *shard) join(m *member, at []history.Cursor) (ok bool) {
 	case s.at != nil && reached(s.at, at):
 		s.add(m)
 	default:
-		s.early = append(s.early, &early{m, at})
+		s.ahead = append(s.ahead, &ahead{m, at})
 		m.shard.Store(s)
 	}
 	if m.over.Load() { // it ended while it joined, and found itself nowhere
@@ -92,8 +90,8 @@ func (s *shard) add(m *member) {
 // remove takes a stream out. mu is held.
 func (s *shard) remove(m *member) {
 	m.shard.Store(nil)
-	if i := slices.IndexFunc(s.early, func(e *early) bool { return e.member == m }); i >= 0 {
-		s.early = slices.Delete(s.early, i, i+1)
+	if i := slices.IndexFunc(s.ahead, func(e *ahead) bool { return e.member == m }); i >= 0 {
+		s.ahead = slices.Delete(s.ahead, i, i+1)
 		return
 	}
 	last := len(s.members) - 1
@@ -116,8 +114,8 @@ func (s *shard) deliver(page *hub.Page, b []byte) (given int) {
 			s.write(s.members[i], b, before, page.Cursors)
 		}
 	}
-	waiting := s.early
-	s.early = nil
+	waiting := s.ahead
+	s.ahead = nil
 	for _, e := range waiting {
 		s.deliverRest(e, page)
 	}
@@ -125,7 +123,7 @@ func (s *shard) deliver(page *hub.Page, b []byte) (given int) {
 }
 
 // deliverRest gives a stream what it does not have of a page. mu is held.
-func (s *shard) deliverRest(e *early, page *hub.Page) {
+func (s *shard) deliverRest(e *ahead, page *hub.Page) {
 	rest, ok := page.Rest(e.at)
 	if !ok {
 		e.shard.Store(nil)
@@ -137,7 +135,7 @@ func (s *shard) deliverRest(e *early, page *hub.Page) {
 	if reached(page.Cursors, e.at) {
 		s.add(e.member)
 	} else {
-		s.early = append(s.early, e)
+		s.ahead = append(s.ahead, e)
 	}
 	if rest.HasNews() {
 		s.write(e.member, s.crowd.way.page(rest), before, e.at)
@@ -145,11 +143,11 @@ func (s *shard) deliverRest(e *early, page *hub.Page) {
 }
 
 // write writes to a stream that is at one place, and is at another when it has all of b.
-// If the connection does not take all, the stream leaves the shard. Without a place from
-// which it can be read again, b is written by all means. mu is held.
+// If there is no room for all, the stream leaves the shard. Without a place from which it
+// can be read again, b is written by all means. mu is held.
 func (s *shard) write(m *member, b []byte, from, to []history.Cursor) {
-	n, err := s.try.Write(m.conn.Load(), b)
-	if err == nil && n == len(b) {
+	n, waits, err := m.link.TryWrite(b)
+	if err == nil && !waits {
 		return
 	}
 	s.remove(m)
@@ -177,7 +175,7 @@ func (s *shard) send(m *member, b []byte) bool {
 
 // placeOf is the place up to which a stream has everything. mu is held.
 func (s *shard) placeOf(m *member) []history.Cursor {
-	for _, e := range s.early {
+	for _, e := range s.ahead {
 		if e.member == m {
 			return e.at
 		}
@@ -206,7 +204,7 @@ func (s *shard) tick(now int64) {
 // to read. mu is held.
 func (s *shard) beat(m *member) {
 	b := s.crowd.way.heartbeat()
-	if n, err := s.try.Write(m.conn.Load(), b); err != nil || 0 < n && n < len(b) {
+	if n, _, err := m.link.TryWrite(b); err != nil || 0 < n && n < len(b) {
 		s.remove(m)
 		m.close()
 	}
@@ -215,7 +213,7 @@ func (s *shard) beat(m *member) {
 // all returns the streams. mu is held.
 func (s *shard) all() []*member {
 	all := slices.Clone(s.members)
-	for _, e := range s.early {
+	for _, e := range s.ahead {
 		all = append(all, e.member)
 	}
 	return all
@@ -225,7 +223,7 @@ func (s *shard) all() []*member {
 func (s *shard) dismiss(m *member, why *farewell) {
 	last := s.crowd.way.last(why, s.placeOf(m))
 	s.remove(m)
-	if n, err := s.try.Write(m.conn.Load(), last); err != nil || n < len(last) {
+	if n, _, err := m.link.TryWrite(last); err != nil || n < len(last) {
 		m.close()
 		return
 	}

@@ -5,7 +5,7 @@
 //
 // Streams of the same channels that are up to date are a crowd: see crowd.go. One goroutine
 // serves all of them. A stream that is not up to date has a goroutine of its own until it
-// is, see member.go; so has one that cannot be in a crowd, see alone.go.
+// is: see member.go.
 package stream
 
 import (
@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"pubsub/server/access"
-	"pubsub/server/conns"
 	"pubsub/server/hub"
 	"pubsub/server/observe"
 	"pubsub/server/post"
@@ -27,7 +26,9 @@ import (
 const (
 	maxPage  = 256       // messages that are written at a time
 	maxBytes = 256 << 10 // of them, but for a single one
-	tick     = 20 * time.Second
+
+	// defaultTick is how often streams are looked at that are sent no heartbeats.
+	defaultTick = 20 * time.Second
 )
 
 // Streams answers streams in any [Way]. Its methods are safe for concurrent use. Make it
@@ -45,23 +46,20 @@ type Streams struct {
 
 	mu       sync.Mutex // guards all below
 	crowds   map[key]*crowd
-	open     map[closer]struct{}
+	open     map[*member]struct{}
 	draining bool
 	none     chan struct{} // made by Drain; closed when no stream is open
 }
-
-// closer is a stream that can be closed, also more than once.
-type closer interface{ close() }
 
 // New returns streams with the heartbeat and the lifetime of the settings.
 func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *web.Responder, metrics *observe.Metrics, posts *post.Publisher) *Streams {
 	all := &Streams{
 		hub: h, access: control, responder: responder, metrics: metrics, posts: posts,
 		tick: s.Heartbeat, silent: s.Heartbeat == 0, lifetime: s.StreamLifetime,
-		crowds: make(map[key]*crowd), open: make(map[closer]struct{}),
+		crowds: make(map[key]*crowd), open: make(map[*member]struct{}),
 	}
 	if all.silent {
-		all.tick = tick
+		all.tick = defaultTick
 	}
 	return all
 }
@@ -79,13 +77,10 @@ func (s *Streams) stream(w http.ResponseWriter, r *http.Request, names string, w
 	if err == nil {
 		err = way.accept(w.Header(), r)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case conns.CanTakeOver(r):
-		return s.join(w, r, a, way)
 	}
-	return s.alone(w, r, a, way)
+	return s.join(w, r, a, way)
 }
 
 // Open returns how many streams are open.
@@ -115,27 +110,27 @@ func (s *Streams) Drain(ctx context.Context) {
 
 func (s *Streams) cutOff() {
 	s.mu.Lock()
-	var left []closer
-	for e := range s.open {
-		left = append(left, e)
+	var left []*member
+	for m := range s.open {
+		left = append(left, m)
 	}
 	s.mu.Unlock()
-	for _, e := range left {
-		e.close()
+	for _, m := range left {
+		m.close()
 	}
 }
 
 // opened counts a stream until closed is called for it.
-func (s *Streams) opened(e closer) {
+func (s *Streams) opened(m *member) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open[e] = struct{}{}
+	s.open[m] = struct{}{}
 }
 
-func (s *Streams) closed(e closer) {
+func (s *Streams) closed(m *member) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.open, e)
+	delete(s.open, m)
 	s.checkNone()
 }
 

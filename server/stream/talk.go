@@ -24,7 +24,7 @@ type talk struct {
 	streams  *Streams
 	request  *http.Request // tells who it is
 	channels []string
-	line     line
+	stream   *member
 	frames   frames
 
 	silentFor atomic.Int32 // ticks
@@ -38,20 +38,8 @@ type talk struct {
 	unsent   []byte     // answers, while the stream is in no shard
 }
 
-// line is a stream whose client can talk.
-type line interface {
-	// send writes something between two pages.
-	send(b []byte)
-	// dismiss ends the stream and tells the client why.
-	dismiss(why *farewell)
-	// close ends the stream.
-	close()
-	// ended tells whether the stream has ended. It does when release is called.
-	ended() bool
-}
-
-func newTalk(s *Streams, a *asked, l line) *talk {
-	return &talk{streams: s, request: a.sender, channels: a.channels, line: l, frames: frames{max: s.posts.MaxBody()}}
+func newTalk(s *Streams, a *asked, m *member) *talk {
+	return &talk{streams: s, request: a.sender, channels: a.channels, stream: m, frames: frames{max: s.posts.MaxBody()}}
 }
 
 // senderOf is a request that has only what tells who has sent it. The one of the handshake
@@ -66,22 +54,16 @@ func senderOf(r *http.Request) *http.Request {
 	return sender
 }
 
-// reader reads without waiting. They are shared, since most streams say nothing most of
-// the time.
-type reader struct {
-	try    *conns.Try
-	buffer [4 << 10]byte
-}
-
-var readers = sync.Pool{New: func() any { return &reader{try: conns.NewTry()} }}
+// buffers to read into are shared, since most streams say nothing most of the time.
+var buffers = sync.Pool{New: func() any { return new([4 << 10]byte) }}
 
 // listen takes in what the client says from now on, and what it has said already.
-func (t *talk) listen(conn *conns.Taken, early []byte) {
-	if !t.hear(early) {
+func (t *talk) listen(conn *conns.Taken, sent []byte) {
+	if !t.hear(sent) {
 		return
 	}
 	if err := conn.OnInput(func() { t.input(conn) }); err != nil {
-		t.line.close()
+		t.stream.close()
 	}
 }
 
@@ -94,17 +76,17 @@ func (t *talk) input(conn *conns.Taken) {
 
 // readAll reads until there is nothing to read.
 func (t *talk) readAll(conn *conns.Taken) {
-	r := readers.Get().(*reader)
-	defer readers.Put(r)
+	buffer := buffers.Get().(*[4 << 10]byte)
+	defer buffers.Put(buffer)
 	for {
 		seen := t.inputs.Load()
-		n, err := r.try.Read(conn, r.buffer[:])
+		n, err := conn.TryRead(buffer[:])
 		switch {
 		case err != nil:
-			t.line.close()
+			t.stream.close()
 			return
 		case n > 0:
-			if !t.hear(r.buffer[:n]) {
+			if !t.hear(buffer[:n]) {
 				return
 			}
 		case t.inputs.CompareAndSwap(seen, 0):
@@ -122,7 +104,7 @@ func (t *talk) readFrom(conn io.Reader) {
 			return
 		}
 		if err != nil {
-			t.line.close()
+			t.stream.close()
 			return
 		}
 	}
@@ -134,7 +116,7 @@ func (t *talk) hear(b []byte) (goesOn bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			t.streams.responder.Panicked(t.request, cause)
-			t.line.close()
+			t.stream.close()
 		}
 	}()
 	t.silentFor.Store(0)
@@ -148,14 +130,14 @@ func (t *talk) hear(b []byte) (goesOn bool) {
 			why = t.frame(f)
 		}
 		if why != nil {
-			t.line.dismiss(why)
+			t.stream.dismiss(why)
 			return false
 		}
 		if ok {
 			continue
 		}
 		if why = t.expect(t.frames.incomplete()); why != nil {
-			t.line.dismiss(why)
+			t.stream.dismiss(why)
 		}
 		return why == nil
 	}
@@ -172,7 +154,7 @@ func (t *talk) expect(bytes int) *farewell {
 		t.held = 0
 		return nil
 	case t.late == nil:
-		t.late = time.AfterFunc(post.BodyTimeout, func() { t.line.dismiss(tooSlow) })
+		t.late = time.AfterFunc(post.BodyTimeout, func() { t.stream.dismiss(tooSlow) })
 	}
 	if bytes <= max(t.held, access.SmallAnswer) {
 		return nil
@@ -184,7 +166,7 @@ func (t *talk) expect(bytes int) *farewell {
 		return tooMuch
 	}
 	t.giveBack.Store(&giveBack)
-	if t.line.ended() { // and has released what there was before
+	if t.stream.ended() { // and has released what there was before
 		t.release()
 	}
 	return nil
@@ -215,11 +197,11 @@ func (t *talk) frame(f ws.Frame) *farewell {
 	t.streams.access.Pace(t.request) // it may wait, and no frame is read meanwhile
 	switch f.Header.OpCode {
 	case ws.OpPing:
-		t.line.send(ws.MustCompileFrame(ws.NewPongFrame(f.Payload)))
+		t.stream.send(ws.MustCompileFrame(ws.NewPongFrame(f.Payload)))
 	case ws.OpClose:
 		return farewellTo(f.Payload)
 	case ws.OpText:
-		t.line.send(textFrame(t.answer(f.Payload)))
+		t.stream.send(textFrame(t.answer(f.Payload)))
 	case ws.OpBinary:
 		return &farewell{reason: "binary", text: "Send JSON in text frames.", code: ws.StatusUnsupportedData}
 	}

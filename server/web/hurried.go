@@ -2,14 +2,23 @@ package web
 
 import (
 	"net/http"
+	"sync"
 	"time"
 )
 
 // hurried is a ResponseWriter of HTTP/2 whose writes fail if the client does not read. On
 // HTTP/1.1 package conns sees to that; here many answers share a connection, and one of
 // them may stand still while the others flow.
+//
+// A timer of our own sets the deadline only when a write takes too long: each deadline is
+// a message to the goroutine of the connection, and three of them for each small write
+// took a third of its time.
 type hurried struct {
 	http.ResponseWriter
+	late *time.Timer // nil before the first write
+
+	mu      sync.Mutex // guards the next one, and is held while the writer is used for it
+	writing bool
 }
 
 // readWithin is how long a client may take to make room for a write.
@@ -20,30 +29,49 @@ func Hurried(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
 	if r.ProtoMajor < 2 {
 		return w
 	}
-	return hurried{w}
+	return &hurried{ResponseWriter: w}
 }
 
 // Unwrap is called by http.ResponseController.
-func (h hurried) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+func (h *hurried) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
-func (h hurried) Write(b []byte) (int, error) {
-	h.readBy(time.Now().Add(readWithin))
+func (h *hurried) Write(b []byte) (int, error) {
+	h.begin()
+	defer h.end()
 	return h.ResponseWriter.Write(b)
 }
 
-// FlushError is called by http.ResponseController. A deadline of HTTP/2 resets the stream
-// when it is over, whether something is being written or not. So it ends when all is
-// written: the next write may come much later.
-func (h hurried) FlushError() error {
-	h.readBy(time.Now().Add(readWithin))
-	err := http.NewResponseController(h.ResponseWriter).Flush()
-	if err == nil {
-		h.readBy(time.Time{})
-	}
-	return err
+// FlushError is called by http.ResponseController.
+func (h *hurried) FlushError() error {
+	h.begin()
+	defer h.end()
+	return http.NewResponseController(h.ResponseWriter).Flush()
 }
 
-// readBy sets the write deadline. If that fails, so does the write.
-func (h hurried) readBy(t time.Time) {
-	_ = http.NewResponseController(h.ResponseWriter).SetWriteDeadline(t)
+func (h *hurried) begin() {
+	h.mu.Lock()
+	h.writing = true
+	h.mu.Unlock()
+	if h.late == nil {
+		h.late = time.AfterFunc(readWithin, h.fail)
+	} else {
+		h.late.Reset(readWithin)
+	}
+}
+
+func (h *hurried) end() {
+	h.late.Stop()
+	h.mu.Lock()
+	h.writing = false
+	h.mu.Unlock()
+}
+
+// fail ends a write that takes too long. When none is under way the handler may have
+// returned, after which nobody may use its writer.
+func (h *hurried) fail() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.writing {
+		_ = http.NewResponseController(h.ResponseWriter).SetWriteDeadline(time.Now())
+	}
 }

@@ -57,7 +57,7 @@ func TestStreamsWithoutALifetime(t *testing.T) {
 	})
 }
 
-// Streams that have a goroutine each hold a bounded part of the memory, too, for clients
+// Streams that cannot be taken over hold a bounded part of the memory, too, for clients
 // that ask for much and never read it.
 func TestUnreadStreamsAreBounded(t *testing.T) {
 	const clients, messages = 300, 32 // of 256 KB each for every client: 75 MB

@@ -1,0 +1,141 @@
+package conns
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// seal is the TLS of a connection that was taken over. Package tls waits when it writes,
+// and a part of a record is of no use. So while nobody may wait, what the connection has no
+// room for is kept here, up to a record or two, and package tls never learns of it. That
+// saves each stream under TLS a goroutine and the buffers of net/http.
+type seal struct {
+	tls  *tls.Conn
+	conn *Conn
+	raw  syscall.RawConn
+
+	waits   atomic.Bool // Write is under way, which may wait
+	closing atomic.Bool
+
+	mu   sync.Mutex // guards the next one, and is held while it is sent
+	rest []byte     // of what package tls has written
+}
+
+// sealPiece is how much is sealed before the connection must have had room for it.
+const sealPiece = 16 << 10
+
+// tryWrite is TryWrite. What is sealed must go out, so it counts as written.
+func (s *seal) tryWrite(b []byte) (n int, waits bool, err error) {
+	for waits, err = s.tryRest(); n < len(b) && !waits && err == nil; waits = s.hasRest() {
+		piece := b[n:min(n+sealPiece, len(b))]
+		if _, err = s.tls.Write(piece); err == nil {
+			n += len(piece)
+		}
+	}
+	return n, waits, err
+}
+
+// tryRest sends of the rest what the connection takes at once.
+func (s *seal) tryRest() (waits bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.rest) == 0 {
+		return false, nil
+	}
+	n, err := tryWrite(s.raw, s.rest)
+	s.cut(n)
+	return len(s.rest) > 0, err
+}
+
+func (s *seal) hasRest() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.rest) > 0
+}
+
+// cut takes off what was sent. mu is held.
+func (s *seal) cut(n int) {
+	if s.rest = s.rest[n:]; len(s.rest) == 0 {
+		s.rest = nil
+	}
+}
+
+// write is Write.
+func (s *seal) write(b []byte) (int, error) {
+	s.waits.Store(true)
+	defer s.waits.Store(false)
+	if s.closing.Load() {
+		return 0, net.ErrClosed
+	}
+	if _, err := s.send(nil); err != nil || len(b) == 0 {
+		return 0, err
+	}
+	return s.tls.Write(b)
+}
+
+// send is what package tls writes to.
+func (s *seal) send(b []byte) (n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waits.Load() {
+		return s.sendAll(b)
+	}
+	if len(s.rest) == 0 {
+		n, err = tryWrite(s.raw, b)
+	}
+	if err != nil {
+		return n, err
+	}
+	s.rest = append(s.rest, b[n:]...)
+	return len(b), nil
+}
+
+// sendAll waits until everything is sent. mu is held.
+func (s *seal) sendAll(b []byte) (int, error) {
+	if len(s.rest) > 0 {
+		n, err := s.conn.writeWaiting(s.rest)
+		if s.cut(n); err != nil {
+			return 0, err
+		}
+	}
+	if len(b) == 0 {
+		return 0, nil
+	}
+	return s.conn.writeWaiting(b)
+}
+
+// tryRead is TryRead.
+func (s *seal) tryRead(b []byte) (int, error) {
+	n, err := s.tls.Read(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, nil
+	}
+	return n, err
+}
+
+// receive is what package tls reads from. It takes an error of a deadline for one that
+// goes by.
+func (s *seal) receive(b []byte) (int, error) {
+	n, err := tryRead(s.raw, b)
+	switch {
+	case errors.Is(err, io.EOF):
+		return 0, io.EOF
+	case n == 0 && err == nil && len(b) > 0:
+		return 0, os.ErrDeadlineExceeded
+	}
+	return n, err
+}
+
+// close tells the client that this is the end, unless somebody waits for it to read.
+func (s *seal) close() error {
+	if s.closing.Store(true); s.waits.Load() {
+		return s.conn.Close()
+	}
+	return errors.Join(s.tls.Close(), s.conn.Close())
+}

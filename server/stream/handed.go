@@ -1,0 +1,211 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pubsub/server/web"
+)
+
+// handed is the [link] of a stream whose connection cannot be taken over, as with HTTP/2:
+// the goroutine of its handler writes what the others hand to it.
+type handed struct {
+	out     output
+	queue   chan []byte
+	waiting atomic.Int64  // bytes in the queue
+	waits   chan []byte   // what Write hands over
+	written chan error    // what came of it
+	over    chan struct{} // closed by Close
+	left    func()        // set by Close
+
+	mu       sync.Mutex // guards the next one, and is held while a deadline is set
+	returned bool       // nobody may use out any more
+}
+
+// output is what a handed writes to.
+type output interface {
+	io.Writer
+	// Flush sends what was written.
+	Flush() error
+	SetWriteDeadline(t time.Time) error
+	// CloseWrite tells the client that nothing more comes.
+	CloseWrite() error
+	Close() error
+}
+
+// What waits for a goroutine to write it is bounded: a stream that has more to read goes
+// on from its place in the log.
+const (
+	maxQueue      = 16
+	maxQueueBytes = 32 << 10
+)
+
+// hand makes the link of a stream that has a goroutine. A WebSocket's connection is
+// hijacked: head is what comes before anything else there, and said is read by another
+// goroutine; nil for other ways.
+func hand(w http.ResponseWriter, way Way) (h *handed, head []byte, said io.Reader, err error) {
+	if !way.talks() {
+		w.WriteHeader(way.status())
+		return newHanded(response{w, http.NewResponseController(w)}), nil, nil, nil
+	}
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return newHanded(hijacked{conn}), headOf(w.Header(), way.status()), buffered, nil
+}
+
+func newHanded(out output) *handed {
+	return &handed{
+		out: out, queue: make(chan []byte, maxQueue), waits: make(chan []byte),
+		written: make(chan error, 1), over: make(chan struct{}),
+	}
+}
+
+// TryWrite is called by one goroutine at a time, so that waiting only becomes less
+// meanwhile. A nil b is the end.
+func (h *handed) TryWrite(b []byte) (n int, waits bool, err error) {
+	if h.waiting.Load()+int64(len(b)) > maxQueueBytes {
+		return 0, true, nil
+	}
+	select {
+	case <-h.over:
+		return 0, false, net.ErrClosed
+	case h.queue <- b:
+		h.waiting.Add(int64(len(b)))
+		return len(b), false, nil
+	default:
+		return 0, true, nil
+	}
+}
+
+func (h *handed) Write(b []byte) (int, error) {
+	select {
+	case <-h.over:
+		return 0, net.ErrClosed
+	case h.waits <- b:
+	}
+	if err := <-h.written; err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+func (h *handed) Idle() {}
+
+func (h *handed) CloseWrite() error {
+	_, _, err := h.TryWrite(nil)
+	return err
+}
+
+// Close gives the client a moment to read what is written already.
+func (h *handed) Close(left func()) {
+	h.left = left
+	close(h.over)
+	h.hurry()
+}
+
+// hurry bounds what is being written.
+func (h *handed) hurry() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.returned {
+		_ = h.out.SetWriteDeadline(time.Now().Add(closeGrace))
+	}
+}
+
+// run writes what it is handed until Close is called. hungUp is called when ctx ends
+// because the client is gone.
+func (h *handed) run(ctx context.Context, hungUp func()) {
+	defer h.release()
+	for done := ctx.Done(); ; {
+		select {
+		case b := <-h.queue:
+			if err := h.writeQueue(b); err != nil {
+				hungUp()
+			}
+		case b := <-h.waits:
+			h.written <- h.writeNow(b)
+		case <-done:
+			if done = nil; !errors.Is(context.Cause(ctx), web.ErrDraining) { // the crowd ends it then
+				hungUp()
+			}
+		case <-h.over:
+			_ = h.writeNow(nil)
+			return
+		}
+	}
+}
+
+// writeNow writes the queue, and then b.
+func (h *handed) writeNow(b []byte) error {
+	select {
+	case first := <-h.queue:
+		if err := h.writeQueue(first); err != nil {
+			return err
+		}
+	default:
+	}
+	if len(b) == 0 {
+		return nil
+	}
+	if _, err := h.out.Write(b); err != nil {
+		return err
+	}
+	return h.out.Flush()
+}
+
+// writeQueue writes what was taken from the queue, and what else is in it.
+func (h *handed) writeQueue(b []byte) error {
+	for {
+		if b == nil {
+			return h.out.CloseWrite()
+		}
+		_, err := h.out.Write(b)
+		h.waiting.Add(int64(-len(b)))
+		if err != nil {
+			return err
+		}
+		select {
+		case b = <-h.queue:
+		default:
+			return h.out.Flush()
+		}
+	}
+}
+
+// release ends the link when its handler returns.
+func (h *handed) release() {
+	h.mu.Lock()
+	h.returned = true
+	h.mu.Unlock()
+	_ = h.out.Close()
+	h.left()
+}
+
+// response is the output of what is no WebSocket. It ends when the handler returns.
+type response struct {
+	http.ResponseWriter
+	*http.ResponseController
+}
+
+func (response) CloseWrite() error { return nil }
+func (response) Close() error      { return nil }
+
+// hijacked is the output of a WebSocket.
+type hijacked struct{ net.Conn }
+
+func (hijacked) Flush() error { return nil }
+
+func (c hijacked) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
