@@ -8,6 +8,7 @@
 //	go run . compare -rounds 3 -work streams -targets pubsub,floor,nchan
 //	go run . ways -rounds 3 -svg ways.svg
 //	go run . run -url http://127.0.0.1:8080 -pid 1234 -scenario fanout
+//	go run . tls
 //	go run . crowd -command 'PUBSUB_ADDR=127.0.0.1:{port} ./pubsub'
 //	go run . attack -command 'PUBSUB_ADDR=127.0.0.1:{port} exec ./pubsub'
 //
@@ -32,6 +33,7 @@
 //     flood with streams for polls. Latency is to the last byte of a message,
 //     of all streams: with 5,000 of them it is mostly their place in the row.
 //   - ways: one chat over polls now and then, long polls, SSE and WebSocket.
+//   - tls: streams under TLS, by a plain client, over HTTP/1.1 and HTTP/2.
 //   - crowd: as many polls as sockets allow, step by step.
 //   - attack: what a hostile stranger costs the server, and those who chat on it.
 //

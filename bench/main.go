@@ -17,6 +17,7 @@ const usage = `bench measures servers of long polls and streams.
   bench run [flags]       one scenario on one target
   bench crowd [flags]     as many pending polls as the open files allow, one message to all
   bench ways [flags]      the same chat over polls, long polls, SSE and WebSockets
+  bench tls [flags]       streams under TLS, beside a goroutine and a channel for each
   bench logs [flags]      messages in memory, in a folder and in a Redis, beside each other
   bench attack [flags]    what a hostile stranger would do, while others chat
 
@@ -50,6 +51,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return crowd(ctx, args, stdout, stderr)
 	case "ways":
 		return ways(ctx, args, stdout, stderr)
+	case "tls":
+		return secure(ctx, args, stdout, stderr)
 	case "logs":
 		return compareLogs(ctx, args, stdout, stderr)
 	case "attack":
@@ -58,7 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		fmt.Fprint(stdout, usage)
 		return nil
 	}
-	return fmt.Errorf("%sname a command: compare, run, crowd, ways, logs or attack", usage+"\n")
+	return fmt.Errorf("%sname a command: compare, run, crowd, ways, tls, logs or attack", usage+"\n")
 }
 
 // newFlags is a set of flags whose help begins with about.

@@ -136,6 +136,9 @@ func (r *room) pubJSON(w http.ResponseWriter, req *http.Request) {
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "`host:port` to listen on")
+	flag.IntVar(&queue, "queue", queue, "how many messages may wait for a stream; one whose queue is full misses what comes")
+	cert := flag.String("cert", "", "`file` of a certificate: speak TLS")
+	key := flag.String("key", "", "`file` of its key")
 	flag.Parse()
 	r := &room{waiting: map[chan struct{}]bool{}, streams: map[chan json.RawMessage]bool{}}
 	mux := http.NewServeMux()
@@ -144,5 +147,8 @@ func main() {
 	mux.HandleFunc("GET /sub/{channel}", r.subSince)
 	mux.HandleFunc("POST /pub/{channel}", r.pubJSON)
 	log.SetOutput(os.Stderr)
+	if *cert != "" {
+		log.Fatal(http.ListenAndServeTLS(*addr, *cert, *key, mux))
+	}
 	log.Fatal(http.ListenAndServe(*addr, mux))
 }

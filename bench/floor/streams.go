@@ -6,9 +6,7 @@ import (
 	"net/http"
 )
 
-// queue is how many messages may wait for a stream; one whose queue is full
-// misses what comes.
-const queue = 1000
+var queue = 1000
 
 // stream is Server-Sent Events as one writes them first: a goroutine and a
 // channel for each, net/http beneath.
