@@ -22,6 +22,7 @@ type apiPolled struct {
 // Who polls on from the timestamp of each answer, also of those without a message,
 // is given every message, however short its polls are.
 func TestTimestampsPassNothingOver(t *testing.T) {
+	t.Parallel()
 	const messages, clients = 300, 8
 	for _, timeout := range []string{"0", "0.01"} {
 		for name, before := range map[string]uint64{"empty channel": 0, "used channel": 1} {

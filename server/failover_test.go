@@ -42,6 +42,7 @@ func (r *running) sayThrough(t *testing.T, text string) (all, slowest time.Durat
 // The primary may be killed, frozen, or asked to go. Posts are refused for a while, and
 // those who wait are served by its successor: at every instance, nothing is restarted.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*pubsubtest.Sentinels) *pubsubtest.Redis{
 		"killed": (*pubsubtest.Sentinels).KillPrimary,
 		"frozen": (*pubsubtest.Sentinels).FreezePrimary,
@@ -88,6 +89,7 @@ func TestFailover(t *testing.T) {
 // ids to other messages. Whoever has a cursor is told, also by an instance that knows
 // nothing of what was.
 func TestFailoverThatLosesIsTold(t *testing.T) {
+	t.Parallel()
 	sentinels := pubsubtest.StartSentinels(t, 1)
 	a, b := start(t, onSentinels(sentinels)), start(t, onSentinels(sentinels))
 	require.Equal(t, http.StatusOK, a.say(t, "kept"))

@@ -170,6 +170,7 @@ func TestRefusedPostsTakeNoTokens(t *testing.T) {
 // Whose request it is: the trusted proxies' entries count from the right, and
 // what a client writes to the left of them does not.
 func TestAddressBehindProxies(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name      string
 		hops      int

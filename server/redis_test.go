@@ -104,6 +104,7 @@ func TestInstancesShareALog(t *testing.T) {
 // Redis may be killed, frozen or out of memory. Posts are refused then, polls wait on, and
 // everything goes on when it is back: nobody restarts anything.
 func TestRedisGoesAndComesBack(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		options    []string
 		away, back func(*pubsubtest.Redis)
@@ -117,6 +118,7 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 		"read only": {nil, func(r *pubsubtest.Redis) { r.CLI("replicaof", "127.0.0.1", "1") }, func(r *pubsubtest.Redis) { r.CLI("replicaof", "no", "one") }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			redis := pubsubtest.StartRedis(t, c.options...)
 			a, b := start(t, onRedis(redis)), start(t, onRedis(redis))
 			require.Equal(t, http.StatusOK, a.say(t, "before"))
@@ -146,6 +148,7 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 
 // A Redis that was set back goes on with other messages under ids that readers know.
 func TestRedisIsSetBack(t *testing.T) {
+	t.Parallel()
 	redis := pubsubtest.StartRedis(t, "--save", "3600 1000000")
 	a := start(t, onRedis(redis))
 	b, log := startLogging(t, onRedis(redis))
@@ -187,6 +190,7 @@ func TestRedisIsEmptied(t *testing.T) {
 
 // A bell whose connection breaks is replaced, and what rang meanwhile is not missed.
 func TestBellIsReplaced(t *testing.T) {
+	t.Parallel()
 	redis := pubsubtest.StartRedis(t)
 	a, b := start(t, onRedis(redis)), start(t, onRedis(redis))
 	for i := range 5 {
@@ -292,6 +296,7 @@ func TestInstanceLeavesAtOnce(t *testing.T) {
 // A Redis that is far away makes posts slow, and nothing else: who waits has what others
 // posted as soon as it can be there.
 func TestSlowRedis(t *testing.T) {
+	t.Parallel()
 	const delay = 150 * time.Millisecond
 	redis := pubsubtest.StartRedis(t)
 	near := start(t, onRedis(redis))

@@ -187,6 +187,7 @@ func TestListOfChannelsInParts(t *testing.T) {
 // An address may ask only now and then for what costs much: a long list, or a
 // conversation that is to be put into text first.
 func TestReadRate(t *testing.T) {
+	t.Parallel()
 	const rate = "more than 0.001 times a second"
 	config := open()
 	config.ReadRate, config.TrustedHops = 0.001, 1

@@ -97,6 +97,7 @@ func last(texts []string) string { return texts[len(texts)-1] }
 
 // A certificate is changed while requests come, and none of them fails.
 func TestCertificatesAreReadAgain(t *testing.T) {
+	t.Parallel()
 	set, first := withTLS(t)
 	s := start(t, set)
 	second := certificate(t, &settings.Settings{TLSCert: set.TLSCert + ".new", TLSKey: set.TLSKey + ".new"}, 2)

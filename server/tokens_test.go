@@ -187,6 +187,7 @@ func TestAnonymousRights(t *testing.T) {
 // A poll ends with its token, empty; a stream says so. Nothing is lost for who comes back
 // with a new one.
 func TestTokensThatExpireMeanwhile(t *testing.T) {
+	t.Parallel()
 	s := start(t, guarded())
 	short := "Authorization: Bearer " + token(t, "ann", 2*time.Second, nil)
 	began := time.Now()
@@ -284,6 +285,7 @@ func TestTicketsOfInstances(t *testing.T) {
 
 // Each kind of key takes what was signed with it, and nothing else.
 func TestKindsOfKeys(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
@@ -339,6 +341,7 @@ func TestKindsOfKeys(t *testing.T) {
 
 // Keys at an address may be away, slow, or others the next time.
 func TestKeysAtAnAddress(t *testing.T) {
+	t.Parallel()
 	ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	sign := func(kid string) string {

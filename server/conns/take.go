@@ -114,8 +114,11 @@ func (t *Taken) TryRead(b []byte) (n int, err error) {
 // Write implements [net.Conn]: it waits. It first writes what TryWrite could not, also if
 // b is empty.
 func (t *Taken) Write(b []byte) (int, error) {
-	if t.seal != nil {
+	switch {
+	case t.seal != nil:
 		return t.seal.write(b)
+	case len(b) == 0:
+		return 0, nil
 	}
 	return t.Conn.Write(b)
 }

@@ -123,7 +123,6 @@ func (h *handed) hurry() {
 // run writes what it is handed until Close is called. hungUp is called when ctx ends
 // because the client is gone.
 func (h *handed) run(ctx context.Context, hungUp func()) {
-	defer h.release()
 	for done := ctx.Done(); ; {
 		select {
 		case b := <-h.queue:
@@ -180,8 +179,9 @@ func (h *handed) writeQueue(b []byte) error {
 	}
 }
 
-// release ends the link when its handler returns.
+// release waits for Close, and ends the link when its handler returns.
 func (h *handed) release() {
+	<-h.over
 	h.mu.Lock()
 	h.returned = true
 	h.mu.Unlock()

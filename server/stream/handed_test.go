@@ -35,7 +35,10 @@ func TestHandedOverInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := new(slowOutput)
 		h := newHanded(out)
-		go h.run(t.Context(), func() { t.Error("nobody has hung up") })
+		go func() {
+			defer h.release()
+			h.run(t.Context(), func() { t.Error("nobody has hung up") })
+		}()
 		for _, b := range []string{"a", "b", "c"} {
 			n, waits, err := h.TryWrite([]byte(b))
 			require.NoError(t, err)
@@ -70,7 +73,10 @@ func TestHandedEnds(t *testing.T) {
 			out := new(slowOutput)
 			h := newHanded(out)
 			hungUp, left := make(chan struct{}, 1), make(chan struct{})
-			go h.run(ctx, func() { hungUp <- struct{}{} })
+			go func() {
+				defer h.release()
+				h.run(ctx, func() { hungUp <- struct{}{} })
+			}()
 			cancel(cause)
 			synctest.Wait()
 			require.Len(t, hungUp, map[bool]int{true: 1}[hangsUp])

@@ -83,7 +83,9 @@ func (m *member) hand(w http.ResponseWriter, r *http.Request, page *hub.Page, a 
 	if err != nil {
 		return err
 	}
+	defer to.release()
 	m.begin(to, a)
+	defer m.close()
 	if m.talk != nil {
 		go m.talk.readFrom(said)
 	}
