@@ -33,7 +33,7 @@
 //     flood with streams for polls. Latency is to the last byte of a message,
 //     of all streams: with 5,000 of them it is mostly their place in the row.
 //   - ways: one chat over polls now and then, long polls, SSE and WebSocket.
-//   - tls: streams under TLS, by a plain client, over HTTP/1.1 and HTTP/2.
+//   - tls: streams or polls of a plain client, without TLS, with it, and with HTTP/2.
 //   - crowd: as many polls as sockets allow, step by step.
 //   - attack: what a hostile stranger costs the server, and those who chat on it.
 //

@@ -17,7 +17,7 @@ const usage = `bench measures servers of long polls and streams.
   bench run [flags]       one scenario on one target
   bench crowd [flags]     as many pending polls as the open files allow, one message to all
   bench ways [flags]      the same chat over polls, long polls, SSE and WebSockets
-  bench tls [flags]       streams under TLS, beside a goroutine and a channel for each
+  bench tls [flags]       what TLS and HTTP/2 cost streams and polls
   bench logs [flags]      messages in memory, in a folder and in a Redis, beside each other
   bench attack [flags]    what a hostile stranger would do, while others chat
 

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -25,16 +26,17 @@ import (
 	"pubsub/bench/target"
 )
 
-// secure is bench tls: streams under TLS beside a goroutine and a channel for each.
+// secure is bench tls: what TLS and HTTP/2 cost streams and polls.
 func secure(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	f := newFlags("tls", `Opens Server-Sent Events under TLS, weighs them when they have been silent, posts, and
-prints what each delivery took of the server: of this one, and of the floor, which has a
-goroutine and a channel of Go for each stream. Both have the same certificate.`, stderr)
+	f := newFlags("tls", `Opens streams, or polls, weighs them when they have been silent, posts, and prints what
+each delivery took of the server: plain, under TLS, and with HTTP/2; of this server, and of
+the floor, which has a goroutine for each, and a channel of Go for each stream. Both have
+the same certificate.`, stderr)
 	var work secureWork
-	f.IntVar(&work.streams, "streams", 1000, "how many are open")
-	f.IntVar(&work.messages, "messages", 100, "how many are posted")
-	f.Float64Var(&work.rate, "rate", 20, "messages a second")
-	f.DurationVar(&work.quiet, "quiet", 12*time.Second, "how long nothing happens before the streams are weighed")
+	f.IntVar(&work.clients, "clients", 1000, "how many streams or polls")
+	f.IntVar(&work.messages, "messages", 100, "how many are posted; each when all have the one before")
+	f.DurationVar(&work.quiet, "quiet", 12*time.Second, "how long nothing happens before the clients are weighed")
+	f.BoolVar(&work.polls, "polls", false, "polls in place of streams")
 	rounds := f.Int("rounds", 3, "how often everything is done")
 	if err := parse(f, args); err != nil {
 		return err
@@ -48,36 +50,36 @@ goroutine and a channel of Go for each stream. Both have the same certificate.`,
 	if err != nil {
 		return err
 	}
-	specs[0].Command += " -tls-cert {dir}/cert.pem -tls-key {dir}/key.pem"
-	specs[1].Command += " -queue 16 -cert {dir}/cert.pem -key {dir}/key.pem"
+	var names []string
 	costs := map[string][]cost{}
-	for range *rounds {
+	for round := range *rounds {
 		for _, spec := range specs {
-			spec.Prepare = func(dir string, _ int) error { return certify(dir) }
-			for _, work.http2 = range []bool{false, true} {
-				one, err := work.run(ctx, spec)
+			for _, line := range []string{"plain", "TLS", "HTTP/2"} {
+				one, err := work.run(ctx, spec, line)
 				if err != nil {
 					return err
 				}
-				name := fmt.Sprintf("| %s | %s |", spec.Name, map[bool]string{false: "HTTP/1.1", true: "HTTP/2"}[work.http2])
+				name := fmt.Sprintf("| %s | %s |", spec.Name, line)
 				fmt.Fprintln(stderr, name, one)
-				costs[name] = append(costs[name], one)
+				if costs[name] = append(costs[name], one); round == 0 {
+					names = append(names, name)
+				}
 			}
 		}
 	}
-	fmt.Fprintf(stdout, "%d streams, medians of %d rounds:\n\n|  | over | CPU a delivery | memory a stream |\n|---|---|---|---|\n", work.streams, *rounds)
-	for name, all := range costs {
-		fmt.Fprintln(stdout, name, middle(all))
+	what := map[bool]string{false: "stream", true: "poll"}[work.polls]
+	fmt.Fprintf(stdout, "%d clients, medians of %d rounds:\n\n|  | line | CPU a delivery | memory a %s |\n|---|---|---|---|\n", work.clients, *rounds, what)
+	for _, name := range names {
+		fmt.Fprintln(stdout, name, middle(costs[name]))
 	}
 	return nil
 }
 
 // secureWork is what bench tls does.
 type secureWork struct {
-	streams, messages int
-	rate              float64
+	clients, messages int
 	quiet             time.Duration
-	http2             bool
+	polls             bool
 }
 
 // cost is what a server took.
@@ -97,7 +99,22 @@ func middle(all []cost) cost {
 	return cost{byCPU[half].cpu, byMemory[half].memory}
 }
 
-func (w secureWork) run(ctx context.Context, spec target.Spec) (cost, error) {
+// with adds a certificate to a target.
+func with(spec target.Spec) target.Spec {
+	spec.Prepare = func(dir string, _ int) error { return certify(dir) }
+	if spec.Name == "floor" {
+		spec.Command += " -queue 16 -cert {dir}/cert.pem -key {dir}/key.pem"
+	} else {
+		spec.Command += " -tls-cert {dir}/cert.pem -tls-key {dir}/key.pem"
+	}
+	return spec
+}
+
+func (w secureWork) run(ctx context.Context, spec target.Spec, line string) (cost, error) {
+	scheme := "http://"
+	if line != "plain" {
+		spec, scheme = with(spec), "https://"
+	}
 	t, err := target.Start(ctx, spec)
 	if err != nil {
 		return cost{}, err
@@ -107,16 +124,12 @@ func (w secureWork) run(ctx context.Context, spec target.Spec) (cost, error) {
 	var readers sync.WaitGroup
 	defer readers.Wait()
 	defer cancel()
-	url := "https://" + t.Addr.String()
-	client := w.client()
+	c := client{http: clientOf(line), url: scheme + t.Addr.String()}
 	before := t.Memory()
-	var got atomic.Int64
-	for range w.streams {
-		stream, err := open(ctx, client, url+"/sub/bench")
-		if err != nil {
+	for range w.clients {
+		if err := w.read(ctx, &c, &readers); err != nil {
 			return cost{}, err
 		}
-		readers.Go(func() { count(stream, &got) })
 	}
 	select {
 	case <-time.After(w.quiet):
@@ -124,38 +137,60 @@ func (w secureWork) run(ctx context.Context, spec target.Spec) (cost, error) {
 		return cost{}, ctx.Err()
 	}
 	held, cpu := t.Memory()-before, t.CPU()
-	if err := w.post(client, url+"/pub/bench"); err != nil {
-		return cost{}, err
-	}
-	want := int64(w.streams * w.messages)
-	for end := time.Now().Add(time.Minute); got.Load() < want; <-time.After(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			return cost{}, fmt.Errorf("%s delivered %d of %d", spec.Name, got.Load(), want)
+	for n := range w.messages {
+		if err := c.post(); err != nil {
+			return cost{}, err
 		}
+		if err := c.await(int64((n + 1) * w.clients)); err != nil {
+			return cost{}, fmt.Errorf("%s, %s: %w", spec.Name, line, err)
+		}
+		<-time.After(50 * time.Millisecond) // until all have asked again
 	}
-	return cost{(t.CPU() - cpu) / time.Duration(want), held / int64(w.streams)}, nil
+	return cost{(t.CPU() - cpu) / time.Duration(w.messages*w.clients), held / int64(w.clients)}, nil
 }
 
-func (w secureWork) client() *http.Client {
-	config := &tls.Config{InsecureSkipVerify: true} // the certificate signs itself
+// read begins to read in the background.
+func (w secureWork) read(ctx context.Context, c *client, readers *sync.WaitGroup) error {
+	if w.polls {
+		readers.Go(func() { c.poll(ctx) })
+		return nil
+	}
+	stream, err := c.get(ctx, "/sub/bench", "text/event-stream")
+	if err != nil {
+		return err
+	}
+	readers.Go(func() { c.count(stream) })
+	return nil
+}
+
+// client is all clients of a server.
+type client struct {
+	http *http.Client
+	url  string
+	got  atomic.Int64 // messages
+}
+
+func clientOf(line string) *http.Client {
 	return &http.Client{Transport: &http.Transport{
-		TLSClientConfig: config, ForceAttemptHTTP2: w.http2, ReadBufferSize: 2 << 10, WriteBufferSize: 1 << 10,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // the certificate signs itself
+		ForceAttemptHTTP2: line == "HTTP/2", MaxIdleConnsPerHost: 1 << 20,
+		ReadBufferSize: 2 << 10, WriteBufferSize: 1 << 10,
 	}}
 }
 
-func open(ctx context.Context, client *http.Client, url string) (io.ReadCloser, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func (c *client) get(ctx context.Context, path, accept string) (io.ReadCloser, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path, nil)
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("Accept", "text/event-stream")
-	resp, err := client.Do(r)
+	r.Header.Set("Accept", accept)
+	resp, err := c.http.Do(r)
 	if err != nil {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
 		resp.Body.Close()
-		return nil, fmt.Errorf("a stream was answered %s", resp.Status)
+		return nil, fmt.Errorf("%s was answered %s", path, resp.Status)
 	}
 	return resp.Body, nil
 }
@@ -163,31 +198,55 @@ func open(ctx context.Context, client *http.Client, url string) (io.ReadCloser, 
 // marker is in each message once.
 const marker = "delivered"
 
-// count counts messages until the stream ends. Each comes in one piece.
-func count(stream io.ReadCloser, got *atomic.Int64) {
+// count counts the messages of a stream until it ends. Each comes in one piece.
+func (c *client) count(stream io.ReadCloser) {
 	defer stream.Close()
 	var b [2 << 10]byte
 	for {
 		n, err := stream.Read(b[:])
-		got.Add(int64(strings.Count(string(b[:n]), marker)))
+		c.got.Add(int64(strings.Count(string(b[:n]), marker)))
 		if err != nil {
 			return
 		}
 	}
 }
 
-func (w secureWork) post(client *http.Client, url string) error {
-	each := time.NewTicker(time.Duration(float64(time.Second) / w.rate))
-	defer each.Stop()
-	for range w.messages {
-		<-each.C
-		resp, err := client.Post(url, "application/json", strings.NewReader(`{"message":"`+marker+`"}`))
+// poll reads by polls until ctx ends.
+func (c *client) poll(ctx context.Context) {
+	for since := "now"; ctx.Err() == nil; {
+		answer, err := c.get(ctx, "/sub/bench?timeout=60&since="+since, "application/json")
 		if err != nil {
-			return err
+			continue
 		}
-		resp.Body.Close()
-		if resp.StatusCode >= 300 {
-			return fmt.Errorf("a message was answered %s", resp.Status)
+		var page struct {
+			Messages []json.RawMessage
+			Cursor   string
+		}
+		if json.NewDecoder(answer).Decode(&page) == nil {
+			since = page.Cursor
+			c.got.Add(int64(len(page.Messages)))
+		}
+		answer.Close()
+	}
+}
+
+func (c *client) post() error {
+	resp, err := c.http.Post(c.url+"/pub/bench", "application/json", strings.NewReader(`{"nick":"bench","message":"`+marker+`"}`))
+	if err != nil {
+		return err
+	}
+	resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return fmt.Errorf("a message was answered %s", resp.Status)
+	}
+	return nil
+}
+
+// await waits until so many messages have come.
+func (c *client) await(want int64) error {
+	for end := time.Now().Add(time.Minute); c.got.Load() < want; <-time.After(time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("%d of %d messages came", c.got.Load(), want)
 		}
 	}
 	return nil
