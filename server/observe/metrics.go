@@ -59,7 +59,7 @@ func NewMetrics(h *hub.Hub, b *bus.Bus) *Metrics {
 		}, []string{"reason"}),
 		delivery: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "pubsub_delivery_seconds",
-			Help:    "Time from the publishing of a message to its hand-over to a poll that waited for it.",
+			Help:    "Time from the publishing of a message to its hand-over to a poll or stream that waited for it.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 		}),
 	}
@@ -67,7 +67,7 @@ func NewMetrics(h *hub.Hub, b *bus.Bus) *Metrics {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "pubsub_messages_delivered_total", Help: "Messages in answers to polls; one message to ten polls is ten.",
+			Name: "pubsub_messages_delivered_total", Help: "Messages that polls and streams were given; one message to ten of them is ten.",
 		}, func() float64 { return float64(m.deliveries.Load()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "pubsub_polls_pending", Help: "Polls that wait for a message.",
