@@ -13,6 +13,7 @@ import (
 	"pubsub/server/history/memory"
 	"pubsub/server/history/redis"
 	"pubsub/server/history/tail"
+	"pubsub/server/presence/roster"
 )
 
 // store is the log of messages that the settings ask for, and what there is to do for it
@@ -103,6 +104,9 @@ func (n noticed) SetBack(ctx context.Context, channel, epoch string) error {
 	n.log.Warn("the log of messages was set back to an earlier state, so the channel's readers are told that it restarted", "channel", channel)
 	return n.Log.SetBack(ctx, channel, epoch)
 }
+
+// roster is one of this process, or of all that share the log.
+func (s *store) roster() roster.Roster { return roster.NewMemory() }
 
 // isShared tells whether other instances have the log, too.
 func (s *store) isShared() bool { return s.redis != nil }

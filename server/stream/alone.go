@@ -54,7 +54,7 @@ func (s *Streams) alone(w http.ResponseWriter, r *http.Request, a *asked, way Wa
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	leave, err := s.access.AdmitStream(r, cancel, a.channels)
+	leave, err := s.admit(r, cancel, a)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ type member struct {
 // join begins a stream in a crowd. When it is up to date, it needs no goroutine any more.
 func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way) error {
 	m := &member{streams: s, address: s.access.Source.Of(r), until: s.until()}
-	leave, err := s.access.AdmitStream(r, m.displaced, a.channels)
+	leave, err := s.admit(r, m.displaced, a)
 	if err != nil {
 		return err
 	}
