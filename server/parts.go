@@ -64,7 +64,7 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 		p.access.Tickets = p.store.redis.Tickets(access.TicketFor)
 	}
 	p.hub = hub.New(b, p.store)
-	p.presence = presence.New(p.store.roster(), p.hub, set.MaxPollsPerAddress)
+	p.presence = presence.New(p.store.roster(), p.hub, presence.Options{OfAddress: set.MaxPollsPerAddress})
 	p.observe()
 	p.posts = post.NewPublisher(p.hub, p.access, p.metrics, set.MaxMessageBytes)
 	p.responder = &web.Responder{Log: log, Source: p.access.Source, Refusals: p.refusals, Draining: p.posts.Gate.Draining}

@@ -13,6 +13,7 @@ import (
 	"pubsub/server/history/memory"
 	"pubsub/server/history/redis"
 	"pubsub/server/history/tail"
+	"pubsub/server/presence"
 	"pubsub/server/presence/roster"
 )
 
@@ -106,7 +107,12 @@ func (n noticed) SetBack(ctx context.Context, channel, epoch string) error {
 }
 
 // roster is one of this process, or of all that share the log.
-func (s *store) roster() roster.Roster { return roster.NewMemory() }
+func (s *store) roster() roster.Roster {
+	if s.redis != nil {
+		return s.redis.Roster(presence.Lease)
+	}
+	return roster.NewMemory()
+}
 
 // isShared tells whether other instances have the log, too.
 func (s *store) isShared() bool { return s.redis != nil }

@@ -20,8 +20,8 @@ type changes struct {
 	current chan struct{} // closed when it has those that were taken; nil if there were none
 }
 
-func newChanges(max int) changes {
-	return changes{max: max, wake: make(chan struct{}, 1), next: make(chan struct{})}
+func newChanges() changes {
+	return changes{wake: make(chan struct{}, 1), next: make(chan struct{})}
 }
 
 func (c *changes) add(one change) {

@@ -16,8 +16,7 @@ import (
 // here is who is present by a connection to this process, or was so a moment ago. Nothing
 // is done for somebody whose stream stays open.
 type here struct {
-	max          int // people; 0 is no limit, as for the next one
-	maxOfAddress int // of them, without a connection
+	options Options
 
 	mu      sync.Mutex // guards all below
 	people  map[roster.Person]*person
@@ -35,14 +34,8 @@ type person struct {
 	inGrace *list.Element // nil while there is one
 }
 
-// Grace is how long somebody may have no connection and is here all the same: for a next
-// poll, or until a page is loaded again.
-const Grace = 15 * time.Second
-
-// newHere returns one with nobody. maxChanges bounds those that wait to be taken, see
-// [changes]; 0 is no bound.
-func newHere(max, maxOfAddress, maxChanges int) *here {
-	return &here{max: max, maxOfAddress: maxOfAddress, people: make(map[roster.Person]*person), changes: newChanges(maxChanges)}
+func newHere(o Options) *here {
+	return &here{options: o, people: make(map[roster.Person]*person), changes: newChanges()}
 }
 
 // enter has a name be present in channels, other than companions, until leave is called.
@@ -73,9 +66,9 @@ func (h *here) admit(by netip.Addr, name string, channels []string) error {
 	switch {
 	case fresh == 0:
 		return nil
-	case h.max > 0 && len(h.people)+fresh > h.max:
+	case len(h.people)+fresh > h.options.People:
 		return web.Full("presence", "As many people are here as this server can count. Come back later, or leave out the field presence.")
-	case h.maxOfAddress > 0 && h.ofGrace.Of(by)+fresh > h.maxOfAddress:
+	case h.options.OfAddress > 0 && h.ofGrace.Of(by)+fresh > h.options.OfAddress:
 		return web.TooMany("presence-per-address", web.Soon, "People of your address have just left as many channels as it may have polls. Wait a moment, or leave out the field presence.")
 	}
 	return nil
@@ -103,7 +96,7 @@ func (h *here) disconnect(by netip.Addr, people []*person) {
 	defer h.mu.Unlock()
 	for _, p := range people {
 		if p.open--; p.open == 0 {
-			p.by, p.until = by, time.Now().Add(Grace)
+			p.by, p.until = by, time.Now().Add(h.options.Grace)
 			p.inGrace = h.grace.PushBack(p)
 			h.ofGrace.Add(by, 1)
 		}

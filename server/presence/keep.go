@@ -143,7 +143,7 @@ func (k *keeper) end(ctx context.Context) {
 		return
 	}
 	for people := range slices.Chunk(k.here.all(), batch) {
-		if k.shared.Release(ctx, people, Grace) != nil {
+		if k.shared.Release(ctx, people, k.here.options.Grace) != nil {
 			return // their leases end by themselves
 		}
 	}

@@ -7,6 +7,7 @@
 package presence
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/netip"
@@ -18,8 +19,23 @@ import (
 	"pubsub/server/presence/roster"
 )
 
+// Lease is how long people stay on a roster that several processes share when theirs was
+// killed. A process puts them again every third of it.
+const Lease = 45 * time.Second
+
+// Grace is how long somebody may have no connection and is here all the same: for a next
+// poll, or until a page is loaded again.
+const Grace = 15 * time.Second
+
 // maxPeople is how many people one process keeps.
 const maxPeople = 100_000
+
+// Options bound what is kept. The zero value is good for a server.
+type Options struct {
+	People    int           // in all, counted once for each channel; 100,000 if 0
+	OfAddress int           // those of one address that have just left; no limit if 0
+	Grace     time.Duration // if not [Grace]
+}
 
 // Presence is safe for concurrent use. Make it with [New]. Until Run is called it only
 // keeps who comes.
@@ -32,16 +48,14 @@ type Presence struct {
 	joins, leaves atomic.Int64
 }
 
-// New returns a Presence where an address may have so many people that have just left; 0 is
-// no limit.
-func New(r roster.Roster, h *hub.Hub, maxOfAddress int) *Presence {
-	p := &Presence{roster: r, hub: h}
+// New returns a Presence that keeps a roster and tells on the companions of a hub.
+func New(r roster.Roster, h *hub.Hub, o Options) *Presence {
+	o.People, o.Grace = cmp.Or(o.People, maxPeople), cmp.Or(o.Grace, Grace)
+	p := &Presence{roster: r, hub: h, here: newHere(o)}
 	shared, isShared := r.(roster.Shared)
-	maxChanges := 0
 	if isShared { // it may be away, and is given all when it is back
-		maxChanges = maxPeople
+		p.here.changes.max = o.People
 	}
-	p.here = newHere(maxPeople, maxOfAddress, maxChanges)
 	p.keeper = &keeper{here: p.here, roster: r, shared: shared, teller: newTeller(r, p.publish), count: p.count}
 	return p
 }
