@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pubsub/internal/pubsubtest"
 	"pubsub/server/settings"
 	"pubsub/server/tokens"
 
@@ -258,4 +259,38 @@ func TestPresenceIsBounded(t *testing.T) {
 	require.Len(t, s.here(t), 10)
 	require.Contains(t, s.get(t, "/metrics"), "\npubsub_present 10\n")
 	require.Contains(t, s.get(t, "/metrics"), "\npubsub_presence_joins_total 10\n")
+}
+
+// Instances that share a Redis are one server also in who is here. One that stops tells
+// nobody to leave.
+func TestPresenceOnInstances(t *testing.T) {
+	redis := pubsubtest.StartRedis(t)
+	a, b := start(t, onRedis(redis)), start(t, onRedis(redis))
+	listener := b.stream(t, ways[0], "/sub/room:presence")
+	defer listener.Close()
+	ann := a.stream(t, ways[2], "/sub/room?presence=ann")
+	defer ann.Close()
+	require.Equal(t, []string{"join ann 1"}, listener.texts(t, 1))
+	bob := b.stream(t, ways[1], "/sub/room?presence=bob")
+	defer bob.Close()
+	require.Equal(t, []string{"join bob 2"}, listener.texts(t, 1))
+	require.Equal(t, []string{"ann", "bob"}, a.here(t))
+	a.do(t, "POST", "/presence/room?typing=true&name=ann", "")
+	b.do(t, "POST", "/presence/room?typing=true&name=ann", "")
+	require.Equal(t, []string{"typing ann"}, listener.texts(t, 1))
+
+	require.NoError(t, a.stop())
+	again := b.stream(t, ways[2], "/sub/room?presence=ann")
+	defer again.Close()
+	eve := b.stream(t, ways[2], "/sub/room?presence=eve")
+	defer eve.Close()
+	require.Equal(t, []string{"join eve 3"}, listener.texts(t, 1), "nobody has left or come but eve")
+	require.Equal(t, []string{"join ann 1", "join bob 2", "typing ann", "join eve 3"}, b.told(t))
+	require.NotContains(t, b.get(t, "/channels"), "presence")
+	require.Contains(t, b.get(t, "/debug"), "channels = 0\n")
+	cursor := b.poll(t, "since=now&timeout=0").Cursor
+	redis.Kill()
+	resp, _ := b.do(t, "GET", "/presence/room", "")
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+	require.Nil(t, b.poll(t, "timeout=0&presence=ann&since="+cursor).Gap, "polls go on")
 }
