@@ -93,6 +93,8 @@ func TestEveryByteOfARequestIsRead(t *testing.T) {
 func TestWaitingPollsHoldLittle(t *testing.T) {
 	s := start(t, open())
 	const polls = 50
+	s.polling(t, 0) // all that a server has runs
+	http.DefaultClient.CloseIdleConnections()
 	before := runtime.NumGoroutine()
 	for i := range polls {
 		path := []string{"/sub", "/sub?since=now&timeout=60", "/subscribe/chat"}[i%3]

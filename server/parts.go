@@ -15,6 +15,7 @@ import (
 	"pubsub/server/observe"
 	"pubsub/server/poll"
 	"pubsub/server/post"
+	"pubsub/server/presence"
 	"pubsub/server/settings"
 	"pubsub/server/stream"
 	"pubsub/server/web"
@@ -37,6 +38,7 @@ type parts struct {
 	compressor *web.Compressor
 	access     *access.Control
 	conns      *conns.Conns
+	presence   *presence.Presence
 	posts      *post.Publisher
 	polls      *poll.Polls
 	streams    *stream.Streams
@@ -62,12 +64,13 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 		p.access.Tickets = p.store.redis.Tickets(access.TicketFor)
 	}
 	p.hub = hub.New(b, p.store)
+	p.presence = presence.New(p.store.roster(), p.hub, presence.Options{OfAddress: set.MaxPollsPerAddress})
 	p.observe()
 	p.posts = post.NewPublisher(p.hub, p.access, p.metrics, set.MaxMessageBytes)
 	p.responder = &web.Responder{Log: log, Source: p.access.Source, Refusals: p.refusals, Draining: p.posts.Gate.Draining}
 	p.door = web.NewDoor(set.AllowedHosts, set.AllowedOrigins, p.responder)
-	p.polls = poll.New(&p.settings, p.hub, p.access, p.responder, p.metrics)
-	p.streams = stream.New(&p.settings, p.hub, p.access, p.responder, p.metrics, p.posts)
+	p.polls = poll.New(&p.settings, p.hub, p.access, p.responder, p.metrics, p.presence)
+	p.streams = stream.New(&p.settings, p.hub, p.access, p.responder, p.metrics, p.posts, p.presence)
 	p.metrics.CountStreams(p.streams.Open)
 	p.conns = conns.New(&p.settings, p.responder, p.metrics.AcceptErrors.Inc)
 	p.metrics.CountConnections(p.conns.Open)
@@ -79,6 +82,7 @@ func (p *parts) observe() {
 	if p.store.bytes != nil {
 		p.metrics.CountHistory(p.store.bytes)
 	}
+	p.metrics.CountPresence(p.presence.Counts)
 	p.metrics.CountAway(p.store.isAway)
 	p.metrics.CountCompressions(p.compressor.Made)
 	p.refusals = observe.NewRefusals(p.log, p.metrics)

@@ -29,6 +29,10 @@ func (p *parts) routes() router {
 	// Back through what is kept.
 	routes.channel("/history/:channel", p.polls.Back)
 
+	// Who is here.
+	routes.channel("/presence/:channel", p.polls.Who)
+	routes.post("/presence/:channel", poll.Typing(p.presence))
+
 	// One message at a time. A poll has the id of the last one.
 	routes.post("/publish/:channel", poll.PublishEvent)
 	routes.poll("/subscribe/:channel", poll.Event)

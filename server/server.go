@@ -140,6 +140,7 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	var upkeep sync.WaitGroup
 	upkeep.Go(func() { s.upkeep(requests) })
 	upkeep.Go(func() { s.store.run(requests) })
+	upkeep.Go(func() { s.presence.Run(requests) })
 	defer func() { endPolls(nil); upkeep.Wait() }()
 	served := make(chan error, 1)
 	go func() { served <- s.serve(front, l) }()

@@ -13,6 +13,8 @@ import (
 	"pubsub/server/history/memory"
 	"pubsub/server/history/redis"
 	"pubsub/server/history/tail"
+	"pubsub/server/presence"
+	"pubsub/server/presence/roster"
 )
 
 // store is the log of messages that the settings ask for, and what there is to do for it
@@ -20,9 +22,9 @@ import (
 type store struct {
 	history.Log
 	io.Closer
-	tail  *tail.Log  // before a log that is slow, else nil
-	redis *redis.Log // nil if it is not in one
-	bytes func() int // of the messages, nil if nobody counts them
+	tails []*tail.Log // before logs that are slow: messages', then companions'
+	redis *redis.Log  // nil if it is not in one
+	bytes func() int  // of the messages, nil if nobody counts them
 
 	log *slog.Logger
 
@@ -41,7 +43,7 @@ func openStore(where string, bounds history.Options, b *bus.Bus, log *slog.Logge
 	switch {
 	case where == memoryWord:
 		m := memory.New(bounds)
-		s.Log, s.Closer, s.bytes = m, m, m.Bytes
+		s.keepIn(m, m, m.Bytes)
 	case redis.IsAddress(where):
 		err = s.openRedis(where, bounds, b)
 	default:
@@ -58,9 +60,16 @@ func (s *store) openDisk(folder string, bounds history.Options) error {
 	if err != nil {
 		return err
 	}
-	s.tail = tail.New(d, tail.Options{Messages: bounds.Messages, Age: bounds.Age})
-	s.Log, s.Closer, s.bytes = s.tail, d, d.Bytes
+	s.tails = []*tail.Log{tail.New(d, tail.Options{Messages: bounds.Messages, Age: bounds.Age})}
+	s.keepIn(s.tails[0], d, d.Bytes)
 	return nil
+}
+
+// keepIn sets where messages are kept. What companions tell is kept in memory: who is here
+// is forgotten with the process, too.
+func (s *store) keepIn(log history.Log, closer io.Closer, bytes func() int) {
+	companions := memory.New(companionBounds)
+	s.Log, s.Closer, s.bytes = apart{log, companions}, both{closer, companions}, bytes
 }
 
 func (s *store) openRedis(address string, bounds history.Options, b *bus.Bus) error {
@@ -71,11 +80,18 @@ func (s *store) openRedis(address string, bounds history.Options, b *bus.Bus) er
 	for _, warning := range r.Warnings() {
 		s.log.Warn(warning)
 	}
-	s.tail = tail.New(noticed{r, s.log}, tail.Options{Messages: bounds.Messages, Age: bounds.Age, Shared: true, Ring: func(channel string, id uint64) {
+	messages, companions := s.shared(r, bounds, b), s.shared(r.Companions(companionBounds), companionBounds, b)
+	s.Log, s.Closer, s.redis = apart{messages, companions}, r, r
+	return nil
+}
+
+// shared stands before a log to which other instances append, too.
+func (s *store) shared(l *redis.Log, bounds history.Options, b *bus.Bus) *tail.Log {
+	t := tail.New(noticed{l, s.log}, tail.Options{Messages: bounds.Messages, Age: bounds.Age, Shared: true, Ring: func(channel string, id uint64) {
 		_ = b.Publish(channel, id) // only a closed bus fails
 	}})
-	s.Log, s.Closer, s.redis = s.tail, r, r
-	return nil
+	s.tails = append(s.tails, t)
+	return t
 }
 
 // noticed is a Redis whose log lines tell when it was set back.
@@ -90,27 +106,48 @@ func (n noticed) SetBack(ctx context.Context, channel, epoch string) error {
 	return n.Log.SetBack(ctx, channel, epoch)
 }
 
+// roster is one of this process, or of all that share the log.
+func (s *store) roster() roster.Roster {
+	if s.redis != nil {
+		return s.redis.Roster(presence.Lease)
+	}
+	return roster.NewMemory()
+}
+
 // isShared tells whether other instances have the log, too.
 func (s *store) isShared() bool { return s.redis != nil }
 
 // run does until ctx ends what the log needs.
 func (s *store) run(ctx context.Context) {
 	if s.redis != nil {
-		s.redis.Listen(ctx, listener{s.tail, s})
+		s.redis.Listen(ctx, listener{s})
 	}
 }
 
 // forget forgets what nobody has used for a while.
 func (s *store) forget() {
-	if s.tail != nil {
-		s.tail.Forget()
+	for _, t := range s.tails {
+		t.Forget()
 	}
 }
 
 // listener passes on what Redis tells.
-type listener struct {
-	*tail.Log
-	store *store
+type listener struct{ store *store }
+
+// Heard implements [redis.Listener].
+func (l listener) Heard(channel string, at history.Cursor) {
+	t := l.store.tails[0]
+	if history.IsCompanion(channel) {
+		t = l.store.tails[1]
+	}
+	t.Heard(channel, at)
+}
+
+// Doubt implements [redis.Listener].
+func (l listener) Doubt() {
+	for _, t := range l.store.tails {
+		t.Doubt()
+	}
 }
 
 // Away implements [redis.Listener].

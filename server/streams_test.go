@@ -157,9 +157,31 @@ func (s *streamed) texts(t require.TestingT, n int) (texts []string) {
 	return texts
 }
 
+// told is a message.
+type told struct {
+	Message  string
+	Presence string
+	Name     string
+	Count    *int
+}
+
+// text is that of a message, or such as "join ann 3" on a companion.
+func (m told) text() string {
+	text := m.Message
+	for _, more := range []string{m.Presence, m.Name} {
+		if more != "" {
+			text = strings.TrimSpace(text + " " + more)
+		}
+	}
+	if m.Count != nil {
+		text += fmt.Sprint(" ", *m.Count)
+	}
+	return text
+}
+
 type spoken struct {
-	Messages       []struct{ Message string }
-	Message        string
+	told
+	Messages       []told
 	Cursor, Start  string
 	End            string
 	Gap            *struct{ Reason string }
@@ -184,7 +206,10 @@ func (s *streamed) readEvent() ([]thing, error) {
 		case "data":
 			data = value
 		case "":
-			var said struct{ Message, Reason, Error string }
+			var said struct {
+				told
+				Reason, Error string
+			}
 			if data != "" {
 				if err := json.Unmarshal([]byte(data), &said); err != nil {
 					return nil, err
@@ -198,7 +223,7 @@ func (s *streamed) readEvent() ([]thing, error) {
 			case "error":
 				one.end = said.Error
 			default:
-				one.text = said.Message
+				one.text = said.text()
 			}
 			return []thing{one}, nil
 		}
@@ -217,7 +242,7 @@ func (s *streamed) readLine() ([]thing, error) {
 	if err := json.Unmarshal(line, &said); err != nil {
 		return nil, err
 	}
-	one := thing{text: said.Message, cursor: said.Cursor, end: said.End}
+	one := thing{text: said.text(), cursor: said.Cursor, end: said.End}
 	if said.Gap != nil {
 		one.gap = said.Gap.Reason
 	}
@@ -254,7 +279,7 @@ func (s *streamed) readFrame() ([]thing, error) {
 		things = append(things, thing{gap: said.Gap.Reason})
 	}
 	for _, m := range said.Messages {
-		things = append(things, thing{text: m.Message})
+		things = append(things, thing{text: m.text()})
 	}
 	things[len(things)-1].cursor = said.Cursor
 	return things, nil

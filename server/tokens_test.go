@@ -86,11 +86,14 @@ func TestEveryWayIn(t *testing.T) {
 		"GET /api/poll/:channel":     {"/api/poll/room-1?last_message_id=0&timeout=0", "", protected},
 		"GET /chat":                  {"/chat?cur_len=9", "", protected},
 		"GET /channels":              {"/channels", "", []int{200, 401, 401, 200, 200}},
+		"GET /presence/:channel":     {"/presence/room-1", "", protected},
+		"POST /presence/:channel":    {"/presence/room-1?typing=true", "", protected},
 		"POST /ticket":               {"/ticket", "", []int{401, 401, 401, 200, 200}},
 		"GET /debug":                 {"/debug", "", protected}, "HEAD /debug": {"/debug", "", protected},
 		"GET /metrics": {"/metrics", "", protected}, "HEAD /metrics": {"/metrics", "", protected},
 
 		// More ways of routes above.
+		"GET companion":  {"/sub/room-1:presence?since=all&timeout=0&presence=x", "", protected},
 		"GET several":    {"/sub/room-1,chat?since=all&timeout=0", "", protected},
 		"GET plain":      {"/sub/room-1", "Connection: close", []int{401, 401, 401, 403, 0}},
 		"GET sse":        {"/sub/room-1", ways[0].header, []int{401, 401, 401, 403, 0}},
@@ -136,7 +139,7 @@ func doWith(t *testing.T, s *running, method, url, bearer, headers string) int {
 		require.Equal(t, "Bearer", resp.Header.Get("WWW-Authenticate"))
 	}
 	if resp.StatusCode == http.StatusForbidden && strings.Contains(url, "room-1") {
-		require.Contains(t, text, `"channels":["room-1"`)
+		require.Contains(t, text, `"channels":["room-1`)
 	}
 	return resp.StatusCode
 }

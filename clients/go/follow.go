@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +53,9 @@ type From struct {
 	Since string
 	// Way is how to ask. A cursor is the same in all ways.
 	Way Way
+	// Presence, if set, is the name under which the reader is present in its channels for
+	// as long as it reads. What others tell of theirs is on the channel NAME:presence.
+	Presence string
 	// Lost, if set, is told why a connection was lost or refused, and how long the reader
 	// waits before it tries again. Nothing is missing then. A stream that the server ends,
 	// as it does with each some time, is not lost.
@@ -192,11 +196,20 @@ func (f *follower) read(ctx context.Context) error {
 func (f *follower) open(ctx context.Context) (stream, error) {
 	switch f.from.Way {
 	case Poll:
-		return &polls{f.c, f.channels}, nil
+		return &polls{f.c, f.channels, f.from.Presence}, nil
 	case WebSocket:
-		return f.c.openSocket(ctx, f.channels, f.at)
+		return f.c.openSocket(ctx, f.channels, queryOf(f.at, f.from.Presence))
 	}
-	return f.c.openEvents(ctx, f.channels, f.at)
+	return f.c.openEvents(ctx, f.channels, queryOf(f.at, f.from.Presence))
+}
+
+// queryOf is what a reader asks for.
+func queryOf(at position, presence string) url.Values {
+	query := url.Values{"since": {at.since()}}
+	if presence != "" {
+		query.Set("presence", presence)
+	}
+	return query
 }
 
 // deliver returns false if the loop was left.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -29,14 +28,15 @@ func (c *Client) Poll(ctx context.Context, channels []string, since string, time
 	if err != nil {
 		return nil, err
 	}
-	return c.poll(ctx, channels, at, timeout)
+	return c.poll(ctx, channels, at, timeout, "")
 }
 
 // poll is Poll for a position, which it moves behind the page.
-func (c *Client) poll(ctx context.Context, channels []string, at position, timeout time.Duration) (*Page, error) {
+func (c *Client) poll(ctx context.Context, channels []string, at position, timeout time.Duration, presence string) (*Page, error) {
 	ctx, cancel := within(ctx, timeout+overdue)
 	defer cancel()
-	query := url.Values{"since": {at.since()}, "timeout": {fmt.Sprintf("%.3f", timeout.Seconds())}}
+	query := queryOf(at, presence)
+	query.Set("timeout", fmt.Sprintf("%.3f", timeout.Seconds()))
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.subURL(channels, query), nil)
 	if err != nil {
 		return nil, wrong{err}
@@ -61,6 +61,7 @@ func causeOf(ctx context.Context, err error) error {
 type polls struct {
 	c        *Client
 	channels []string
+	presence string
 }
 
 func (p *polls) close() {}
@@ -75,7 +76,7 @@ func (p *polls) next(ctx context.Context, at position) (*Page, error) {
 		timeout = 0
 	}
 	before, began := at.String(), time.Now()
-	page, err := p.c.poll(ctx, p.channels, at, timeout)
+	page, err := p.c.poll(ctx, p.channels, at, timeout, p.presence)
 	if err == nil && timeout > 0 && page.Cursor == before && !page.More && time.Since(began) < tooSoon {
 		return nil, errTooSoon // a stopping server; to ask again at once would be a flood
 	}

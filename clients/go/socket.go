@@ -21,12 +21,12 @@ type socket struct {
 	watch    *time.Timer // ends the connection when nothing is heard, not even a ping
 }
 
-func (c *Client) openSocket(ctx context.Context, channels []string, at position) (*socket, error) {
+func (c *Client) openSocket(ctx context.Context, channels []string, query url.Values) (*socket, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	watch := time.AfterFunc(silence, func() { cancel(errSilence) })
 	var conn *websocket.Conn
 	resp, err := c.authorized(ctx, func(header http.Header) (resp *http.Response, err error) {
-		conn, resp, err = websocket.Dial(ctx, c.subURL(channels, url.Values{"since": {at.since()}}), &websocket.DialOptions{
+		conn, resp, err = websocket.Dial(ctx, c.subURL(channels, query), &websocket.DialOptions{
 			HTTPClient:     c.client(),
 			HTTPHeader:     header,
 			OnPingReceived: func(context.Context, []byte) bool { watch.Reset(silence); return true },

@@ -27,7 +27,7 @@ type events struct {
 	retry    time.Duration // what the server said last
 }
 
-func (c *Client) openEvents(ctx context.Context, channels []string, at position) (_ *events, err error) {
+func (c *Client) openEvents(ctx context.Context, channels []string, query url.Values) (_ *events, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer func() {
 		if err != nil {
@@ -35,7 +35,6 @@ func (c *Client) openEvents(ctx context.Context, channels []string, at position)
 			cancel(err)
 		}
 	}()
-	query := url.Values{"since": {at.since()}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.subURL(channels, query), nil)
 	if err != nil {
 		return nil, wrong{err}

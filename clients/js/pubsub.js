@@ -25,6 +25,7 @@ export {PubSubError};
  * @property {import("./site.js").Token} [token] what the server is asked with, if it wants one
  * @property {string} [who] whose token it is: the tabs that name the same share a connection. Without it, those with the
  *   same token do, and none if it is a function
+ * @property {string} [presence] the name under which the reader is present in all rooms that it follows
  * @property {"sse" | "ws" | "poll"} [way] how to listen; without it a stream, and polls where no stream comes through
  */
 
@@ -35,9 +36,10 @@ const WAYS = {sse: [sse], ws: [webSocket], poll: [polls]};
  *
  * @param {Options} [options]
  */
-export function connect({base = new URL(import.meta.url).origin, way, token, who} = {}) {
-  const group = who ?? (typeof token === "function" ? randomID() : token ?? "");
-  return new Server(new Site(base.replace(/\/+$/, ""), token), group, way ? WAYS[way] : defaultWays());
+export function connect({base = new URL(import.meta.url).origin, way, token, who, presence} = {}) {
+  const whose = who ?? (typeof token === "function" ? randomID() : token ?? "");
+  const group = presence ? `${whose} as ${presence}` : whose; // who share a connection are present under one name
+  return new Server(new Site(base.replace(/\/+$/, ""), token, presence), group, way ? WAYS[way] : defaultWays());
 }
 
 function defaultWays() {

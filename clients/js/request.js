@@ -110,7 +110,7 @@ export async function ask(site, path, {limit = SHORT_LIMIT, signal, ...options} 
  * @returns {Promise<Page>}
  */
 export async function poll({site, rooms, places, wait, signal, limit}) {
-  const page = await ask(site, address(rooms, places) + (wait ? "" : "&timeout=0"), {signal, limit});
+  const page = await ask(site, address(site, rooms, places) + (wait ? "" : "&timeout=0"), {signal, limit});
   if (!isPage(page)) throw somethingElse();
   return page;
 }
@@ -122,11 +122,13 @@ export const isPage = (page) => Array.isArray(page?.messages) && typeof page.cur
 export const somethingElse = () => new PubSubError("Something else answers for the server.", {otherWay: true});
 
 /**
+ * @param {import("./site.js").Site} site
  * @param {string[]} rooms
  * @param {string[]} places
  */
-export function address(rooms, places) {
-  return `/sub/${rooms.map(encodeURIComponent).join(",")}?since=${places.map(encodeURIComponent).join(",")}`;
+export function address(site, rooms, places) {
+  const presence = site.presence ? `&presence=${encodeURIComponent(site.presence)}` : "";
+  return `/sub/${rooms.map(encodeURIComponent).join(",")}?since=${places.map(encodeURIComponent).join(",")}${presence}`;
 }
 
 /** @param {string | null} value */

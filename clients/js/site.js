@@ -16,9 +16,11 @@ export class Site {
   /**
    * @param {string} base
    * @param {Token} [token]
+   * @param {string} [presence] the name under which whoever reads is present
    */
-  constructor(base, token) {
+  constructor(base, token, presence) {
     this.base = base;
+    this.presence = presence ?? "";
     if (typeof token === "function") this.#renew = token;
     else this.#token = token ?? "";
   }

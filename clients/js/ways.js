@@ -39,7 +39,7 @@ export async function polls({site, rooms, places, fresh, signal, expect, begun, 
 /** @type {Way} */
 export async function sse({site, rooms, places, patience, signal, expect, begun, take}) {
   expect(patience);
-  const response = await request(site, address(rooms, places), {headers: {Accept: "text/event-stream"}, signal});
+  const response = await request(site, address(site, rooms, places), {headers: {Accept: "text/event-stream"}, signal});
   if (!response.body || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) throw somethingElse();
   const reader = response.body.getReader();
   const text = new TextDecoder();
@@ -92,7 +92,7 @@ function refusal(data, retryAfter) {
 /** @type {Way} */
 export async function webSocket({site, rooms, places, patience, signal, expect, begun, take}) {
   expect(patience);
-  const url = site.base.replace(/^http/, "ws") + address(rooms, places) + (await ticketFor(site, signal));
+  const url = site.base.replace(/^http/, "ws") + address(site, rooms, places) + (await ticketFor(site, signal));
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(new PubSubError("The connection was lost."));
     const socket = new WebSocket(url);

@@ -108,7 +108,7 @@ class _Cut(Exception):
         self.retry_after, self.planned = after, planned
 
 
-def follow(url, *channels, since="now", way="sse", token=None, on_gap=None, on_lost=None):
+def follow(url, *channels, since="now", way="sse", token=None, presence=None, on_gap=None, on_lost=None):
     """Yield each Message of some channels once, and in order within its channel.
 
     It never ends by itself. It goes on by cursor after whatever happens to its connections,
@@ -122,12 +122,13 @@ def follow(url, *channels, since="now", way="sse", token=None, on_gap=None, on_l
     token -- is sent with each request, if the server asks for one: a text, or a function that
              returns one. The function is called at first, and when the server refuses what
              it has returned before
+    presence -- is the name under which the reader is present in the channels meanwhile
     on_gap -- is called with a Gap where messages are gone for good; if it is not given they
               are a warning in the log "pubsub"
     on_lost -- is called with the error and the seconds until the next try when a connection
                is lost or refused, by which nothing is missing
     """
-    messages = _follow(_Blocking, url, channels, since, way, token, on_gap, on_lost)
+    messages = _follow(_Blocking, url, channels, since, way, token, presence, on_gap, on_lost)
     try:
         while True:
             try:
@@ -139,13 +140,13 @@ def follow(url, *channels, since="now", way="sse", token=None, on_gap=None, on_l
         _run(messages.aclose())
 
 
-def afollow(url, *channels, since="now", way="sse", token=None, on_gap=None, on_lost=None):
+def afollow(url, *channels, since="now", way="sse", token=None, presence=None, on_gap=None, on_lost=None):
     """follow for asyncio: async for message in afollow(…).
 
     Cancelling the task closes the connection. When the loop is left by break it is closed
     at once with contextlib.aclosing, and otherwise when asyncio finds the time.
     """
-    return _follow(_Async, url, channels, since, way, token, on_gap, on_lost)
+    return _follow(_Async, url, channels, since, way, token, presence, on_gap, on_lost)
 
 
 def publish(url, channel, message, timeout=None, token=None):
@@ -295,12 +296,12 @@ class _Backoff:
 _FAILURES = (OSError, EOFError, ValueError, asyncio.TimeoutError, _Cut)
 
 
-async def _follow(net, url, channels, since, way, token, on_gap, on_lost):
+async def _follow(net, url, channels, since, way, token, presence, on_gap, on_lost):
     if not channels or not all(channels) or "," in "".join(channels):
         raise ValueError("which channel is to be followed? Name at least one")
     if way not in _WAYS:
         raise ValueError(f"{way!r} is no way; take sse or poll")
-    site, at, backoff = _Site(net, url, token), _Position(since or "now", channels), _Backoff()
+    site, at, backoff = _Site(net, url, token, presence), _Position(since or "now", channels), _Backoff()
     while True:
         pages, failure = _WAYS[way](site, at), None
         try:
@@ -346,9 +347,8 @@ async def _poll(site, at):
         # The first poll does not wait: a reader without a place would lose what is said
         # between a cut and its next poll.
         timeout = 0 if at.has_word else POLL_WAIT * random.uniform(0.9, 1.1)
-        query = urlencode({"since": at.since, "timeout": f"{timeout:.3f}"})
         began = time.monotonic()
-        page = await site.ask("GET", site.sub(at.channels, query), {"Accept": "application/json"}, limit=timeout + OVERDUE)
+        page = await site.ask("GET", site.sub(at, timeout=f"{timeout:.3f}"), {"Accept": "application/json"}, limit=timeout + OVERDUE)
         items = _read_page(page, at)
         nothing = str(at) == before and not page.get("more")
         if timeout and nothing and time.monotonic() - began < TOO_SOON:
@@ -358,7 +358,7 @@ async def _poll(site, at):
 
 async def _sse(site, at):
     headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
-    answer = await site.request("GET", site.sub(at.channels, urlencode({"since": at.since})), headers, limit=SILENCE)
+    answer = await site.request("GET", site.sub(at), headers, limit=SILENCE)
     retry = 0.0
     try:
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):
@@ -461,19 +461,21 @@ async def _publish(net, url, channel, message, timeout, token):
 class _Site:
     """A server. Each request has a connection of its own."""
 
-    def __init__(self, net, url, token=None):
+    def __init__(self, net, url, token=None, presence=None):
         self._renew = token if callable(token) else None
         self._token = None if self._renew else token
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is not the URL of a server, such as http://127.0.0.1:8080")
+        self._presence = {"presence": presence} if presence else {}
         self.net, self.tls = net, parts.scheme == "https"
         self.host, self.path = parts.hostname, parts.path.rstrip("/")
         self.port = parts.port or (443 if self.tls else 80)
         self.name = parts.netloc.rpartition("@")[2]
 
-    def sub(self, channels, query):
-        return f"{self.path}/sub/{','.join(quote(c, safe='') for c in channels)}?{query}"
+    def sub(self, at, **more):
+        query = urlencode({"since": at.since, **more, **self._presence})
+        return f"{self.path}/sub/{','.join(quote(c, safe='') for c in at.channels)}?{query}"
 
     async def request(self, method, target, headers, body=b"", *, limit):
         """Return an answer with status 200, which the caller closes. Each read may take limit."""

@@ -7,7 +7,7 @@ import {createInterface} from "node:readline";
 import {connect} from "../js/pubsub.js";
 
 const [word, url, way, since, ...channels] = process.argv.slice(2);
-const server = connect({base: url, way: way === "auto" ? undefined : way});
+const server = connect({base: url, way: way === "auto" ? undefined : way, presence: process.env.PRESENCE});
 const show = (line) => console.log(JSON.stringify(line));
 
 if (word === "follow") {

@@ -28,7 +28,7 @@ def lost(error, wait):
 
 
 async def afollow():
-    async for message in pubsub.afollow(url, *channels, since=since, way=way, on_gap=gap, on_lost=lost):
+    async for message in pubsub.afollow(url, *channels, since=since, way=way, presence=os.environ.get("PRESENCE"), on_gap=gap, on_lost=lost):
         show({**message, "cursor": message.cursor})
 
 
@@ -38,7 +38,7 @@ async def apublish():
 
 
 if word == "follow":
-    for message in pubsub.follow(url, *channels, since=since, way=way, on_gap=gap, on_lost=lost):
+    for message in pubsub.follow(url, *channels, since=since, way=way, presence=os.environ.get("PRESENCE"), on_gap=gap, on_lost=lost):
         show({**message, "cursor": message.cursor})
 elif word == "publish":
     for line in sys.stdin:

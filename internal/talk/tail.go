@@ -31,6 +31,7 @@ func Tail(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	set := flag.NewFlagSet("tail", flag.ContinueOnError)
 	set.StringVar(&from.Since, "since", "-10", "`where` to begin: all, now, -N for the last N, or a cursor")
 	set.TextVar(&from.Way, "way", pubsub.SSE, "how to ask, one `way` of sse, poll and ws")
+	set.StringVar(&from.Presence, "presence", "", "the `name` under which you are here meanwhile")
 	asJSON := set.Bool("json", false, `print messages and {"gap": …} as lines of JSON, for programs`)
 	server, channels, err := parse(set, args, tailHelp, stdout)
 	if err != nil {

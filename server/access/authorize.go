@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"pubsub/server/history"
 	"pubsub/server/tokens"
 	"pubsub/server/web"
 )
@@ -54,9 +55,10 @@ func (c *Control) Authorize(r *http.Request, right Right, channels ...string) (G
 		Text: "The token does not give the right to " + string(right) + " on " + strings.Join(missing, ", ") + ". Ask for one that does."}
 }
 
-// may tells whether somebody has a right on a channel. Without a token claims is nil. With
-// one a client may also do what everybody may.
+// may tells whether somebody has a right on a channel; on a companion it is that on its
+// room. Without a token claims is nil. With one a client may also do what everybody may.
 func (c *Control) may(claims *tokens.Claims, right Right, channel string) bool {
+	channel = history.RoomOf(channel)
 	return tokens.Covers(named(&c.anonymous, right), channel) ||
 		claims != nil && tokens.Covers(named(&claims.Rights, right), channel)
 }

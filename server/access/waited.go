@@ -1,6 +1,10 @@
 package access
 
-import "slices"
+import (
+	"slices"
+
+	"pubsub/server/history"
+)
 
 // Waited tells whether a poll is pending on a channel. It is safe for concurrent use.
 func (p *polls) Waited(channel string) bool {
@@ -17,13 +21,15 @@ func (p *polls) WaitedChannels() int {
 	return len(p.byChannel)
 }
 
-// Channels returns the names of the channels on which polls are pending, sorted. It is
-// safe for concurrent use, and the list is the caller's own.
+// Channels returns the names of the channels on which polls are pending, sorted and
+// without companions. It is safe for concurrent use, and the list is the caller's own.
 func (p *polls) Channels() []string {
 	p.mu.Lock()
 	names := make([]string, 0, len(p.byChannel))
 	for name := range p.byChannel {
-		names = append(names, name)
+		if !history.IsCompanion(name) {
+			names = append(names, name)
+		}
 	}
 	p.mu.Unlock()
 	slices.Sort(names)

@@ -13,13 +13,15 @@ const DefaultChannel = "chat"
 // ErrChannel: a text is not the name of a channel. It is told to clients.
 var ErrChannel = errors.New("a channel's name has 1 to 128 of the characters A–Z a–z 0–9 . _ ~ -, and neither . nor .. is one")
 
-// ParseChannel reads the name of a channel; "" is [DefaultChannel]. Its only error is
-// ErrChannel. It returns a copy: a name is kept for long, and the text is often part of a
-// request, all of which would stay in memory with it.
+// ParseChannel reads the name of a channel; "" is [DefaultChannel]. Its errors are
+// ErrChannel and ErrCompanion. It returns a copy: a name is kept for long, and the text is
+// often part of a request, all of which would stay in memory with it.
 func ParseChannel(text string) (string, error) {
 	switch {
 	case text == "":
 		return DefaultChannel, nil
+	case isReadable(text) && IsCompanion(text):
+		return "", ErrCompanion
 	case !isChannel(text):
 		return "", ErrChannel
 	}
@@ -36,8 +38,9 @@ const (
 // clients.
 var ErrChannels = errors.New("a request may name at most 64 channels in 2048 characters, each of them once")
 
-// ParseChannels reads names of channels with commas between them; "" is [DefaultChannel].
-// Its errors are ErrChannel and ErrChannels. What it returns is a copy, see ParseChannel.
+// ParseChannels reads names of channels that somebody wants to read, with commas between
+// them; "" is [DefaultChannel]. Each may be a companion. Its errors are ErrChannel and
+// ErrChannels. What it returns is a copy, see ParseChannel.
 func ParseChannels(text string) ([]string, error) {
 	if len(text) > maxNamesBytes || strings.Count(text, ",") >= maxNames {
 		return nil, ErrChannels
@@ -47,7 +50,7 @@ func ParseChannels(text string) ([]string, error) {
 		names[0] = DefaultChannel
 	}
 	for i, name := range names {
-		if name == "" || !isChannel(name) {
+		if !isReadable(name) {
 			return nil, ErrChannel
 		}
 		if slices.Contains(names[:i], name) {
@@ -55,6 +58,12 @@ func ParseChannels(text string) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// isReadable tells whether a text is the name of a channel, or of a companion.
+func isReadable(name string) bool {
+	room := RoomOf(name)
+	return room != "" && isChannel(room)
 }
 
 // isChannel tells whether a text is a channel's name. Its characters need no escaping in

@@ -95,6 +95,20 @@ func (m *Metrics) CountHistory(bytes func() int) {
 	}, func() float64 { return float64(bytes()) }))
 }
 
+// CountPresence shows who is here. Call it at most once.
+func (m *Metrics) CountPresence(counts func() (people int, joins, leaves int64)) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "pubsub_present", Help: "Names that are present by this process, once for each channel.",
+		}, func() float64 { people, _, _ := counts(); return float64(people) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "pubsub_presence_joins_total", Help: "Names that came to a channel, as this process found.",
+		}, func() float64 { _, joins, _ := counts(); return float64(joins) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "pubsub_presence_leaves_total", Help: "Names that left a channel, as this process found.",
+		}, func() float64 { _, _, leaves := counts(); return float64(leaves) }))
+}
+
 // CountAway shows whether the log of messages is away.
 func (m *Metrics) CountAway(away func() bool) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -5,16 +5,21 @@ import (
 
 	"pubsub/server/history"
 	"pubsub/server/hub"
+	"pubsub/server/presence"
 	"pubsub/server/web"
 )
 
 // Cursor is the [Dialect] of /sub with the field since. It asks for all messages after
-// that place. At the timeout its answer is an empty list.
-func Cursor(fields web.Fields, q *Query) error {
+// that place. At the timeout its answer is an empty list. With the field presence its
+// client is here while it waits.
+func Cursor(fields web.Fields, q *Query) (err error) {
 	q.limit, q.answer, q.several = maxPage, answerPage, true
 	all, err := history.ParseSinces(fields.First("since"), len(q.places))
 	for i := range all {
 		q.places[i].Since = all[i]
+	}
+	if err == nil {
+		q.name, err = presence.NameOf(fields, q.grant)
 	}
 	return err
 }

@@ -16,6 +16,7 @@ import (
 	"pubsub/server/history"
 	"pubsub/server/hub"
 	"pubsub/server/observe"
+	"pubsub/server/presence"
 	"pubsub/server/settings"
 	"pubsub/server/web"
 )
@@ -30,6 +31,7 @@ type Polls struct {
 	access    *access.Control
 	responder *web.Responder
 	metrics   *observe.Metrics
+	presence  *presence.Presence
 	bookmarks *bookmarks
 
 	timeout   time.Duration // of a poll that names none; 0 is settings.MaxTimeout
@@ -37,9 +39,9 @@ type Polls struct {
 }
 
 // New returns polls with the poll timeout and the heartbeat of the settings.
-func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *web.Responder, metrics *observe.Metrics) *Polls {
+func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *web.Responder, metrics *observe.Metrics, here *presence.Presence) *Polls {
 	return &Polls{
-		hub: h, access: control, responder: responder, metrics: metrics, bookmarks: newBookmarks(control.Source),
+		hub: h, access: control, responder: responder, metrics: metrics, presence: here, bookmarks: newBookmarks(control.Source),
 		timeout: s.PollTimeout, heartbeat: s.Heartbeat,
 	}
 }
@@ -60,6 +62,11 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 	case q.plain:
 		err = p.plain(w, r, q)
 	case q.timeout == 0:
+		leave, refused := p.enter(r, q)
+		if err = refused; err != nil {
+			break
+		}
+		leave() // it was here a moment ago
 		page, readErr := p.hub.Read(r.Context(), q.places, q.limit)
 		err = p.answer(w, r, q, page, readErr)
 	default:
@@ -68,6 +75,11 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 			break
 		}
 		defer leave()
+		gone, refused := p.enter(r, q)
+		if err = refused; err != nil {
+			break
+		}
+		defer gone()
 		next, closed := p.hub.Follow(q.places, q.limit)
 		if err = closed; err != nil {
 			break

@@ -27,6 +27,7 @@ type Query struct {
 	channels []string     // of places
 	one      [1]hub.Place // for places of one channel, which saves an allocation
 	grant    access.Grant // until when the client may wait
+	name     string       // under which it is present; "" if it is not
 	several  bool         // the dialect has polls on several channels
 
 	resume   bool      // begin where the server remembers that the client was

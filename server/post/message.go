@@ -18,27 +18,12 @@ func (b *Body) Message() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var form web.Fields
-	switch mediaType(b.request) {
-	case "application/json":
+	if mediaType(b.request) == "application/json" {
 		return b.messageOf(query)
-	case "", "application/x-www-form-urlencoded":
-		text, err := b.bytes()
-		if err != nil {
-			return nil, err
-		}
-		if looksLikeJSON(text) {
-			return nil, errJSONInForm
-		}
-		if form, err = web.ParseFields(string(text)); err != nil {
-			return nil, err
-		}
-	case "multipart/form-data":
-		if form, err = b.multipart(); err != nil {
-			return nil, err
-		}
-	default:
-		return nil, web.Refuse(http.StatusUnsupportedMediaType, "This Content-Type cannot be posted here. Send a form or application/json.")
+	}
+	form, err := b.form()
+	if err != nil {
+		return nil, err
 	}
 	posted := &message{cmp.Or(form.Last("nick"), query.Last("nick")), cmp.Or(form.Last("message"), query.Last("message"))}
 	if posted.Message == nil || *posted.Message == "" {
@@ -50,6 +35,24 @@ func (b *Body) Message() (any, error) {
 		}
 	}
 	return posted, nil
+}
+
+// form reads an urlencoded or multipart form; no body is an empty one.
+func (b *Body) form() (web.Fields, error) {
+	switch mediaType(b.request) {
+	case "", "application/x-www-form-urlencoded":
+		text, err := b.bytes()
+		if err != nil {
+			return nil, err
+		}
+		if looksLikeJSON(text) {
+			return nil, errJSONInForm
+		}
+		return web.ParseFields(string(text))
+	case "multipart/form-data":
+		return b.multipart()
+	}
+	return nil, web.Refuse(http.StatusUnsupportedMediaType, "This Content-Type cannot be posted here. Send a form or application/json.")
 }
 
 // message is what is posted by a form.

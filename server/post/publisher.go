@@ -75,6 +75,9 @@ func maxBody(max int) int {
 
 // admit tells whether the sender of a request may publish on a channel now.
 func (p *Publisher) admit(r *http.Request, channel string) (access.Grant, error) {
+	if history.IsCompanion(channel) { // a WebSocket publishes where it listens, if it names no channel
+		return access.Grant{}, history.ErrCompanion
+	}
 	grant, err := p.access.Authorize(r, access.Publish, channel)
 	if err != nil {
 		return grant, err

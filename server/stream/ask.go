@@ -1,12 +1,14 @@
 package stream
 
 import (
+	"context"
 	"net/http"
 	"time"
 
 	"pubsub/server/access"
 	"pubsub/server/history"
 	"pubsub/server/hub"
+	"pubsub/server/presence"
 	"pubsub/server/web"
 )
 
@@ -15,6 +17,7 @@ type asked struct {
 	sender   *http.Request // for what the client will say: it has its rights
 	channels []string
 	places   []hub.Place
+	name     string    // under which the client is present; "" if it is not
 	until    time.Time // when the client must show a token anew; zero is never
 }
 
@@ -42,15 +45,34 @@ func (s *Streams) ask(r *http.Request, names string) (*asked, error) {
 	if err != nil {
 		return nil, err
 	}
+	name, err := presence.NameOf(fields, grant)
+	if err != nil {
+		return nil, err
+	}
 	sender, err := s.access.Known(senderOf(r), r)
 	if err != nil {
 		return nil, err
 	}
-	a := &asked{sender: sender, channels: channels, until: grant.Until}
+	a := &asked{sender: sender, channels: channels, name: name, until: grant.Until}
 	for i, channel := range channels {
 		a.places = append(a.places, hub.Place{Channel: channel, Since: since[i]})
 	}
 	return a, nil
+}
+
+// admit counts a stream until leave is called, and has its client be present meanwhile if
+// it asks for that. end is called when the stream has to make room.
+func (s *Streams) admit(r *http.Request, end context.CancelCauseFunc, a *asked) (leave func(), err error) {
+	forget, err := s.access.AdmitStream(r, end, a.channels)
+	if err != nil || a.name == "" {
+		return forget, err
+	}
+	gone, err := s.presence.Enter(s.access.Source.Of(r), a.name, a.channels)
+	if err != nil {
+		forget()
+		return nil, err
+	}
+	return func() { gone(); forget() }, nil
 }
 
 // sinceOf is where a stream begins. A browser's EventSource that connects again sends the

@@ -39,7 +39,7 @@ type member struct {
 // unless its connection cannot be taken over: that returns when the stream ends.
 func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way) error {
 	m := &member{streams: s, address: s.access.Source.Of(r), until: s.until()}
-	leave, err := s.access.AdmitStream(r, m.displaced, a.channels)
+	leave, err := s.admit(r, m.displaced, a)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"pubsub/server/hub"
 	"pubsub/server/observe"
 	"pubsub/server/post"
+	"pubsub/server/presence"
 	"pubsub/server/settings"
 	"pubsub/server/web"
 )
@@ -39,6 +40,7 @@ type Streams struct {
 	responder *web.Responder
 	metrics   *observe.Metrics
 	posts     *post.Publisher
+	presence  *presence.Presence
 
 	tick     time.Duration // how often a silent stream is written to
 	silent   bool          // it is never
@@ -52,9 +54,9 @@ type Streams struct {
 }
 
 // New returns streams with the heartbeat and the lifetime of the settings.
-func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *web.Responder, metrics *observe.Metrics, posts *post.Publisher) *Streams {
+func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *web.Responder, metrics *observe.Metrics, posts *post.Publisher, here *presence.Presence) *Streams {
 	all := &Streams{
-		hub: h, access: control, responder: responder, metrics: metrics, posts: posts,
+		hub: h, access: control, responder: responder, metrics: metrics, posts: posts, presence: here,
 		tick: s.Heartbeat, silent: s.Heartbeat == 0, lifetime: s.StreamLifetime,
 		crowds: make(map[key]*crowd), open: make(map[*member]struct{}),
 	}

@@ -33,7 +33,7 @@ func problemOf(err error) *Problem {
 		return &Problem{Status: http.StatusTooManyRequests, Reason: "channels-per-address", RetryAfter: 60, Text: "Your address has begun as many channels as one may. Use one of them, or come back when what was said there is gone."}
 	case errors.Is(err, history.ErrTooManyChannels):
 		return &Problem{Status: http.StatusServiceUnavailable, Reason: "channels", RetryAfter: 60, Text: "As many channels as this server may have are in use. Use one of them, or come back later."}
-	case errors.Is(err, history.ErrCursor), errors.Is(err, history.ErrSeveral), errors.Is(err, history.ErrChannel), errors.Is(err, history.ErrChannels):
+	case errors.Is(err, history.ErrCursor), errors.Is(err, history.ErrSeveral), errors.Is(err, history.ErrChannel), errors.Is(err, history.ErrCompanion), errors.Is(err, history.ErrChannels):
 		return &Problem{Status: http.StatusBadRequest, Text: sentence(err)}
 	}
 	return &Problem{Status: http.StatusInternalServerError, Text: "Something went wrong here; it is in the server's log."}

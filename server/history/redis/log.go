@@ -47,7 +47,6 @@ var (
 const (
 	prefix = "pubsub:"
 	epochs = prefix + "epochs"
-	listed = prefix + "channels"
 )
 
 func streamOf(channel string) string { return prefix + "{" + channel + "}:log" }
@@ -63,7 +62,7 @@ func keyOf(post history.Post) string {
 // bell is where a database rings: all databases of a Redis share its Pub/Sub.
 func (t *target) bell() string { return prefix + "bell:" + strconv.Itoa(t.database) }
 
-func begunBy(owner history.Owner) string { return prefix + "begun:" + owner.String() }
+func (l *Log) begunBy(owner history.Owner) string { return l.begun + owner.String() }
 
 // Log is a [history.Log] in a Redis. Close it.
 type Log struct {
@@ -71,6 +70,9 @@ type Log struct {
 	client  rueidis.Client
 	options history.Options
 	calls   chan struct{} // one token for each call under way
+
+	listed string // where its channels are listed
+	begun  string // the beginning of where those are listed that an owner began
 }
 
 var _ history.Log = (*Log)(nil)
@@ -89,7 +91,8 @@ func Open(address string, options history.Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the Redis at %s cannot be reached: %w", t.name, err)
 	}
-	l := &Log{target: t, client: client, options: options, calls: make(chan struct{}, manyCalls)}
+	l := &Log{target: t, client: client, options: options, calls: make(chan struct{}, manyCalls),
+		listed: prefix + "channels", begun: prefix + "begun:"}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	if _, err := l.beat(ctx); err != nil {
@@ -97,6 +100,14 @@ func Open(address string, options history.Options) (*Log, error) {
 		return nil, fmt.Errorf("the Redis at %s takes no messages: %w", t.name, err)
 	}
 	return l, nil
+}
+
+// Companions returns a log in the same Redis that lists its channels apart, with bounds of
+// its own. It ends with l: do not close it.
+func (l *Log) Companions(options history.Options) *Log {
+	own := *l
+	own.options, own.listed, own.begun = options, prefix+"companions", prefix+"companions:begun:"
+	return &own
 }
 
 // Close ends the connection.
@@ -151,7 +162,7 @@ func (l *Log) Append(ctx context.Context, post history.Post) (history.Receipt, e
 		channels, ofOwner = 0, 0
 	}
 	said, err := l.call(ctx, appendScript,
-		[]string{streamOf(post.Channel), metaOf(post.Channel), keyName, listed, begunBy(post.By)},
+		[]string{streamOf(post.Channel), metaOf(post.Channel), keyName, l.listed, l.begunBy(post.By)},
 		[]string{post.Channel, string(post.Object), strconv.Itoa(l.options.Messages), micros(l.options.Age), strconv.Itoa(l.options.Bytes), newEpoch(),
 			keyed, seconds(history.KeyFor), strconv.Itoa(channels), strconv.Itoa(ofOwner), l.target.bell(), seconds(stays + metaStays), seconds(stays)})
 	if err != nil {
@@ -202,7 +213,7 @@ func numberOf(m *rueidis.RedisMessage) uint64 {
 func (l *Log) Channels(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	names, err := l.client.Do(ctx, l.client.B().Zrange().Key(listed).Min(l.oldest()).Max("+inf").Byscore().Build()).AsStrSlice()
+	names, err := l.client.Do(ctx, l.client.B().Zrange().Key(l.listed).Min(l.oldest()).Max("+inf").Byscore().Build()).AsStrSlice()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", history.ErrAway, err)
 	}
@@ -214,7 +225,7 @@ func (l *Log) Channels(ctx context.Context) ([]string, error) {
 func (l *Log) Len(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	n, err := l.client.Do(ctx, l.client.B().Zcount().Key(listed).Min(l.oldest()).Max("+inf").Build()).AsInt64()
+	n, err := l.client.Do(ctx, l.client.B().Zcount().Key(l.listed).Min(l.oldest()).Max("+inf").Build()).AsInt64()
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", history.ErrAway, err)
 	}

@@ -1,0 +1,49 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"pubsub/server/history"
+)
+
+// apart is a log that keeps what companions tell in a log of its own. So it is in no list
+// of channels, and takes no room from messages.
+type apart struct{ messages, companions history.Log }
+
+var _ history.Log = apart{}
+
+func (a apart) of(channel string) history.Log {
+	if history.IsCompanion(channel) {
+		return a.companions
+	}
+	return a.messages
+}
+
+// Append implements [history.Log].
+func (a apart) Append(ctx context.Context, post history.Post) (history.Receipt, error) {
+	return a.of(post.Channel).Append(ctx, post)
+}
+
+// Read implements [history.Log].
+func (a apart) Read(ctx context.Context, q history.Query) (*history.Page, error) {
+	return a.of(q.Channel).Read(ctx, q)
+}
+
+// Channels implements [history.Log].
+func (a apart) Channels(ctx context.Context) ([]string, error) { return a.messages.Channels(ctx) }
+
+// Len implements [history.Log].
+func (a apart) Len(ctx context.Context) (int, error) { return a.messages.Len(ctx) }
+
+// companionBounds are those of the log of companions. Who was away for longer asks who is
+// here. There is no bound on channels, as all are the server's own: that in bytes holds.
+var companionBounds = history.Options{Messages: 256, Age: 5 * time.Minute, Bytes: 16 << 20}
+
+// both closes two.
+type both [2]io.Closer
+
+// Close closes both.
+func (b both) Close() error { return errors.Join(b[0].Close(), b[1].Close()) }

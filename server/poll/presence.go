@@ -1,0 +1,53 @@
+package poll
+
+import (
+	"net/http"
+
+	"pubsub/server/access"
+	"pubsub/server/post"
+	"pubsub/server/presence"
+	"pubsub/server/web"
+)
+
+// enter has the client of a poll be present, if it asks for that.
+func (p *Polls) enter(r *http.Request, q *Query) (leave func(), err error) {
+	if q.name == "" {
+		return func() {}, nil
+	}
+	return p.presence.Enter(p.access.Source.Of(r), q.name, q.channels)
+}
+
+// Who answers GET /presence with how many people are in a channel, and their names unless
+// there are too many.
+func (p *Polls) Who(w http.ResponseWriter, r *http.Request, channel string) error {
+	if _, err := p.access.Authorize(r, access.Subscribe, channel); err != nil {
+		return err
+	}
+	count, names, err := p.presence.Who(r.Context(), channel)
+	if err != nil {
+		return err
+	}
+	answer := map[string]any{"channel": channel, "count": count}
+	if len(names) == count {
+		answer["names"] = append([]string{}, names...) // [] and not null
+	}
+	return web.WriteJSON(w, http.StatusOK, answer)
+}
+
+// Typing returns what answers POST /presence: it tells on the companion that somebody
+// types. What was told a moment ago is not told again, and answered in the same way.
+func Typing(here *presence.Presence) func(*post.Publisher, http.ResponseWriter, *http.Request, string) error {
+	return func(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel string) error {
+		name, grant, err := posts.Typing(w, r, channel)
+		if err != nil {
+			return err
+		}
+		if name, err = presence.Name(name, grant); err != nil {
+			return err
+		}
+		if err := here.Typing(r.Context(), channel, name); err != nil {
+			return err
+		}
+		return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "sent"})
+	}
+}

@@ -1,0 +1,54 @@
+package presence
+
+import "pubsub/server/presence/roster"
+
+// change is somebody who has come to this process, or left it.
+type change struct {
+	roster.Person
+	joined bool
+}
+
+// changes wait to be taken to the roster. Who has one guards it by a lock.
+type changes struct {
+	wake  chan struct{} // holds a token when there are some
+	max   int           // beyond which they are lost, 0 for no bound
+	all   []change
+	lost  bool
+	ended bool // nobody takes any
+
+	next    chan struct{} // closed when the roster has all
+	current chan struct{} // closed when it has those that were taken; nil if there were none
+}
+
+func newChanges() changes {
+	return changes{wake: make(chan struct{}, 1), next: make(chan struct{})}
+}
+
+func (c *changes) add(one change) {
+	if c.ended {
+		return
+	}
+	if c.all = append(c.all, one); c.max > 0 && len(c.all) > c.max {
+		c.all, c.lost = nil, true
+	}
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (c *changes) take() (all []change, lost bool, done func()) {
+	all, lost, taken := c.all, c.lost, c.next
+	c.all, c.lost, c.current, c.next = nil, false, taken, make(chan struct{})
+	return all, lost, func() { close(taken) }
+}
+
+func (c *changes) taken() <-chan struct{} {
+	switch {
+	case c.ended:
+		return nil
+	case len(c.all) > 0:
+		return c.next
+	}
+	return c.current
+}

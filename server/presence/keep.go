@@ -1,0 +1,150 @@
+package presence
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"pubsub/server/presence/roster"
+)
+
+// keeper keeps the roster. Only its goroutine uses it.
+type keeper struct {
+	here   *here
+	roster roster.Roster
+	shared roster.Shared // nil if the roster is this process's own
+	teller *teller
+	count  func([]roster.Change)
+
+	again   bool      // the roster may lack something, and is to be given all
+	putAt   time.Time // when it was last given all
+	sweepAt time.Time // when others may be swept
+}
+
+// batch is how many people the roster is given at a time.
+const batch = 500
+
+func (k *keeper) run(ctx context.Context) {
+	ears, mute := context.WithCancel(context.WithoutCancel(ctx))
+	var telling sync.WaitGroup
+	telling.Go(func() { k.teller.run(ears) })
+	defer telling.Wait()
+	defer mute()
+	if k.shared != nil {
+		k.putAt = time.Now()
+		k.doubt()
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-k.here.changes.wake:
+			k.pass(ctx)
+		case now := <-tick.C:
+			k.here.expire(now)
+			k.pass(ctx)
+			k.share(ctx, now)
+		case <-ctx.Done():
+			k.end(context.WithoutCancel(ctx))
+			return
+		}
+	}
+}
+
+// pass gives the roster what has changed here.
+func (k *keeper) pass(ctx context.Context) {
+	all, lost, done := k.here.take()
+	defer done()
+	k.again = k.again || lost
+	for len(all) > 0 && !k.again {
+		n := alike(all)
+		k.give(ctx, all[0].joined, all[:n])
+		all = all[n:]
+	}
+}
+
+// alike is how many changes of one kind come first, at most a batch.
+func alike(all []change) int {
+	for i := range all {
+		if i == batch || all[i].joined != all[0].joined {
+			return i
+		}
+	}
+	return len(all)
+}
+
+func (k *keeper) give(ctx context.Context, joined bool, all []change) {
+	people := make([]roster.Person, len(all))
+	for i := range all {
+		people[i] = all[i].Person
+	}
+	to := k.roster.Take
+	if joined {
+		to = k.roster.Put
+	}
+	k.told(to(ctx, people))
+}
+
+// told passes on what the roster says has changed. It returns false if it cannot be
+// reached.
+func (k *keeper) told(changes []roster.Change, err error) bool {
+	k.count(changes)
+	k.teller.tell(changes)
+	if err != nil {
+		k.again = true
+		k.doubt()
+	}
+	return err == nil
+}
+
+// doubt puts off the next sweep until every process has had the time to put its people
+// again: while the roster was away their leases went on.
+func (k *keeper) doubt() {
+	if k.shared != nil {
+		k.sweepAt = time.Now().Add(k.shared.Lease() / 2)
+	}
+}
+
+// share does what a roster of several processes needs: it is given all now and then, and
+// swept.
+func (k *keeper) share(ctx context.Context, now time.Time) {
+	if k.shared == nil {
+		return
+	}
+	if k.again || now.Sub(k.putAt) >= k.shared.Lease()/3 {
+		k.again = !k.putAll(ctx)
+		k.putAt = now
+	}
+	for more := !k.again && now.After(k.sweepAt); more; {
+		var changes []roster.Change
+		var err error
+		changes, more, err = k.shared.Sweep(ctx)
+		if !k.told(changes, err) {
+			return
+		}
+	}
+}
+
+func (k *keeper) putAll(ctx context.Context) bool {
+	for people := range slices.Chunk(k.here.all(), batch) {
+		if !k.told(k.roster.Put(ctx, people)) {
+			return false
+		}
+	}
+	return true
+}
+
+// end leaves the roster as it is. Who was here has [Grace] to come back to another process.
+func (k *keeper) end(ctx context.Context) {
+	k.pass(ctx)
+	k.here.end()
+	if k.shared == nil {
+		return
+	}
+	for people := range slices.Chunk(k.here.all(), batch) {
+		if k.shared.Release(ctx, people, k.here.options.Grace) != nil {
+			return // their leases end by themselves
+		}
+	}
+}

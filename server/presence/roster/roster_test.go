@@ -1,0 +1,12 @@
+package roster_test
+
+import (
+	"testing"
+
+	"pubsub/server/presence/roster"
+	"pubsub/server/presence/roster/rostertest"
+)
+
+func TestMemory(t *testing.T) {
+	rostertest.Run(t, func(*testing.T) roster.Roster { return roster.NewMemory() })
+}

@@ -1,0 +1,145 @@
+package presence
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"pubsub/server/presence/roster"
+)
+
+// Bounds of what is told, so that who come and go in many channels do not keep the server
+// busy with it.
+const (
+	maxQueue = 10_000  // changes to be told
+	perTick  = 500     // of each kind, in a second
+	maxDirty = 100_000 // channels whose count is to be told
+)
+
+// teller tells on companions what happens. Nobody waits for it.
+type teller struct {
+	roster  roster.Roster
+	publish func(ctx context.Context, channel string, said Said) error
+	wake    chan struct{} // holds a token when the queue is not empty
+
+	mu    sync.Mutex // guards all below
+	queue []roster.Change
+	dirty map[string]struct{} // channels whose count is to be told
+	left  int                 // changes that may be told by name in this second
+}
+
+func newTeller(r roster.Roster, publish func(context.Context, string, Said) error) *teller {
+	return &teller{roster: r, publish: publish, wake: make(chan struct{}, 1), dirty: make(map[string]struct{}), left: perTick}
+}
+
+// tell has changes told soon, by name if there are not too many.
+func (t *teller) tell(changes []roster.Change) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, c := range changes {
+		if c.Named && t.left > 0 && len(t.queue) < maxQueue {
+			t.left--
+			t.queue = append(t.queue, c)
+		} else {
+			t.mark(c.Channel)
+		}
+	}
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+// mark has the count of a channel told. mu is held.
+func (t *teller) mark(channel string) {
+	if len(t.dirty) < maxDirty {
+		t.dirty[channel] = struct{}{}
+	}
+}
+
+// run tells until ctx ends, and then what is left by name.
+func (t *teller) run(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-t.wake:
+			t.tellNames(ctx)
+		case <-tick.C:
+			t.tellCounts(ctx)
+		case <-ctx.Done():
+			t.tellNames(context.WithoutCancel(ctx))
+			return
+		}
+	}
+}
+
+// tellNames tells by name. When that fails, the count is told later.
+func (t *teller) tellNames(ctx context.Context) {
+	t.mu.Lock()
+	queue := t.queue
+	t.queue = nil
+	t.mu.Unlock()
+	for i, c := range queue {
+		if t.publish(ctx, c.Channel, saidOf(c)) != nil {
+			t.unnamed(queue[i:])
+			return
+		}
+	}
+}
+
+// unnamed has what could not be told by name told by a count.
+func (t *teller) unnamed(changes []roster.Change) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, c := range changes {
+		t.mark(c.Channel)
+	}
+}
+
+// tellCounts tells the counts of some channels, each at most once a second.
+func (t *teller) tellCounts(ctx context.Context) {
+	channels := t.someDirty()
+	for i, channel := range channels {
+		told, err := t.tellCount(ctx, channel)
+		switch {
+		case err != nil: // then it takes long to try each
+			t.markAll(channels[i:])
+			return
+		case !told:
+			t.markAll(channels[i : i+1])
+		}
+	}
+}
+
+func (t *teller) tellCount(ctx context.Context, channel string) (told bool, err error) {
+	count, tell, err := t.roster.Count(ctx, channel)
+	if err != nil || !tell {
+		return false, err
+	}
+	return true, t.publish(ctx, channel, Said{Presence: "count", Count: &count})
+}
+
+func (t *teller) markAll(channels []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, channel := range channels {
+		t.mark(channel)
+	}
+}
+
+// someDirty takes some out of the channels whose count is to be told. It begins a new
+// second.
+func (t *teller) someDirty() (channels []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.left = perTick
+	for channel := range t.dirty {
+		if len(channels) == perTick {
+			break
+		}
+		channels = append(channels, channel)
+		delete(t.dirty, channel)
+	}
+	return channels
+}
