@@ -1,7 +1,7 @@
 // Shows messages, gaps and dates as lines, oldest first.
 
 import {Flood} from "./flood.js";
-import {dayNote, gapNote, messageLine, nickOf, note, plain} from "./line.js";
+import {dayNote, gapNote, messageLine, nickOf, note} from "./line.js";
 import {identity} from "./place.js";
 import {Scroller} from "./scroller.js";
 
@@ -111,13 +111,9 @@ export class Conversation {
     }
   }
 
-  /** The conversation as text, to be copied. */
-  get text() {
-    return Array.from(this.#list.children, (line) => {
-      const item = this.#about.get(line);
-      if (!item) return `— ${line.textContent}`;
-      return `[${line.querySelector("time").title}] ${nickOf(item.message) || "unknown"}: ${plain(item.message)}`;
-    }).join("\n");
+  /** All lines in order, with the item of each that has one. */
+  get entries() {
+    return Array.from(this.#list.children, (line) => ({line, item: this.#about.get(line)}));
   }
 
   #lines(items, older = false) {

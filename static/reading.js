@@ -1,5 +1,7 @@
 // Reads a room, and hands on together what comes together.
 
+import {numberOf} from "./place.js";
+
 const HISTORY = "-50";
 const PAUSE = 200;
 
@@ -44,4 +46,12 @@ function soon(act, last) {
   if (wait > 0) setTimeout(act, wait);
   else requestAnimationFrame(act);
   document.addEventListener("visibilitychange", act, {once: true});
+}
+
+/** What is true of a room without messages. @param {import("./js/pubsub.js").Server} server @param {string} room */
+export async function silence(server, room) {
+  const page = await server.history(room, {limit: 1}).catch(() => null);
+  const said = page ? numberOf(page.cursor) : 0;
+  if (page?.messages.length || said === 0) return "Nobody has said anything yet.";
+  return said === 1 ? "One message was said here. It has expired." : `${said} messages were said here. They have expired.`;
 }
