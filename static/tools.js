@@ -1,6 +1,6 @@
 // The buttons at the end of the menu, which are loaded when it is opened: copy the conversation, and be notified.
 
-import {nickOf, plain} from "./line.js";
+import {exactly, nickOf, plain} from "./line.js";
 
 /**
  * @param {HTMLElement} menu
@@ -23,7 +23,7 @@ function offerCopy(button, entries) {
 
 function asText({line, item}) {
   if (!item) return `— ${line.textContent}`;
-  return `[${line.querySelector("time").title}] ${nickOf(item.message) || "unknown"}: ${plain(item.message)}`;
+  return `[${exactly(item.message)}] ${nickOf(item.message) || "unknown"}: ${plain(item.message)}`;
 }
 
 function offerNotices(button) {
