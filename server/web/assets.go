@@ -72,6 +72,7 @@ type Page struct {
 	Plain   bool   // for a browser without JavaScript: the page has the last messages
 	Lines   []Line // those
 	Hash    string // of the static files; Assets sets it
+	Origin  string // what the browser asked; Assets sets it
 }
 
 // Line is a message on the page.
@@ -79,7 +80,7 @@ type Line struct{ Time, Nick, Text string }
 
 // Page answers with the chat page.
 func (a *Assets) Page(w http.ResponseWriter, r *http.Request, shown Page) error {
-	shown.Hash = a.hash
+	shown.Hash, shown.Origin = a.hash, originOf(r)
 	var page bytes.Buffer
 	if err := a.index.Execute(&page, shown); err != nil {
 		return fmt.Errorf("make the page: %w", err)
@@ -90,6 +91,15 @@ func (a *Assets) Page(w http.ResponseWriter, r *http.Request, shown Page) error 
 	}
 	f.serve(w, r)
 	return nil
+}
+
+// originOf returns the beginning of the address that a browser asked, for what must be
+// absolute. Any proxy is believed that it was HTTPS, as only a picture depends on it.
+func originOf(r *http.Request) string {
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" || strings.Contains(r.Header.Get("Forwarded"), "proto=https") {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
 }
 
 // File answers with the static file at the path of the request, or with a 404. The path
