@@ -66,7 +66,7 @@ func TestFiguresOfVisits(t *testing.T) {
 		s.publish("talk", "ann", fmt.Sprint("message ", i))
 	}
 	for _, room := range []string{"empty", "talk"} {
-		p := startBrowser(t).visit("about:blank")
+		p := startChromium(t).visit("about:blank")
 		first := p.measure()
 		p.do(toFront, chromedp.Navigate(s.URL+"/?channel="+room))
 		p.isConnected()
@@ -81,7 +81,7 @@ func TestFiguresOfVisits(t *testing.T) {
 func TestFiguresOfASlowLine(t *testing.T) {
 	s := startServer(t)
 	s.publish("chat", "ann", "hi")
-	p := startBrowser(t).visit("about:blank")
+	p := startChromium(t).visit("about:blank")
 	call(p, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
 		MatchedNetworkConditions: []*network.Conditions{{Latency: 400, DownloadThroughput: 50_000, UploadThroughput: 50_000}},
 	})
@@ -96,7 +96,7 @@ func TestFiguresOfASlowLine(t *testing.T) {
 
 func TestFiguresOfAFlood(t *testing.T) {
 	s := startServer(t)
-	p := startBrowser(t).open(s.URL)
+	p := startChromium(t).open(s.URL)
 	for i := range 1000 {
 		s.publish("chat", "ann", fmt.Sprint("before ", i))
 	}
@@ -125,7 +125,7 @@ func TestFiguresOfAFlood(t *testing.T) {
 
 func TestFiguresOfMemory(t *testing.T) {
 	s := startServer(t)
-	p := startBrowser(t).open(s.URL)
+	p := startChromium(t).open(s.URL)
 	for i := range *messages {
 		s.publish("chat", "ann", fmt.Sprint("message ", i))
 	}

@@ -1,5 +1,7 @@
 // Loads what was said before, as one scrolls up, and says where it ends.
 
+import {placeBefore} from "./place.js";
+
 const BEGUN = "Here it began.";
 const EXPIRED = "What was said before has expired.";
 
@@ -36,9 +38,7 @@ export class Older {
     let loaded = false;
     this.#busy = true;
     try {
-      // A cursor is behind its message, which therefore comes again at first.
-      const before = oldest.cursor.split("+")[0];
-      const page = await this.#server.history(this.#room, {before, limit: 100});
+      const page = await this.#server.history(this.#room, {before: placeBefore(oldest), limit: 100});
       if (!this.#done) this.#show(page, oldest.message.id);
       loaded = true;
     } catch {

@@ -70,7 +70,9 @@ func (p *part) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["Cache-Control"] = forEver
 	h["Content-Type"] = p.contentType
-	h["X-Content-Type-Options"] = nosniff
+	if &p.contentType[0] != &module[0] { // a browser takes a module under its own type only
+		h["X-Content-Type-Options"] = nosniff
+	}
 	body := p.choose(h, r.Header["Accept-Encoding"])
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body) // if it fails, nobody can be told
