@@ -43,7 +43,9 @@ func (p *tab) violations() []string {
 	p.t.Helper()
 	text, err := axe()
 	require.NoError(p.t, err)
-	eval[bool](p, text+"; true")
+	if !eval[bool](p, `"axe" in window`) {
+		eval[bool](p, text+"; true")
+	}
 	return eval[[]string](p, `axe.run().then(({violations}) => violations.flatMap(({id, nodes}) =>
 		nodes.map(({html, failureSummary}) => id + ": " + html + " " + failureSummary)))`)
 }
@@ -67,37 +69,50 @@ const edges = luminance + `Array.from(document.querySelectorAll(".field, .small"
 	return (light + 0.05) / (dark + 0.05);
 }).filter((contrast) => contrast < 3)`
 
-func TestAccessible(t *testing.T) {
-	for name, dress := range map[string]func(p *tab){
-		"light": func(*tab) {},
-		"dark":  (*tab).prefersDark,
-		"phone": func(p *tab) {
-			p.do(chromedp.EmulateViewport(360, 720, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2)))
-		},
-		"forced colours": func(p *tab) {
-			call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "forced-colors", Value: "active"}},
-			})
-		},
-		"400 percent":         func(p *tab) { p.do(chromedp.EmulateViewport(320, 256, chromedp.EmulateScale(4))) },
-		"phone with keyboard": func(p *tab) { p.do(chromedp.EmulateViewport(360, 300, chromedp.EmulateMobile)) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := startServer(t)
-			p := startBrowser(t).open(s.URL)
-			dress(p)
-			assert.Empty(t, p.violations(), "empty")
-			variety(s, p)
-			assert.Empty(t, p.violations(), "mixed")
-			assert.Empty(t, eval[[]float64](p, edges))
-			assert.GreaterOrEqual(t, eval[int](p, "conversation.clientHeight"), 90, "room for the conversation")
-			p.screenshot("mixed.png")
-			p.clicks("summary")
-			has(p, true, `document.querySelector(".mine-rooms a") !== null`)
-			assert.Empty(t, p.violations(), "menu")
-			p.screenshot("menu.png")
+// dresses are ways to look at the page. Each begins with the one before taken off.
+var dresses = map[string]func(p *tab){
+	"light": func(*tab) {},
+	"dark":  (*tab).prefersDark,
+	"phone": func(p *tab) {
+		p.do(chromedp.EmulateViewport(360, 720, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2)))
+	},
+	"forced-colours": func(p *tab) {
+		call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "forced-colors", Value: "active"}},
 		})
+	},
+	"400-percent":         func(p *tab) { p.do(chromedp.EmulateViewport(320, 256, chromedp.EmulateScale(4))) },
+	"phone-with-keyboard": func(p *tab) { p.do(chromedp.EmulateViewport(360, 300, chromedp.EmulateMobile)) },
+}
+
+// inEachDress checks the page as it is, in all dresses.
+func (p *tab) inEachDress(state string, check func(name string)) {
+	p.t.Helper()
+	for name, dress := range dresses {
+		call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "forced-colors"}, {Name: "prefers-color-scheme"}},
+		})
+		p.do(chromedp.EmulateViewport(1200, 800))
+		dress(p)
+		assert.Empty(p.t, p.violations(), "%s, %s", state, name)
+		p.screenshot(state + "-" + name + ".png")
+		check(name)
 	}
+}
+
+func TestAccessible(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL)
+	p.inEachDress("empty", func(string) {})
+	variety(s, p)
+	p.inEachDress("mixed", func(name string) {
+		assert.Empty(t, eval[[]float64](p, edges), name)
+		assert.GreaterOrEqual(t, eval[int](p, "conversation.clientHeight"), 90, "room for the conversation, %s", name)
+	})
+	p.do(chromedp.EmulateViewport(1200, 800))
+	p.clicks("summary")
+	has(p, true, `document.querySelector(".mine-rooms a") !== null && !copy.disabled`)
+	p.inEachDress("menu", func(string) {})
 }
 
 // The keyboard alone reaches everything, in the order in which it is seen, and shows where one is.

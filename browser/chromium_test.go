@@ -26,40 +26,85 @@ import (
 // patience is how long a test waits for what should come at once.
 const patience = pubsubtest.Patience
 
-// browser is one Chromium with a profile of its own, as one person has it.
+// browser is one as one person has it: what it stores is its own.
 type browser struct {
 	t   *testing.T
 	ctx context.Context
 }
 
-func startBrowser(t *testing.T, flags ...chromedp.ExecAllocatorOption) *browser {
+// startBrowser returns a browser. All of them are in one Chromium, whose start takes longer than many a test.
+func startBrowser(t *testing.T) *browser {
 	t.Helper()
+	path := chromium(t)
+	share.once.Do(func() { share.start(path) })
+	require.NoError(t, share.err, "Chromium does not start")
+	return begin(t, share.ctx, chromedp.WithNewBrowserContext())
+}
+
+// startChromium returns a browser in a Chromium of its own, for what is not offered to those that forget all, and for
+// figures.
+func startChromium(t *testing.T) *browser {
+	t.Helper()
+	allocator, free := launch(chromium(t), t.TempDir())
+	t.Cleanup(free)
+	return begin(t, allocator)
+}
+
+func begin(t *testing.T, parent context.Context, options ...chromedp.ContextOption) *browser {
+	t.Helper()
+	ctx, _ := chromedp.NewContext(parent, options...)
+	t.Cleanup(func() {
+		soon, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		assert.NoError(t, chromedp.Cancel(soon), "the browser did not end well")
+	})
+	require.NoError(t, chromedp.Do(ctx), "the browser does not start")
+	return &browser{t, ctx}
+}
+
+// share is the Chromium that all share. TestMain ends it.
+var share = sharedChromium{end: func() {}}
+
+type sharedChromium struct {
+	once sync.Once
+	ctx  context.Context
+	err  error
+	end  func()
+}
+
+func (s *sharedChromium) start(path string) {
+	var dir string
+	if dir, s.err = os.MkdirTemp("", "pubsub-chromium-"); s.err != nil {
+		return
+	}
+	allocator, free := launch(path, dir)
+	s.ctx, _ = chromedp.NewContext(allocator)
+	s.err = chromedp.Do(s.ctx)
+	s.end = func() {
+		_ = chromedp.Cancel(s.ctx) // each test has checked its own browsers
+		free()
+		_ = os.RemoveAll(dir)
+	}
+}
+
+// launch prepares a Chromium that keeps its files in dir. It has this machine as pubsub.test, too: a name without a
+// secure context.
+func launch(path, dir string) (context.Context, context.CancelFunc) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium(t)),
-		chromedp.UserDataDir(t.TempDir()),
+		chromedp.ExecPath(path),
+		chromedp.UserDataDir(dir),
 		chromedp.WindowSize(1200, 800),
 		chromedp.DisableGPU,
 		chromedp.Flag("headless", "new"),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("host-resolver-rules", "MAP pubsub.test 127.0.0.1"),
 	)
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
-	allocator, free := chromedp.NewExecAllocator(context.Background(), append(options, flags...)...)
-	t.Cleanup(free)
-	ctx, _ := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		soon, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		assert.NoError(t, chromedp.Cancel(soon), "Chromium did not end well")
-	})
-	require.NoError(t, chromedp.Do(ctx), "Chromium does not start")
-	return &browser{t, ctx}
+	return chromedp.NewExecAllocator(context.Background(), options...)
 }
-
-// pubsubTest has this machine as pubsub.test, too: a name without a secure context.
-var pubsubTest = chromedp.Flag("host-resolver-rules", "MAP pubsub.test 127.0.0.1")
 
 func chromium(t *testing.T) string {
 	t.Helper()

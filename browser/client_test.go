@@ -170,7 +170,7 @@ func TestProxyWithoutStreams(t *testing.T) {
 		t.Run(host, func(t *testing.T) {
 			origin := strings.Replace(folder(t, reading), "127.0.0.1", host, 1)
 			s := startServer(t, "PUBSUB_ALLOWED_ORIGINS="+origin)
-			p := startBrowser(t, pubsubTest).read(origin, withoutStreams(t, s), "", "room")
+			p := startBrowser(t).read(origin, withoutStreams(t, s), "", "room")
 			assert.Equal(t, host == "127.0.0.1", eval[bool](p, "isSecureContext"))
 			s.AwaitPolling(t, 1)
 			s.publish("room", "ann", "hi")

@@ -38,7 +38,7 @@ func TestOpensWithoutTheServer(t *testing.T) {
 
 func TestCanBeInstalled(t *testing.T) {
 	s := startServer(t)
-	p := startBrowser(t).open(s.URL)
+	p := startChromium(t).open(s.URL)
 	manifest := call(p, page.GetAppManifest, page.GetAppManifestParams{})
 	assert.Empty(t, manifest.Errors)
 	assert.Contains(t, manifest.Data, `"name": "pubsub"`)

@@ -1,8 +1,11 @@
 package browser_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -10,6 +13,7 @@ import (
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
@@ -171,6 +175,35 @@ func TestTabsAgreeOnTheNick(t *testing.T) {
 	second.shows("ann: from the second")
 	has(first, "ann", "nick.value")
 	assert.Equal(t, "ann", eval[string](first, `localStorage.getItem("pubsub.nick")`))
+}
+
+// While the scripts of the page are on their way, Enter breaks the line: nothing is posted, and the page stays.
+func TestTypedBeforeTheScripts(t *testing.T) {
+	s := startServer(t)
+	scripts, allow := context.WithCancel(t.Context())
+	proxy := httputil.NewSingleHostReverseProxy(s.Site.URL)
+	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {} // polls that the page ends
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, ".js") {
+			<-scripts.Done()
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(slow.Close)
+	t.Cleanup(allow)
+	p := startBrowser(t).visit("about:blank")
+	call(p, page.Navigate, page.NavigateParams{URL: slow.URL})
+	has(p, true, `document.querySelector("#send") !== null`)
+	p.types("#message", "one\ntwo")
+	has(p, "one\ntwo", "message.value")
+	assert.Equal(t, slow.URL+"/", eval[string](p, "location.href"))
+	allow()
+	p.isConnected()
+	has(p, "one\ntwo", "message.value")
+	p.takeNick("ann")
+	p.tryToSay("")
+	p.shows("ann: one\ntwo")
+	assert.Equal(t, []string{"one\ntwo"}, s.said("chat"))
 }
 
 func TestSeveralLines(t *testing.T) {

@@ -213,7 +213,7 @@ func TestTabThatMissedWhatWasShared(t *testing.T) {
 // Plain http other than localhost has no Web Locks: each tab listens for itself.
 func TestTabsWithoutSecureContext(t *testing.T) {
 	s := startServer(t)
-	b := startBrowser(t, pubsubTest)
+	b := startBrowser(t)
 	home := strings.Replace(s.URL, "127.0.0.1", "pubsub.test", 1)
 	tabs := []*tab{b.open(home), b.open(home), b.open(home)}
 	require.False(t, eval[bool](tabs[0], "isSecureContext"))
@@ -463,15 +463,25 @@ func TestMissedMessages(t *testing.T) {
 	p.shows("ann: before", "— 12 messages were missed", "ann: 12", "ann: 13", "ann: 14")
 }
 
+// The oldest lines go when there are 1,200, 200 at a time or more. What has gone comes again as one scrolls up, also
+// where it went in the middle of what came together.
 func TestKeepsTheLast1000Lines(t *testing.T) {
-	s := startServer(t, "PUBSUB_PUBLISH_RATE=0")
+	const total = 1250
+	s := startServer(t, fmt.Sprintf("PUBSUB_HISTORY_MESSAGES=%d", total))
 	p := startBrowser(t).open(s.URL)
-	for i := range 1010 {
+	p.cutNetwork(true)
+	has(p, "Offline.", `document.querySelector("#connection .words").textContent`)
+	for i := range total {
 		s.publish("chat", "ann", fmt.Sprint(i))
 	}
-	has(p, "1009", `document.querySelector("#lines > :last-child .text")?.textContent ?? ""`)
-	assert.Equal(t, 1000, eval[int](p, "lines.childElementCount"))
-	assert.Equal(t, "10", eval[string](p, `document.querySelector("#conversation .text").textContent`))
+	p.cutNetwork(false)
+	has(p, fmt.Sprint(total-1), `document.querySelector("#lines > :last-child .text")?.textContent ?? ""`)
+	kept := eval[int](p, "lines.childElementCount")
+	assert.GreaterOrEqual(t, kept, 1000)
+	assert.Less(t, kept, 1200)
+	assert.Equal(t, fmt.Sprint(total-kept), eval[string](p, `document.querySelector("#conversation .text").textContent`))
+	has(p, "0", `conversation.scrollTop = 0, document.querySelector("#conversation .text").textContent`)
+	assert.Equal(t, total, eval[int](p, "lines.childElementCount"))
 }
 
 // What is typed while a message is on its way stays.

@@ -76,7 +76,8 @@ func TestPageIsNotFramed(t *testing.T) {
 func TestHeadersOfWhatBrowsersLoad(t *testing.T) {
 	s := startServer(t)
 	for path, policed := range map[string]bool{
-		"/": true, "/pubsub.js": true, "/favicon.svg": true,
+		"/": true, "/pubsub.js": true, "/sw.js": true, "/favicon.svg": true,
+		"/pubsub.css": false, "/manifest.webmanifest": false,
 		"/debug": false, "/sub?since=all&timeout=0": false, "/sub?since=never": false, "/chat?cur_len=1&timeout=0": false,
 		"/metrics": false, "/healthz": false, "/channels": false, "/no-such": false, "/pub": false,
 	} {

@@ -2,8 +2,10 @@ package browser_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,7 +14,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		_ = parallel.Value.Set(fmt.Sprint(2 * runtime.GOMAXPROCS(0))) // tests mostly wait, for pages and for each other
+	}
 	code := m.Run()
+	share.end()
 	pubsubtest.Remove()
 	os.Exit(code)
 }

@@ -72,6 +72,30 @@ func TestOlderMessages(t *testing.T) {
 	has(p, want, texts)
 }
 
+// Older messages that come page by page have a separator between any two days, also where two pages meet.
+func TestDaysOfOlderMessages(t *testing.T) {
+	const earlier = `const json = Response.prototype.json;
+		Response.prototype.json = async function () {
+			const page = await json.call(this);
+			// The page opens with those from 251 on, and loads those from 152 and from 53 on.
+			for (const message of page.messages ?? []) message.timestamp -= 86400 * [251, 152, 61].filter((id) => message.id < id).length;
+			return page;
+		};`
+	s := startServer(t)
+	for i := range 300 {
+		s.publish("chat", "ann", fmt.Sprint(i+1))
+	}
+	p := startBrowser(t).open(s.URL, earlier)
+	has(p, "Here it began.", "older.textContent || (conversation.scrollTop = 0, '')")
+	assert.Equal(t, 304, eval[int](p, "lines.childElementCount"))
+	const days = `Array.from(document.querySelectorAll("#lines .day"), (day) => {
+		const next = day.nextElementSibling;
+		const when = new Date(next.querySelector("time").dateTime).toLocaleDateString(undefined, {weekday: "long", day: "numeric", month: "long"});
+		return next.querySelector(".text").textContent + (day.textContent === when ? "" : " is of " + when + ", not of " + day.textContent);
+	})`
+	assert.Equal(t, []string{"1", "61", "152", "251"}, eval[[]string](p, days))
+}
+
 func TestNewSinceYouLeft(t *testing.T) {
 	s := startServer(t)
 	b := startBrowser(t)
@@ -225,6 +249,7 @@ func TestCopyAsText(t *testing.T) {
 	s.publish("chat", "bo", "three")
 	p := startBrowser(t).open(s.URL, `navigator.clipboard.writeText = async (text) => { window.copied = text; }`)
 	p.clicks("summary")
+	has(p, false, "copy.disabled")
 	p.clicks("#copy")
 	has(p, true, `/^\[.+\] ann: one\ntwo\n\[.+\] bo: three$/.test(window.copied)`)
 }

@@ -56,3 +56,22 @@ func TestPageFindsItsFiles(t *testing.T) {
 		assert.NotEmpty(t, a.Body, media)
 	}
 }
+
+// Those who make previews of links take no address without a host.
+func TestPictureOfPreviewsIsAbsolute(t *testing.T) {
+	if !ours(t, "it has no picture") {
+		return
+	}
+	picture := regexp.MustCompile(`property="og:image" content="([^"]+)"`)
+	for header, origin := range map[string]string{
+		"Accept: text/html":                     "http://" + base.URL.Host,
+		"X-Forwarded-Proto: https":              "https://" + base.URL.Host,
+		`Forwarded: for="1.2.3.4";proto=https`:  "https://" + base.URL.Host,
+		`Forwarded: for="1.2.3.4";proto="http"`: "http://" + base.URL.Host,
+	} {
+		found := picture.FindStringSubmatch(base.Get(t, "/", header).Body)
+		require.NotNil(t, found)
+		require.Equal(t, origin+"/icon-512.png", found[1])
+		require.Equal(t, "image/png", base.Get(t, "/icon-512.png").MediaType())
+	}
+}

@@ -232,6 +232,9 @@ func TestReadsOfRedisDoNotGrowWithThePolls(t *testing.T) {
 	redis.CLI("config", "resetstat")
 	for i := range messages {
 		require.Equal(t, http.StatusOK, a.say(t, fmt.Sprint(i)))
+		require.Eventually(t, func() bool {
+			return b.metric(t, "pubsub_messages_delivered_total") >= float64(1+polls*(i+1))
+		}, patience, time.Millisecond)
 		if i < messages-1 {
 			b.polling(t, polls)
 		}

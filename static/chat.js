@@ -3,18 +3,13 @@
 import {Conversation} from "./conversation.js";
 import {recall, recallNames, remember} from "./memory.js";
 import {isMineOf, mineOf} from "./mine.js";
-import {nickOf, plain} from "./line.js";
-import {notify} from "./notify.js";
 import {keep, keptOf} from "./offline.js";
-import {Older, silence} from "./older.js";
 import {Outbox} from "./outbox.js";
 import {Pending} from "./pending.js";
 import {identity} from "./place.js";
-import {read} from "./reading.js";
+import {read, silence} from "./reading.js";
 import {Seen} from "./seen.js";
 import {Status} from "./status.js";
-import {names} from "./text.js";
-import {Title} from "./title.js";
 
 const KEPT = 50;
 const byID = (id) => document.getElementById(id);
@@ -25,7 +20,8 @@ export class Chat {
   #room = "";
   #stop = () => {};
   #conversation;
-  #older;
+  /** @type {import("./older.js").Older | null} is loaded when somebody looks for older messages */
+  #older = null;
   #pending;
   #seen;
   #mine = new Set();
@@ -35,7 +31,6 @@ export class Chat {
   #outboxes = new Map();
   #connection = new Status(byID("connection"));
   #delivery = new Status(byID("delivery"));
-  #title = new Title();
 
   /**
    * @param {import("./js/pubsub.js").Server} server
@@ -51,10 +46,9 @@ export class Chat {
         isMine: (identity, message) => this.#mine.has(identity) || !!this.#onItsWay(message),
         isNew: (item) => this.#seen.isNew(item),
         me: () => this.#nick.value,
-        onTop: () => this.#older.load(),
+        onTop: () => this.#loadOlder(),
       },
     );
-    this.#older = new Older(server, this.#conversation, byID("older"));
     this.#pending = new Pending(byID("outbox"), {
       again: (entry) => this.#outbox.again(entry),
       unnamed: () => this.decide(null),
@@ -77,8 +71,10 @@ export class Chat {
     this.#seen = new Seen(room);
     this.#conversation.clear();
     this.#pending.clear();
-    this.#older.open(room);
-    this.#title.open(room);
+    this.#older?.end();
+    this.#older = null;
+    byID("older").textContent = "";
+    document.title = `${room} · pubsub`;
     byID("empty").hidden = true;
     this.#delivery.show({name: "sent"});
     this.#showPending();
@@ -110,8 +106,9 @@ export class Chat {
     if (name.startsWith("outbox/")) this.#outboxOf(name.split("/")[1]).changedElsewhere();
   }
 
-  get text() {
-    return this.#conversation.text;
+  /** What the conversation shows. */
+  get entries() {
+    return this.#conversation.entries;
   }
 
   get #outbox() {
@@ -175,7 +172,7 @@ export class Chat {
     this.#seen.shown(items);
     byID("empty").hidden = true;
     for (const {message, cursor} of items) if (message) this.#arrived(message, identity(message.id, cursor));
-    if (document.hidden && !first) this.#announce(items.filter(({message}) => message));
+    if (document.hidden && !first) this.#announce(items);
   }
 
   #arrived(message, identity) {
@@ -184,20 +181,29 @@ export class Chat {
     if (entry) this.#pending.hide(entry);
   }
 
-  #announce(items) {
-    this.#title.count(items.length);
-    const me = this.#nick.value;
-    for (const {message, cursor} of items) {
-      const text = plain(message);
-      if (!names(text, me) || this.#mine.has(identity(message.id, cursor))) continue;
-      notify({title: `${nickOf(message) || "unknown"} in ${this.#room}`, text, tag: identity(message.id, cursor)});
+  /** Tells of what others said. */
+  async #announce(items) {
+    const [room, me, mine] = [this.#room, this.#nick.value, this.#mine];
+    const theirs = items.filter(({message, cursor}) => message && !mine.has(identity(message.id, cursor)));
+    if (theirs.length) (await import("./announce.js")).announce(theirs, room, me);
+  }
+
+  async #loadOlder() {
+    const room = this.#room;
+    try {
+      const {Older} = await import("./older.js");
+      if (room !== this.#room) return;
+      this.#older ??= new Older(this.#server, room, this.#conversation, byID("older"));
+      this.#older.load();
+    } catch {
+      // The network is gone. The next move of the wheel tries again.
     }
   }
 
   async #opened() {
     this.#conversation.open();
     const room = this.#room;
-    if (!this.#conversation.isEmpty) return this.#conversation.nearTop && this.#older.load();
+    if (!this.#conversation.isEmpty) return this.#conversation.nearTop && this.#loadOlder();
     const words = await silence(this.#server, room);
     if (room !== this.#room || !this.#conversation.isEmpty) return;
     byID("empty").querySelector("strong").textContent = words;

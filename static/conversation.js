@@ -1,11 +1,13 @@
 // Shows messages, gaps and dates as lines, oldest first.
 
 import {Flood} from "./flood.js";
-import {dayNote, gapNote, messageLine, nickOf, note, plain} from "./line.js";
+import {dayNote, exactly, gapNote, messageLine, nickOf, note} from "./line.js";
 import {identity} from "./place.js";
 import {Scroller} from "./scroller.js";
 
 const MAX_LINES = 1000;
+// So many go together: without the first line, all others move.
+const TRIM = 200;
 // While one reads above, nothing goes until there are so many.
 const MAX_READING = 5000;
 // Messages of one person within this time stand together.
@@ -33,6 +35,9 @@ export class Conversation {
     this.#judge = judge;
     this.#scroller = new Scroller(box, hint, judge.onTop);
     this.#flood = new Flood(list, summary);
+    list.addEventListener("pointerover", ({target}) => {
+      if (target.localName === "time") target.title = exactly(this.#about.get(target.parentElement).message);
+    });
   }
 
   /** Begins with another room. */
@@ -111,13 +116,9 @@ export class Conversation {
     }
   }
 
-  /** The conversation as text, to be copied. */
-  get text() {
-    return Array.from(this.#list.children, (line) => {
-      const item = this.#about.get(line);
-      if (!item) return `— ${line.textContent}`;
-      return `[${line.querySelector("time").title}] ${nickOf(item.message) || "unknown"}: ${plain(item.message)}`;
-    }).join("\n");
+  /** All lines in order, with the item of each that has one. */
+  get entries() {
+    return Array.from(this.#list.children, (line) => ({line, item: this.#about.get(line)}));
   }
 
   #lines(items, older = false) {
@@ -158,7 +159,7 @@ export class Conversation {
   /** Drops the oldest messages. The note of a gap stays where it is. */
   #trim() {
     const max = this.#scroller.atEnd ? MAX_LINES : MAX_READING;
-    if (this.#byIdentity.size <= max) return;
+    if (this.#byIdentity.size < max + TRIM) return;
     const drop = () => {
       while (this.#byIdentity.size > max) this.#drop();
     };

@@ -1,6 +1,5 @@
 // Makes a line of the conversation: a message, or a note between messages.
 
-import {hue} from "./colour.js";
 import {button, element} from "./dom.js";
 import {rich} from "./text.js";
 
@@ -13,6 +12,12 @@ const clock = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-di
 const calendar = new Intl.DateTimeFormat(undefined, {weekday: "long", day: "numeric", month: "long"});
 const exact = new Intl.DateTimeFormat(undefined, {dateStyle: "full", timeStyle: "medium"});
 
+// Making elements anew for each line takes longer than a copy.
+const blank = element("div", "line");
+blank.append(element("span", "avatar"), element("bdi", "nick"), element("p", "text"), element("time"));
+blank.firstChild.setAttribute("aria-hidden", "true");
+blank.children[2].dir = "auto"; // Arabic and Hebrew run their own way
+
 /**
  * @param {object} message
  * @param {{mine: boolean, follows: boolean, me: string}} how follows: the line before is the same person's; me: the
@@ -20,22 +25,25 @@ const exact = new Intl.DateTimeFormat(undefined, {dateStyle: "full", timeStyle: 
  */
 export function messageLine(message, {mine, follows, me}) {
   const nick = nickOf(message);
-  const when = new Date(message.timestamp * 1000);
-  const time = element("time", "", clock.format(when));
-  time.dateTime = when.toISOString();
-  time.title = exact.format(when);
-
-  const line = element("div", "line");
-  line.classList.toggle("mine", mine);
-  line.classList.toggle("follows", follows);
-  line.style.setProperty("--hue", hue(nick));
-  const name = element("bdi", nick ? "nick" : "nick unknown", nick || "unknown");
-  const text = content(message, mine ? "" : me);
-  line.classList.toggle("mention", !!text.querySelector("mark"));
-  line.append(avatar(nick), name, text, time);
+  const line = blank.cloneNode(true);
+  const [avatar, name, text, time] = line.children;
+  const {hue, letter} = look(nick);
+  line.style.setProperty("--hue", hue);
+  avatar.textContent = letter;
+  name.textContent = nick || "unknown";
+  if (!nick) name.classList.add("unknown");
+  fill(text, message, mine ? "" : me);
+  time.dateTime = new Date(message.timestamp * 1000).toISOString();
+  time.textContent = clockOf(message);
+  if (mine) line.classList.add("mine");
+  if (follows) line.classList.add("follows");
+  if (text.querySelector("mark")) line.classList.add("mention");
   if (isLong(text.textContent)) fold(line, text);
   return line;
 }
+
+/** When a message was said, to the second. */
+export const exactly = (message) => exact.format(message.timestamp * 1000);
 
 /** @param {string} text @param {string} kind */
 export function note(text, kind) {
@@ -67,13 +75,10 @@ function textOf(message) {
   return {text: asText(Object.fromEntries(rest)), written: false};
 }
 
-function content(message, me) {
+function fill(made, message, me) {
   const {text, written} = textOf(message);
-  const made = element("p", written ? "text" : "text data");
+  if (!written) made.classList.add("data");
   made.append(...(written ? rich(text, me) : [text]));
-  // Arabic and Hebrew run their own way.
-  made.dir = "auto";
-  return made;
 }
 
 const isLong = (text) => text.length > MAX_LENGTH || text.split("\n", MAX_ROWS + 1).length > MAX_ROWS;
@@ -91,10 +96,34 @@ function fold(line, text) {
   line.append(more);
 }
 
-function avatar(nick) {
-  const letter = element("span", "avatar", nick ? firstLetter(nick) : "?");
-  letter.setAttribute("aria-hidden", "true");
-  return letter;
+let minute = {};
+
+/** The hour and minute, which is mostly that of the message before: formatting is slow. */
+function clockOf({timestamp}) {
+  const at = Math.floor(timestamp / 60);
+  if (minute.at !== at) minute = {at, text: clock.format(timestamp * 1000)};
+  return minute.text;
+}
+
+const looks = new Map();
+
+/** The colour and the letter of a nick. */
+function look(nick) {
+  if (looks.size > 1000) looks.clear();
+  if (!looks.has(nick)) looks.set(nick, {hue: hue(nick), letter: nick ? firstLetter(nick) : "?"});
+  return looks.get(nick);
+}
+
+/**
+ * A colour for a nick in degrees, the same on every screen. Nicks that differ by a number only, as guest1 and guest2
+ * do, are a golden angle apart, so that they never look alike.
+ */
+function hue(nick) {
+  const [, name, number] = /^(.*?)(\d{0,6})$/s.exec(nick);
+  let hash = 0x811c9dc5; // FNV-1a
+  for (const letter of name) hash = Math.imul(hash ^ letter.codePointAt(0), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b); // its low bits alone are alike for names that are
+  return Math.round((((hash ^ (hash >>> 13)) >>> 0) % 360) + Number(number) * 137.508) % 360;
 }
 
 function asText(value) {

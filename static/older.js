@@ -1,6 +1,6 @@
 // Loads what was said before, as one scrolls up, and says where it ends.
 
-import {numberOf} from "./place.js";
+import {placeBefore} from "./place.js";
 
 const BEGUN = "Here it began.";
 const EXPIRED = "What was said before has expired.";
@@ -9,45 +9,43 @@ export class Older {
   #server;
   #conversation;
   #note;
-  #room = "";
+  #room;
   #busy = false;
   #done = false;
 
   /**
    * @param {import("./js/pubsub.js").Server} server
+   * @param {string} room
    * @param {import("./conversation.js").Conversation} conversation
    * @param {HTMLElement} note
    */
-  constructor(server, conversation, note) {
+  constructor(server, room, conversation, note) {
     this.#server = server;
+    this.#room = room;
     this.#conversation = conversation;
     this.#note = note;
   }
 
-  open(room) {
-    this.#room = room;
-    this.#done = false;
-    this.#note.textContent = "";
+  /** Shows nothing any more: there is another room now. */
+  end() {
+    this.#done = true;
   }
 
   async load() {
     const oldest = this.#conversation.oldest;
     if (!oldest || this.#busy || this.#done) return;
     if (oldest.message.id === 1) return void (this.#note.textContent = BEGUN);
-    const room = this.#room;
     let loaded = false;
     this.#busy = true;
     try {
-      // A cursor is behind its message, which therefore comes again at first.
-      const before = oldest.cursor.split("+")[0];
-      const page = await this.#server.history(room, {before, limit: 100});
-      if (room === this.#room) this.#show(page, oldest.message.id);
+      const page = await this.#server.history(this.#room, {before: placeBefore(oldest), limit: 100});
+      if (!this.#done) this.#show(page, oldest.message.id);
       loaded = true;
     } catch {
       // The next move of the wheel tries again.
     }
     this.#busy = false;
-    if (room === this.#room && loaded && !this.#done && this.#conversation.nearTop) this.load();
+    if (loaded && !this.#done && this.#conversation.nearTop) this.load();
   }
 
   #show({messages, start}, oldest) {
@@ -56,12 +54,4 @@ export class Older {
     this.#done = older.length === 0 || older[0].id === 1;
     if (this.#done) this.#note.textContent = older[0]?.id === 1 ? BEGUN : EXPIRED;
   }
-}
-
-/** What is true of a room without messages. @param {import("./js/pubsub.js").Server} server @param {string} room */
-export async function silence(server, room) {
-  const page = await server.history(room, {limit: 1}).catch(() => null);
-  const said = page ? numberOf(page.cursor) : 0;
-  if (page?.messages.length || said === 0) return "Nobody has said anything yet.";
-  return said === 1 ? "One message was said here. It has expired." : `${said} messages were said here. They have expired.`;
 }

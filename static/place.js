@@ -8,3 +8,6 @@ export const numberOf = (cursor) => Number(/-(\d+)/.exec(cursor)?.[1] ?? 0);
 
 /** A name for a message that no other one of its room has. */
 export const identity = (id, cursor) => `${epochOf(cursor)} ${id}`;
+
+/** The place before a message. Its own cursor is behind it, and may count from the start of all that came with it. */
+export const placeBefore = ({message, cursor}) => `${epochOf(cursor)}-${message.id - 1}`;

@@ -5,17 +5,15 @@ import {Chat} from "./chat.js";
 import {Composer} from "./composer.js";
 import {onRemembered} from "./memory.js";
 import {keepNick} from "./nick.js";
-import {offerNotices} from "./notify.js";
 import {keepPage} from "./offline.js";
 import {Rooms} from "./rooms.js";
-import {Unread} from "./unread.js";
 
 const byID = (id) => document.getElementById(id);
 const server = connect();
 const nick = keepNick(byID("nick"));
 
-const unread = new Unread(server, () => rooms.show());
-const rooms = new Rooms(document.querySelector(".rooms"), unread, (room) => {
+const menu = document.querySelector(".rooms");
+const rooms = new Rooms(menu, server, (room) => {
   history.pushState({room}, "", `/?channel=${encodeURIComponent(room)}`);
   go(room);
   byID("message").focus();
@@ -32,8 +30,7 @@ function go(room) {
   byID("chatform").action = `/pub/${room}`;
   composer.open(room);
   chat.open(room);
-  unread.enter(room);
-  rooms.show(room);
+  rooms.enter(room);
 }
 
 // Without a network the page may be that of another room.
@@ -54,12 +51,12 @@ onRemembered((name) => chat.remembered(name));
 
 for (const place of document.querySelectorAll(".address")) place.textContent = location.origin;
 byID("retry").addEventListener("click", () => server.retry());
-byID("copy").addEventListener("click", async () => {
-  await navigator.clipboard.writeText(chat.text);
-  byID("copy").textContent = "Copied";
-  setTimeout(() => (byID("copy").textContent = "Copy the conversation"), 2000);
+menu.addEventListener("toggle", async function offer() {
+  const tools = await import("./tools.js").catch(() => null); // without a network: the next time
+  if (!tools) return;
+  menu.removeEventListener("toggle", offer);
+  tools.offerTools(menu, () => chat.entries);
 });
-offerNotices(byID("notices"));
 if (document.readyState === "complete") keepPage();
 else addEventListener("load", () => keepPage());
 

@@ -1,7 +1,12 @@
 // Reads a room, and hands on together what comes together.
 
+import {numberOf} from "./place.js";
+
 const HISTORY = "-50";
-const PAUSE = 200;
+// In a flood the page is drawn this seldom, as drawing costs more than what it shows; and not more than so many
+// messages are shown at a time, unless it falls behind, so that a slow computer still answers the keyboard.
+const PAUSE = 150;
+const SLICE = 40;
 
 /**
  * @param {import("./js/pubsub.js").Server} server
@@ -11,37 +16,50 @@ const PAUSE = 200;
  * @returns {() => void} ends it
  */
 export function read(server, room, {onItems, onOpen, onStatus}) {
-  let items = [];
+  const items = [];
   let first = true;
   let last = -PAUSE;
   const hand = () => {
     if (!items.length) return;
-    last = performance.now();
-    const together = items;
-    items = [];
+    const all = first || document.hidden;
+    const together = items.splice(0, all ? items.length : Math.max(SLICE, items.length / 4));
     onItems(together, first);
+    last = performance.now();
+    if (items.length) soon(hand, -PAUSE);
   };
   const add = (item) => {
     if (items.push(item) === 1) soon(hand, last);
   };
-  return server.follow(room, {
+  const stop = server.follow(room, {
     since: HISTORY,
     onMessage: (message, cursor) => add({message, cursor}),
     onGap: (gap) => add({gap}),
     onStatus(status) {
-      hand();
+      if (first) hand();
       if (first && status.name === "open") onOpen();
       first &&= status.name !== "open";
       onStatus(status);
     },
   });
+  return () => {
+    stop();
+    items.length = 0; // they are of no use in the next room
+  };
 }
 
-/** Before the page is drawn again, but in a flood seldom: drawing costs more than what it shows. */
+/** Before the page is drawn again, but in a flood seldom. */
 function soon(act, last) {
   if (document.hidden) return queueMicrotask(act);
   const wait = last + PAUSE - performance.now();
   if (wait > 0) setTimeout(act, wait);
   else requestAnimationFrame(act);
   document.addEventListener("visibilitychange", act, {once: true});
+}
+
+/** What is true of a room without messages. @param {import("./js/pubsub.js").Server} server @param {string} room */
+export async function silence(server, room) {
+  const page = await server.history(room, {limit: 1}).catch(() => null);
+  const said = page ? numberOf(page.cursor) : 0;
+  if (page?.messages.length || said === 0) return "Nobody has said anything yet.";
+  return said === 1 ? "One message was said here. It has expired." : `${said} messages were said here. They have expired.`;
 }

@@ -1,21 +1,26 @@
-// The menu of rooms: those one was in, with what is unread there, and those there are. One click changes the room.
+// The menu of rooms: goes to another room in one step. What it lists is loaded when somebody opens it, or was in other
+// rooms, too.
 
-import {button, element} from "./dom.js";
+import {onRemembered, recallJSON, remember} from "./memory.js";
+
+const MAX = 10;
 
 export class Rooms {
   #menu;
-  #unread;
+  #server;
   #onGo;
   #here = "";
+  /** @type {Promise<import("./roomlist.js").RoomList> | null} */
+  #list = null;
 
   /**
    * @param {HTMLDetailsElement} menu
-   * @param {import("./unread.js").Unread} unread
+   * @param {import("./js/pubsub.js").Server} server
    * @param {(room: string) => void} onGo
    */
-  constructor(menu, unread, onGo) {
+  constructor(menu, server, onGo) {
     this.#menu = menu;
-    this.#unread = unread;
+    this.#server = server;
     this.#onGo = onGo;
     const form = menu.querySelector("form");
     menu.addEventListener("toggle", () => menu.open && this.#opened(form));
@@ -23,78 +28,62 @@ export class Rooms {
     addEventListener("pointerdown", (event) => menu.contains(event.target) || (menu.open = false));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#go(form.elements.channel.value);
+      this.go(form.elements.channel.value);
       form.reset();
     });
+    onRemembered((name) => name === "rooms" && this.#show());
   }
 
-  /** @param {string} here the room one is in */
-  show(here = this.#here) {
-    this.#here = here;
-    const total = this.#unread.total;
-    const badge = this.#menu.querySelector("summary .badge");
-    badge.hidden = total === 0;
-    badge.replaceChildren(String(total), element("span", "unseen", " unread in other rooms"));
-    if (this.#menu.open) this.#list();
+  /** Rooms one was in, the last one first. @returns {string[]} */
+  get names() {
+    return recallJSON("rooms") ?? [];
+  }
+
+  /** The room one is in. */
+  get here() {
+    return this.#here;
+  }
+
+  /** Tells which room one is in now. @param {string} room */
+  enter(room) {
+    this.#here = room;
+    this.#set([room, ...this.names.filter((name) => name !== room)].slice(0, MAX));
+  }
+
+  forget(room) {
+    this.#set(this.names.filter((name) => name !== room));
+  }
+
+  go(room) {
+    this.#menu.open = false;
+    if (room !== this.#here) this.#onGo(room);
+  }
+
+  #set(names) {
+    remember("rooms", JSON.stringify(names));
+    this.#show();
+  }
+
+  #show() {
+    if (this.#list || this.names.length > 1) this.#withList((list) => list.show());
   }
 
   #opened(form) {
     form.elements.channel.focus();
-    this.#list();
-    this.#loadAll();
+    this.#withList((list) => list.opened());
   }
 
-  #list() {
-    const items = this.#unread.names.map((room) => {
-      const item = this.#item(room, this.#unread.count(room));
-      if (room !== this.#here) {
-        const leave = button("×", () => this.#unread.leave(room), "small leave");
-        leave.setAttribute("aria-label", `Forget ${room}`);
-        item.append(leave);
-      }
-      return item;
-    });
-    fill(this.#menu.querySelector(".mine-rooms"), items);
-  }
-
-  /** A server may not tell its rooms. */
-  async #loadAll() {
-    const answer = await fetch("/channels?limit=100", {cache: "no-store"}).then((answer) => answer.ok && answer.json()).catch(() => null);
-    const names = (answer?.active_channels ?? []).filter((room) => !this.#unread.names.includes(room));
-    fill(this.#menu.querySelector(".all-rooms"), names.map((room) => this.#item(room, 0)));
-  }
-
-  #item(room, unread) {
-    const item = element("li");
-    const link = element("a", "", room);
-    link.href = `/?channel=${encodeURIComponent(room)}`;
-    if (room === this.#here) link.setAttribute("aria-current", "page");
-    if (unread) link.append(" ", element("span", "badge", String(unread)), element("span", "unseen", " unread"));
-    link.addEventListener("click", (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      this.#go(room);
-    });
-    item.append(link);
-    return item;
-  }
-
-  #go(room) {
-    this.#menu.open = false;
-    if (room !== this.#here) this.#onGo(room);
+  async #withList(act) {
+    try {
+      this.#list ??= import("./roomlist.js").then(({RoomList}) => new RoomList(this.#menu, this.#server, this));
+      act(await this.#list);
+    } catch {
+      this.#list = null; // the network is gone; the next time it is there
+    }
   }
 
   #close() {
     this.#menu.open = false;
     this.#menu.querySelector("summary").focus();
   }
-}
-
-/** Shows a list with its heading, or neither. */
-function fill(section, items) {
-  section.hidden = items.length === 0;
-  const list = section.querySelector("ul");
-  const at = Array.from(list.querySelectorAll("a, button")).indexOf(document.activeElement);
-  list.replaceChildren(...items);
-  if (at >= 0) list.querySelectorAll("a, button")[at]?.focus();
 }

@@ -1,16 +1,13 @@
-// Follows the rooms one was in, and counts what came there unseen.
+// Follows other rooms, and counts what came there unseen.
 
 import {seenIn, seenOf} from "./seen.js";
 import {mineOf} from "./mine.js";
 import {identity} from "./place.js";
-import {onRemembered, recallJSON, remember} from "./memory.js";
-
-const MAX = 10;
+import {onRemembered} from "./memory.js";
 
 export class Unread {
   #server;
   #onChange;
-  #here = "";
   /** @type {Map<string, {count: number, stop: () => void}>} */
   #rooms = new Map();
 
@@ -24,13 +21,7 @@ export class Unread {
     onRemembered((name) => {
       const room = seenIn(name);
       if (this.#rooms.has(room)) this.#follow(room);
-      else if (name === "rooms") this.#followAll();
     });
-  }
-
-  /** Rooms one was in, the last one first. @returns {string[]} */
-  get names() {
-    return recallJSON("rooms") ?? [];
   }
 
   /** How many messages of a room are unseen. */
@@ -42,30 +33,14 @@ export class Unread {
     return Array.from(this.#rooms.values()).reduce((sum, {count}) => sum + count, 0);
   }
 
-  /** Goes to a room, whose messages are seen then. */
-  enter(room) {
-    this.#here = room;
-    this.#set([room, ...this.names.filter((name) => name !== room)].slice(0, MAX));
-  }
-
-  leave(room) {
-    this.#set(this.names.filter((name) => name !== room));
-  }
-
-  #set(names) {
-    remember("rooms", JSON.stringify(names));
-    this.#followAll();
-  }
-
-  #followAll() {
-    const wanted = this.names.filter((name) => name !== this.#here);
+  /** Follows these rooms, and no others. @param {string[]} wanted */
+  follow(wanted) {
     for (const [room, {stop}] of this.#rooms) {
       if (wanted.includes(room)) continue;
       stop();
       this.#rooms.delete(room);
     }
     for (const room of wanted) if (!this.#rooms.has(room)) this.#follow(room);
-    this.#onChange();
   }
 
   #follow(room) {

@@ -5,10 +5,10 @@ import {publish} from "./publish.js";
 import {PubSubError, ask} from "./request.js";
 import {Room} from "./room.js";
 import {Site} from "./site.js";
-import {canShare, joinTabs, randomID} from "./tabs.js";
+import {joinTabs, randomID} from "./tabs.js";
 import {Alarm} from "./wait.js";
 import {onWake} from "./wake.js";
-import {polls, sse, webSocket} from "./ways.js";
+import {waysToTry} from "./ways.js";
 
 export {PubSubError};
 
@@ -29,8 +29,6 @@ export {PubSubError};
  * @property {"sse" | "ws" | "poll"} [way] how to listen; without it a stream, and polls where no stream comes through
  */
 
-const WAYS = {sse: [sse], ws: [webSocket], poll: [polls]};
-
 /**
  * Makes a server known. Nothing is asked of it yet.
  *
@@ -39,13 +37,7 @@ const WAYS = {sse: [sse], ws: [webSocket], poll: [polls]};
 export function connect({base = new URL(import.meta.url).origin, way, token, who, presence} = {}) {
   const whose = who ?? (typeof token === "function" ? randomID() : token ?? "");
   const group = presence ? `${whose} as ${presence}` : whose; // who share a connection are present under one name
-  return new Server(new Site(base.replace(/\/+$/, ""), token, presence), group, way ? WAYS[way] : defaultWays());
-}
-
-function defaultWays() {
-  // A browser opens six connections to a host. Where tabs cannot share one, they would take all of them from
-  // the posts, but for WebSockets, which do not count.
-  return globalThis.document && !canShare() ? [webSocket, polls] : [sse, polls];
+  return new Server(new Site(base.replace(/\/+$/, ""), token, presence), group, waysToTry(way));
 }
 
 /** One server. All that follow a room of it share one connection, also from other tabs of the browser. */

@@ -1,7 +1,10 @@
-// How long to wait before trying again, and a wait that can be cut short.
+// How long to wait: for a sign of life, before trying again, and a wait that can be cut short.
 
 const FIRST = 500;
 const CAP = 30_000;
+
+// Streams have a heartbeat every 20 s. Browsers do not show that of a WebSocket, so a silent one is opened anew.
+export const SILENCE = 60_000;
 
 /**
  * Milliseconds to wait after that many failures in a row. Anything up to the bound, also at the cap: those

@@ -2,7 +2,7 @@
 
 import assert from "node:assert";
 import {test} from "node:test";
-import {EventParser} from "../js/events.js";
+import {EventParser} from "../js/sse.js";
 
 const STREAM = "retry: 20\n\nid: a\n\n:\n\nid: b\r\ndata: 1\r\ndata: 2\r\n\r\nevent: gap\rid:c\rdata:{}\r\r: x\nevent: end\ndata\n\n";
 const EVENTS = [

@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -22,6 +21,7 @@ import (
 type Assets struct {
 	index *template.Template
 	files map[string]*file // by path, without the first slash
+	parts map[string]*part // the same at the address with the hash
 	hash  string           // of all static files
 }
 
@@ -32,7 +32,7 @@ func LoadAssets(static, templates fs.FS) (*Assets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
-	a := &Assets{index: index, files: make(map[string]*file)}
+	a := &Assets{index: index, files: make(map[string]*file), parts: make(map[string]*part)}
 	if err := a.load(static); err != nil {
 		return nil, fmt.Errorf("read the static files: %w", err)
 	}
@@ -40,7 +40,7 @@ func LoadAssets(static, templates fs.FS) (*Assets, error) {
 }
 
 func (a *Assets) load(static fs.FS) error {
-	all, w := sha256.New(), newGzip(gzip.BestCompression)
+	all, w := sha256.New(), newPackers()
 	err := fs.WalkDir(static, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -52,10 +52,10 @@ func (a *Assets) load(static fs.FS) error {
 		fmt.Fprintf(all, "%q %d\n%s", path, len(body), body)
 		f := newFile(path, body)
 		if len(body) <= maxCompressedFile {
-			f.compressed = newForm(compress(w, body))
+			f.compressed = newForm(compress(w.gzip, body))
 			f.varies = f.compressed.body != nil
 		}
-		a.files[path] = f
+		a.files[path], a.parts[path] = f, w.part(path, f.contentType, body)
 		return nil
 	})
 	a.hash = hex.EncodeToString(all.Sum(nil)[:8])
@@ -72,6 +72,7 @@ type Page struct {
 	Plain   bool   // for a browser without JavaScript: the page has the last messages
 	Lines   []Line // those
 	Hash    string // of the static files; Assets sets it
+	Origin  string // what the browser asked; Assets sets it
 }
 
 // Line is a message on the page.
@@ -79,7 +80,7 @@ type Line struct{ Time, Nick, Text string }
 
 // Page answers with the chat page.
 func (a *Assets) Page(w http.ResponseWriter, r *http.Request, shown Page) error {
-	shown.Hash = a.hash
+	shown.Hash, shown.Origin = a.hash, originOf(r)
 	var page bytes.Buffer
 	if err := a.index.Execute(&page, shown); err != nil {
 		return fmt.Errorf("make the page: %w", err)
@@ -88,8 +89,17 @@ func (a *Assets) Page(w http.ResponseWriter, r *http.Request, shown Page) error 
 	if f.varies = worthCompressing(page.Len()); f.varies {
 		f.compressed = newForm(compressorFor(w).compress(page.Bytes()))
 	}
-	f.serve(w, r, askEachTime)
+	f.serve(w, r)
 	return nil
+}
+
+// originOf returns the beginning of the address that a browser asked, for what must be
+// absolute. Any proxy is believed that it was HTTPS, as only a picture depends on it.
+func originOf(r *http.Request) string {
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" || strings.Contains(r.Header.Get("Forwarded"), "proto=https") {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
 }
 
 // File answers with the static file at the path of the request, or with a 404. The path
@@ -97,12 +107,11 @@ func (a *Assets) Page(w http.ResponseWriter, r *http.Request, shown Page) error 
 // another version of the server, as happens while instances are replaced one by one: then
 // the file may differ from the one that belongs to the hash, so no cache may keep it.
 func (a *Assets) File(w http.ResponseWriter, r *http.Request) error {
-	name, cache := strings.TrimPrefix(r.URL.Path, "/"), askEachTime
+	name, ours := strings.TrimPrefix(r.URL.Path, "/"), false
 	if versioned, found := strings.CutPrefix(name, "@"); found {
 		var hash string
-		if hash, name, _ = strings.Cut(versioned, "/"); hash == a.hash {
-			cache = forEver
-		}
+		hash, name, _ = strings.Cut(versioned, "/")
+		ours = hash == a.hash
 	}
 	f, found := a.files[name]
 	switch {
@@ -111,7 +120,10 @@ func (a *Assets) File(w http.ResponseWriter, r *http.Request) error {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		return MethodNotAllowed(w, r)
+	case ours:
+		a.parts[name].serve(w, r)
+	default:
+		f.serve(w, r)
 	}
-	f.serve(w, r, cache)
 	return nil
 }

@@ -7,15 +7,21 @@ import (
 )
 
 // acceptsGzip tells whether a client takes answers in gzip, by the values of its header
-// Accept-Encoding. What is malformed is not accepted, as everybody can read the plain
-// answer.
-func acceptsGzip(values []string) bool {
+// Accept-Encoding.
+func acceptsGzip(values []string) bool { return accepts(values, "gzip", "x-gzip") }
+
+// acceptsBrotli tells the same of brotli. Browsers take it over HTTPS and from localhost.
+func acceptsBrotli(values []string) bool { return accepts(values, "br", "br") }
+
+// accepts tells whether a client takes an encoding of either name. What is malformed is
+// not accepted, as everybody can read the plain answer.
+func accepts(values []string, name, alias string) bool {
 	named, refused, others := false, false, false
 	for _, value := range values {
 		for item := range strings.SplitSeq(value, ",") {
 			coding, weight, _ := strings.Cut(item, ";")
 			switch coding = trim(coding); {
-			case strings.EqualFold(coding, "gzip"), strings.EqualFold(coding, "x-gzip"):
+			case strings.EqualFold(coding, name), strings.EqualFold(coding, alias):
 				named, refused = true, refused || !isPositive(weight)
 			case coding == "*": // those that are not named
 				others = isPositive(weight)
@@ -41,6 +47,7 @@ func trim(text string) string { return strings.Trim(text, " \t") }
 // Values of headers. Answers share them: do not change them.
 var (
 	gzipped      = []string{"gzip"}
+	brotlied     = []string{"br"}
 	varyEncoding = []string{"Accept-Encoding"}
 )
 

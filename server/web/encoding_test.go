@@ -38,6 +38,9 @@ func TestAcceptsGzip(t *testing.T) {
 	}
 	require.False(t, acceptsGzip(nil))
 	require.True(t, acceptsGzip([]string{"br", "gzip"}))
+	for header, accepted := range map[string]bool{"gzip, deflate, br, zstd": true, "gzip": false, "br;q=0": false, "*": true, "": false} {
+		require.Equal(t, accepted, acceptsBrotli([]string{header}), header)
+	}
 }
 
 var (

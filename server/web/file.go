@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"time"
 )
@@ -16,6 +17,7 @@ type file struct {
 	contentType       string
 	plain, compressed form // compressed has no body if there is none, or none that is smaller
 	varies            bool // the form depends on what the client accepts
+	runs              bool // it may be a document or a worker, which run scripts and load more
 }
 
 // form is a file in one encoding. The ETag differs between the encodings, because it
@@ -31,32 +33,30 @@ func newFile(name string, body []byte) *file {
 	if contentType == "" {
 		contentType = http.DetectContentType(body)
 	}
-	return &file{contentType: contentType, plain: newForm(body)}
+	return &file{contentType: contentType, plain: newForm(body), runs: runs.MatchString(contentType)}
 }
+
+var runs = regexp.MustCompile("html|svg|javascript")
 
 func newForm(body []byte) form {
 	sum := sha256.Sum256(body)
 	return form{body, `"` + hex.EncodeToString(sum[:8]) + `"`}
 }
 
-// The values of Cache-Control.
-const (
-	askEachTime = "no-cache" // which the ETag makes cheap
-	forEver     = "public, max-age=31536000, immutable"
-)
-
-// policy is the Content-Security-Policy. The page runs scripts only from this server, and
-// none that somebody wrote into a message. It connects only to this server, and no other
-// page may show it in a frame.
+// policy is the Content-Security-Policy of documents and workers. The page runs scripts
+// only from this server, and none that somebody wrote into a message. It connects only to
+// this server, and no other page may show it in a frame.
 const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 
 // serve answers with the file; net/http handles 304 and ranges.
-func (f *file) serve(w http.ResponseWriter, r *http.Request, cache string) {
+func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["X-Content-Type-Options"] = nosniff
-	h.Set("Content-Security-Policy", policy)
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", cache)
+	if f.runs {
+		h.Set("Content-Security-Policy", policy)
+		h.Set("Referrer-Policy", "no-referrer")
+	}
+	h.Set("Cache-Control", "no-cache") // a cache asks each time, which the ETag makes cheap
 	h.Set("Content-Type", f.contentType)
 	form := f.choose(h, r)
 	h.Set("ETag", form.etag)

@@ -33,6 +33,7 @@ var problemPage = template.Must(template.New("problem").Parse(`<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>{{.Title}} · pubsub</title>
 <link rel="stylesheet" href="/pubsub.css">
+<link rel="stylesheet" href="/plain.css">
 <body class="problem">
 <main>
 <h1>{{.Title}}</h1>

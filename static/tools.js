@@ -1,0 +1,36 @@
+// The buttons at the end of the menu, which are loaded when it is opened: copy the conversation, and be notified.
+
+import {exactly, nickOf, plain} from "./line.js";
+
+/**
+ * @param {HTMLElement} menu
+ * @param {() => {line: Element, item?: import("./conversation.js").Item}[]} entries what the conversation shows
+ */
+export function offerTools(menu, entries) {
+  offerCopy(menu.querySelector("#copy"), entries);
+  offerNotices(menu.querySelector("#notices"));
+}
+
+function offerCopy(button, entries) {
+  const words = button.textContent;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(entries().map(asText).join("\n"));
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = words), 2000);
+  });
+  button.disabled = false;
+}
+
+function asText({line, item}) {
+  if (!item) return `— ${line.textContent}`;
+  return `[${exactly(item.message)}] ${nickOf(item.message) || "unknown"}: ${plain(item.message)}`;
+}
+
+function offerNotices(button) {
+  const show = () => (button.hidden = globalThis.Notification?.permission !== "default");
+  show();
+  button.addEventListener("click", async () => {
+    await Notification.requestPermission();
+    show();
+  });
+}
