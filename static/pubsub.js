@@ -3,13 +3,17 @@
 import {connect} from "./js/pubsub.js";
 import {Chat} from "./chat.js";
 import {Composer} from "./composer.js";
-import {onRemembered} from "./memory.js";
+import {onRemembered, recall} from "./memory.js";
 import {keepNick} from "./nick.js";
 import {keepPage} from "./offline.js";
 import {Rooms} from "./rooms.js";
 
 const byID = (id) => document.getElementById(id);
-const server = connect();
+const token = async (refused) => {
+  const none = refused === undefined && !recall("token") && !location.hash.includes("token=");
+  return none ? "" : (await import("./token.js")).token(refused);
+};
+const server = connect({token, who: ""}); // all tabs have the same
 const nick = keepNick(byID("nick"));
 
 const menu = document.querySelector(".rooms");
@@ -47,7 +51,8 @@ byID("nick").addEventListener("keydown", (event) => {
   if (nick.value) chat.decide(nick.value);
   byID("message").focus();
 });
-onRemembered((name) => chat.remembered(name));
+onRemembered((name) => (name === "token" ? location.reload() : chat.remembered(name)));
+addEventListener("hashchange", () => location.hash.includes("token=") && location.reload());
 
 for (const place of document.querySelectorAll(".address")) place.textContent = location.origin;
 byID("retry").addEventListener("click", () => server.retry());

@@ -1,6 +1,9 @@
-// The buttons at the end of the menu, which are loaded when it is opened: copy the conversation, and be notified.
+// The buttons at the end of the menu, which are loaded when it is opened: copy the conversation, be notified, and forget
+// the token.
 
+import {button} from "./dom.js";
 import {exactly, nickOf, plain} from "./line.js";
+import {recall, remember} from "./memory.js";
 
 /**
  * @param {HTMLElement} menu
@@ -9,6 +12,12 @@ import {exactly, nickOf, plain} from "./line.js";
 export function offerTools(menu, entries) {
   offerCopy(menu.querySelector("#copy"), entries);
   offerNotices(menu.querySelector("#notices"));
+  if (recall("token")) menu.querySelector(".tools").append(button("Forget my token", forgetToken));
+}
+
+function forgetToken() {
+  remember("token", null);
+  location.reload();
 }
 
 function offerCopy(button, entries) {

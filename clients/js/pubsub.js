@@ -158,8 +158,9 @@ export class Server {
     return ask(this.#site, `/history/${encodeURIComponent(room)}?${query}`, {signal});
   }
 
-  /** Tries now, wherever something waits to try again. */
+  /** Tries now, wherever something waits to try again or was refused. */
   retry() {
+    for (const room of this.#rooms) room.insist();
     for (const alarm of this.#waiting) alarm.wake();
     this.#reached();
   }

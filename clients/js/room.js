@@ -109,6 +109,11 @@ export class Room {
     if (!this.#asking && !this.#upToDate) this.#alarm.wake();
   }
 
+  /** Asks again, though it was refused. */
+  insist() {
+    this.#refused = false;
+  }
+
   /** Asks for nothing until resume: a page that is put to sleep may not. */
   pause() {
     this.#paused = true;

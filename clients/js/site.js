@@ -1,9 +1,9 @@
 // A server, and the token with which it is asked.
 
 /**
- * A token, or a function that returns one. The function is called at first, and when the server refuses what it has
- * returned before.
- * @typedef {string | (() => string | Promise<string>)} Token
+ * A token, or a function that returns one, "" for none. The function is called at first, and when the server refuses
+ * what it has returned before, which it is given then.
+ * @typedef {string | ((refused?: string) => string | Promise<string>)} Token
  */
 
 export class Site {
@@ -25,10 +25,6 @@ export class Site {
     else this.#token = token ?? "";
   }
 
-  get asksWithToken() {
-    return this.#token !== "" || this.#renew !== undefined;
-  }
-
   /** The token to send, "" if there is none. */
   async token() {
     return this.#token || (this.#renew ? this.#renewed() : "");
@@ -42,14 +38,15 @@ export class Site {
    */
   async renew(refused) {
     if (!this.#renew) return false;
-    if (this.#token === refused) this.#token = "";
-    return (await this.token()) !== refused;
+    if (this.#token === refused) await this.#renewed(refused);
+    return this.#token !== refused;
   }
 
-  #renewed() {
+  /** @param {string} [refused] */
+  #renewed(refused) {
     this.#renewing ??= (async () => {
       try {
-        return (this.#token = await /** @type {() => string | Promise<string>} */ (this.#renew)());
+        return (this.#token = await /** @type {(refused?: string) => string | Promise<string>} */ (this.#renew)(refused));
       } finally {
         this.#renewing = null;
       }

@@ -43,7 +43,7 @@ export async function webSocket({site, rooms, places, patience, signal, expect, 
  * @param {AbortSignal} signal
  */
 async function ticketFor(site, signal) {
-  if (!site.asksWithToken) return "";
+  if (!(await site.token())) return "";
   const {ticket} = await ask(site, "/ticket", {method: "POST", signal});
   return `&ticket=${encodeURIComponent(ticket)}`;
 }

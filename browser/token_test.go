@@ -1,0 +1,110 @@
+package browser_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const tokenKey = "a secret of more than thirty-two bytes"
+
+// guarded starts a server that wants tokens.
+func guarded(t *testing.T, settings ...string) *server {
+	return startServer(t, append([]string{"PUBSUB_TOKEN_KEY=" + tokenKey}, settings...)...)
+}
+
+// tokenFor is a token that lasts so long, with every right.
+func tokenFor(t *testing.T, name string, lasts time.Duration) string {
+	all := []string{"*"}
+	claims := map[string]any{"exp": time.Now().Add(lasts).Unix(), "pubsub": map[string]any{"publish": all, "subscribe": all}}
+	if name != "" {
+		claims["sub"] = name
+	}
+	text, err := json.Marshal(claims)
+	require.NoError(t, err)
+	signed := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString(text)
+	mac := hmac.New(sha256.New, []byte(tokenKey))
+	mac.Write([]byte(signed))
+	return signed + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+const asked = `document.querySelector("dialog.token[open] h2")?.textContent ?? ""`
+
+// give pastes a token into the dialog.
+func (p *tab) give(token string) {
+	p.t.Helper()
+	p.types("dialog.token textarea", token)
+	p.clicks("dialog.token button")
+}
+
+// Who has no token is asked for one, once, and then again when they try to go on.
+func TestAsksForAToken(t *testing.T) {
+	s := guarded(t)
+	p := startBrowser(t).visit(s.URL)
+	p.requestsFail = true
+	has(p, "This server wants a token", asked)
+	p.clicks("dialog.token button[type=button]")
+	has(p, "", asked)
+	has(p, true, `document.querySelector("#connection").textContent.includes("needs a token")`)
+	p.clicks("#retry")
+	has(p, "This server wants a token", asked)
+	assert.Empty(t, p.violations())
+	p.prefersDark()
+	assert.Empty(t, p.violations(), "dark")
+	p.give(tokenFor(t, "", time.Hour))
+	p.isConnected()
+	p.takeNick("ann")
+	p.types("#message", "hello\n")
+	p.shows("ann: hello")
+}
+
+// A token in the address is taken out of it, and good for other tabs and the next visit. One that has a name is posted
+// under.
+func TestTakesATokenFromTheAddress(t *testing.T) {
+	s := guarded(t)
+	b := startBrowser(t)
+	p := b.visit(s.URL + "/?channel=room#token=" + tokenFor(t, "Zoë", time.Hour))
+	has(p, s.URL+"/?channel=room", `location.href`)
+	has(p, "Zoë", `document.querySelector("#nick").value`)
+	has(p, true, `document.querySelector("#nick").readOnly`)
+	p.types("#message", "hello\n")
+	p.shows("Zoë: hello")
+	other := b.visit(s.URL + "/?channel=room")
+	other.requestsFail, p.requestsFail = true, true // when the token is forgotten
+	other.shows("Zoë: hello")
+	other.clicks(".rooms summary")
+	has(other, true, `[...document.querySelectorAll(".tools button")].some((button) => button.textContent === "Forget my token")`)
+	other.clicks(".tools button:last-child")
+	has(other, "This server wants a token", asked)
+
+	has(p, "This server wants a token", asked)
+}
+
+// A token that expires in the middle of a conversation is asked for anew, and nothing is lost.
+func TestATokenThatExpires(t *testing.T) {
+	s := guarded(t, "PUBSUB_ANONYMOUS=publish:*")
+	p := startBrowser(t).open(s.URL + "/#token=" + tokenFor(t, "ann", -20*time.Second)) // 30 s of leeway
+	p.requestsFail = true
+	s.publish("chat", "bob", "before")
+	p.shows("bob: before")
+	has(p, "Your token does not count any more", asked)
+	s.publish("chat", "bob", "meanwhile")
+	p.give("Bearer " + tokenFor(t, "ann", time.Hour))
+	p.shows("bob: before", "bob: meanwhile")
+	p.types("#message", "after\n")
+	p.shows("bob: before", "bob: meanwhile", "ann: after")
+}
+
+// Where no token is wanted none is asked for, and nothing of that is loaded.
+func TestNoTokenIsWanted(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL)
+	has(p, "", asked)
+	has(p, false, `performance.getEntriesByType("resource").some(({name}) => name.includes("token"))`)
+}
