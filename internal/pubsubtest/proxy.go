@@ -10,48 +10,103 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// SlowProxy is an address that leads to another one, where each part of what is sent
-// arrives later. It ends with the test.
-func SlowProxy(t testing.TB, to string, delay time.Duration) (addr string) {
+// Proxy is an address that leads to another one. serve passes on what comes, from the
+// client's end to the server's and back; both are closed when it returns, and when the
+// test ends.
+func Proxy(t testing.TB, to string, serve func(near, far net.Conn)) (addr string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	var ended sync.WaitGroup
+	p := &proxy{to: to, serve: serve, open: make(map[net.Conn]bool)}
 	t.Cleanup(func() {
 		_ = l.Close()
-		ended.Wait()
+		p.end()
+		p.ended.Wait()
 	})
-	ended.Go(func() {
+	p.ended.Go(func() {
 		for {
 			near, err := l.Accept()
 			if err != nil {
 				return
 			}
-			far, err := net.Dial("tcp", to)
-			if err != nil {
-				_ = near.Close()
-				continue
-			}
-			ended.Go(func() { pass(far, near, delay) })
-			ended.Go(func() { pass(near, far, delay) })
+			p.ended.Go(func() { p.connect(near) })
 		}
 	})
 	return l.Addr().String()
 }
 
-// pass passes on what comes, and closes both ends behind it.
-func pass(to, from net.Conn, delay time.Duration) {
-	defer to.Close()
-	defer from.Close()
-	for part := make([]byte, 32<<10); ; {
-		n, err := from.Read(part)
-		if n > 0 {
-			<-time.After(delay)
-			if _, err := to.Write(part[:n]); err != nil {
+type proxy struct {
+	to    string
+	serve func(near, far net.Conn)
+	ended sync.WaitGroup
+
+	mu   sync.Mutex        // guards the next one
+	open map[net.Conn]bool // clients' ends; nil when the test has ended
+}
+
+func (p *proxy) connect(near net.Conn) {
+	defer near.Close()
+	far, err := net.Dial("tcp", p.to)
+	if err != nil {
+		return
+	}
+	defer far.Close()
+	if !p.enter(near) {
+		return
+	}
+	p.serve(near, far)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.open, near)
+}
+
+func (p *proxy) enter(near net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open == nil {
+		return false
+	}
+	p.open[near] = true
+	return true
+}
+
+func (p *proxy) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for near := range p.open {
+		_ = near.Close()
+	}
+	p.open = nil
+}
+
+// BothWays passes on what comes from either end, each by a pass of its own. When one of
+// them returns, it closes both ends.
+func BothWays(near, far net.Conn, pass func(to, from net.Conn)) {
+	var both sync.WaitGroup
+	way := func(to, from net.Conn) {
+		defer near.Close()
+		defer far.Close()
+		pass(to, from)
+	}
+	both.Go(func() { way(far, near) })
+	both.Go(func() { way(near, far) })
+	both.Wait()
+}
+
+// SlowProxy is a [Proxy] where each part of what is sent arrives later.
+func SlowProxy(t testing.TB, to string, delay time.Duration) (addr string) {
+	pass := func(to, from net.Conn) {
+		for part := make([]byte, 32<<10); ; {
+			n, err := from.Read(part)
+			if n > 0 {
+				<-time.After(delay)
+				if _, err := to.Write(part[:n]); err != nil {
+					return
+				}
+			}
+			if err != nil && err != io.ErrNoProgress {
 				return
 			}
 		}
-		if err != nil && err != io.ErrNoProgress {
-			return
-		}
 	}
+	return Proxy(t, to, func(near, far net.Conn) { BothWays(near, far, pass) })
 }
