@@ -43,9 +43,9 @@ func startBrowser(t *testing.T) *browser {
 
 // startChromium returns a browser in a Chromium of its own, for what is not offered to those that forget all, and for
 // figures.
-func startChromium(t *testing.T) *browser {
+func startChromium(t *testing.T, options ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
-	allocator, free := launch(chromium(t), t.TempDir())
+	allocator, free := launch(chromium(t), t.TempDir(), options...)
 	t.Cleanup(free)
 	return begin(t, allocator)
 }
@@ -89,7 +89,7 @@ func (s *sharedChromium) start(path string) {
 
 // launch prepares a Chromium that keeps its files in dir. It has this machine as pubsub.test, too: a name without a
 // secure context.
-func launch(path, dir string) (context.Context, context.CancelFunc) {
+func launch(path, dir string, more ...chromedp.ExecAllocatorOption) (context.Context, context.CancelFunc) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.UserDataDir(dir),
@@ -103,7 +103,7 @@ func launch(path, dir string) (context.Context, context.CancelFunc) {
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
-	return chromedp.NewExecAllocator(context.Background(), options...)
+	return chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 }
 
 func chromium(t *testing.T) string {

@@ -3,15 +3,10 @@ package server_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -23,27 +18,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pubsub/internal/pubsubtest"
 	"pubsub/server/settings"
 )
-
-// certificate writes a certificate that signs itself, and returns it.
-func certificate(t *testing.T, set *settings.Settings, serial int64) *x509.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	require.NoError(t, err)
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(set.TLSCert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
-	require.NoError(t, os.WriteFile(set.TLSKey, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
-	parsed, err := x509.ParseCertificate(der)
-	require.NoError(t, err)
-	return parsed
-}
 
 // withTLS are settings with a certificate in files.
 func withTLS(t *testing.T) (settings.Settings, *x509.Certificate) {
@@ -54,7 +31,7 @@ func withTLS(t *testing.T) (settings.Settings, *x509.Certificate) {
 func withCertificate(t *testing.T, set *settings.Settings) *x509.Certificate {
 	dir := t.TempDir()
 	set.TLSCert, set.TLSKey = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	return certificate(t, set, 1)
+	return pubsubtest.Certificate(t, set.TLSCert, set.TLSKey, 1)
 }
 
 // overTLS makes the clients of a server speak TLS, and HTTP/2 if that is asked for.
@@ -100,7 +77,7 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	t.Parallel()
 	set, first := withTLS(t)
 	s := start(t, set)
-	second := certificate(t, &settings.Settings{TLSCert: set.TLSCert + ".new", TLSKey: set.TLSKey + ".new"}, 2)
+	second := pubsubtest.Certificate(t, set.TLSCert+".new", set.TLSKey+".new", 2)
 	var requests sync.WaitGroup
 	var serial, failed atomic.Int64
 	stop := make(chan struct{})
