@@ -4,15 +4,12 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"pubsub/server/bus"
 	"pubsub/server/history"
 	"pubsub/server/history/memory"
-	"pubsub/server/hub"
 	"pubsub/server/presence"
 	"pubsub/server/presence/roster"
 )
@@ -52,18 +49,9 @@ func (slowRoster) Sweep(ctx context.Context) ([]roster.Change, bool, error) { re
 // Where each call takes long, what is told by name is no old news, and an end is no wait
 // for all of it.
 func TestASlowLog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b, err := bus.New(bus.Options{})
-		require.NoError(t, err)
-		defer b.Close()
-		log := memory.New(history.Options{})
-		defer log.Close()
-		p := &place{hub: hub.New(b, slowLog{log})}
-		p.Presence = presence.New(slowRoster{roster.NewMemory()}, p.hub, presence.Options{})
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() { defer close(ended); p.Run(ctx) }()
-		defer func() { cancel(); <-ended }()
+	log := memory.New(history.Options{})
+	defer log.Close()
+	bubbleOver(t, slowLog{log}, slowRoster{roster.NewMemory()}, presence.Options{}, func(t *testing.T, p *place) {
 		const channels = 20_000
 		for i := range channels {
 			p.enter(t, "ann", fmt.Sprint(i))
@@ -79,8 +67,7 @@ func TestASlowLog(t *testing.T) {
 		}
 		require.LessOrEqual(t, names, 10, "the others are counted, when it is their turn")
 		began := time.Now()
-		cancel()
-		<-ended
+		p.end()
 		require.Less(t, time.Since(began), 5*time.Second)
 	})
 }

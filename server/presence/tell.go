@@ -2,9 +2,11 @@ package presence
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
+	"pubsub/server/history"
 	"pubsub/server/presence/roster"
 )
 
@@ -90,7 +92,7 @@ func (t *teller) tellNames(ctx context.Context) {
 	t.queue = nil
 	t.mu.Unlock()
 	for i, c := range queue {
-		if ctx.Err() != nil || t.publish(ctx, c.Channel, saidOf(c)) != nil {
+		if ctx.Err() != nil || reachable(t.publish(ctx, c.Channel, saidOf(c))) != nil {
 			t.unnamed(queue[i:])
 			return
 		}
@@ -129,7 +131,16 @@ func (t *teller) tellCount(ctx context.Context, channel string) (told bool, err 
 	if err != nil || !tell {
 		return false, err
 	}
-	return true, t.publish(ctx, channel, Said{Presence: "count", Count: &count})
+	return true, reachable(t.publish(ctx, channel, Said{Presence: "count", Count: &count}))
+}
+
+// reachable returns the error of a log that takes nothing now. One with too many channels
+// takes what is told on the others.
+func reachable(err error) error {
+	if errors.Is(err, history.ErrTooManyChannels) {
+		return nil
+	}
+	return err
 }
 
 func (t *teller) markAll(channels []string) {
