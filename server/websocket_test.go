@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/require"
 
+	"pubsub/server/post"
 	"pubsub/server/settings"
 )
 
@@ -276,4 +277,21 @@ func TestLongTextsUnderWay(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, again.heard(t), "published", "what was held is given back")
 	})
+}
+
+// Nothing stays of a text whose client hung up before its end, which nobody counts any
+// more.
+func TestNothingStaysOfTextsThatBroke(t *testing.T) {
+	const clients, size = 300, 90_000
+	s := start(t, open())
+	begun := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame(make([]byte, size))))
+	before := heap()
+	for range clients {
+		c := s.stream(t, ways[2], "/sub/room")
+		_, err := c.Write(begun[:len(begun)-1])
+		require.NoError(t, err)
+		c.Close()
+	}
+	s.streaming(t, 0)
+	require.Eventually(t, func() bool { return heap()-before < clients*size/4 }, post.BodyTimeout/2, 100*time.Millisecond)
 }

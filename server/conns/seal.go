@@ -27,8 +27,15 @@ type seal struct {
 	rest []byte     // of what package tls has written
 }
 
-// sealPiece is how much is sealed before the connection must have had room for it.
-const sealPiece = 16 << 10
+const (
+	// sealPiece is how much is sealed before the connection must have had room for it.
+	sealPiece = 16 << 10
+	// maxRest bounds what is kept. A piece is less, but package tls also answers a client
+	// that changes its keys, as often as that likes.
+	maxRest = 4 * sealPiece
+)
+
+var errUnread = errors.New("the client makes the server write, and does not read")
 
 // tryWrite is TryWrite. What is sealed must go out, so it counts as written.
 func (s *seal) tryWrite(b []byte) (n int, waits bool, err error) {
@@ -69,7 +76,7 @@ func (s *seal) cut(n int) {
 // write is Write.
 func (s *seal) write(b []byte) (int, error) {
 	s.waits.Store(true)
-	defer s.waits.Store(false)
+	defer s.endWait()
 	if s.closing.Load() {
 		return 0, net.ErrClosed
 	}
@@ -77,6 +84,14 @@ func (s *seal) write(b []byte) (int, error) {
 		return 0, err
 	}
 	return s.tls.Write(b)
+}
+
+// endWait also waits for what package tls sends meanwhile because of what it has read:
+// that may still wait, with a deadline that is taken off later.
+func (s *seal) endWait() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waits.Store(false)
 }
 
 // send is what package tls writes to.
@@ -89,8 +104,11 @@ func (s *seal) send(b []byte) (n int, err error) {
 	if len(s.rest) == 0 {
 		n, err = tryWrite(s.raw, b)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return n, err
+	case len(s.rest)+len(b)-n > maxRest:
+		return n, errUnread
 	}
 	s.rest = append(s.rest, b[n:]...)
 	return len(b), nil

@@ -16,7 +16,13 @@ import (
 
 // secretly takes over a connection under TLS, hands it to do, and returns the client's end.
 func secretly(t *testing.T, do func(c *conns.Taken)) *tls.Conn {
+	return secretlyWith(t, func(*tls.Config) {}, do)
+}
+
+// secretlyWith is secretly for a client with other settings.
+func secretlyWith(t *testing.T, set func(*tls.Config), do func(c *conns.Taken)) *tls.Conn {
 	serverTLS, clientTLS := certificate(t)
+	set(clientTLS)
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conns.Handling(r)
 		if !conns.CanTakeOver(r) {

@@ -135,8 +135,13 @@ func (k *keeper) putAll(ctx context.Context) bool {
 	return true
 }
 
+// endWithin is how long an end may take. Leases that it does not get to end by themselves.
+const endWithin = 2 * time.Second
+
 // end leaves the roster as it is. Who was here has [Grace] to come back to another process.
 func (k *keeper) end(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, endWithin)
+	defer cancel()
 	k.pass(ctx)
 	k.here.end()
 	if k.shared == nil {
@@ -144,7 +149,7 @@ func (k *keeper) end(ctx context.Context) {
 	}
 	for people := range slices.Chunk(k.here.all(), batch) {
 		if k.shared.Release(ctx, people, k.here.options.Grace) != nil {
-			return // their leases end by themselves
+			return
 		}
 	}
 }

@@ -40,14 +40,19 @@ type place struct {
 
 // bubble runs a test with a presence that is this process's own.
 func bubble(t *testing.T, o presence.Options, test func(t *testing.T, p *place)) {
+	log := memory.New(history.Options{})
+	defer log.Close()
+	bubbleOver(t, log, roster.NewMemory(), o, test)
+}
+
+// bubbleOver runs a test with a presence over a log and a roster.
+func bubbleOver(t *testing.T, log history.Log, r roster.Roster, o presence.Options, test func(t *testing.T, p *place)) {
 	synctest.Test(t, func(t *testing.T) {
 		b, err := bus.New(bus.Options{})
 		require.NoError(t, err)
 		defer b.Close()
-		log := memory.New(history.Options{})
-		defer log.Close()
 		p := &place{hub: hub.New(b, log)}
-		p.Presence = presence.New(roster.NewMemory(), p.hub, o)
+		p.Presence = presence.New(r, p.hub, o)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); p.Run(ctx) }()

@@ -2,18 +2,20 @@ package presence
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
+	"pubsub/server/history"
 	"pubsub/server/presence/roster"
 )
 
 // Bounds of what is told, so that who come and go in many channels do not keep the server
 // busy with it.
 const (
-	maxQueue = 10_000  // changes to be told
 	perTick  = 500     // of each kind, in a second
 	maxDirty = 100_000 // channels whose count is to be told
+	tellFor  = time.Second
 )
 
 // teller tells on companions what happens. Nobody waits for it.
@@ -37,7 +39,7 @@ func (t *teller) tell(changes []roster.Change) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, c := range changes {
-		if c.Named && t.left > 0 && len(t.queue) < maxQueue {
+		if c.Named && t.left > 0 {
 			t.left--
 			t.queue = append(t.queue, c)
 		} else {
@@ -57,31 +59,40 @@ func (t *teller) mark(channel string) {
 	}
 }
 
-// run tells until ctx ends, and then what is left by name.
+// run tells until ctx ends, and then what is left by name. Each time it tells for tellFor at
+// most: where the log is far away, names would be old news, and an end would wait for them.
+// So names need not be cut off when ctx ends.
 func (t *teller) run(ctx context.Context) {
+	goesOn := context.WithoutCancel(ctx)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-t.wake:
-			t.tellNames(ctx)
+			within(goesOn, t.tellNames)
 		case <-tick.C:
-			t.tellCounts(ctx)
+			within(ctx, t.tellCounts)
 		case <-ctx.Done():
-			t.tellNames(context.WithoutCancel(ctx))
+			within(goesOn, t.tellNames)
 			return
 		}
 	}
 }
 
-// tellNames tells by name. When that fails, the count is told later.
+func within(ctx context.Context, tell func(context.Context)) {
+	ctx, cancel := context.WithTimeout(ctx, tellFor)
+	defer cancel()
+	tell(ctx)
+}
+
+// tellNames tells by name. When that fails or takes too long, the count is told later.
 func (t *teller) tellNames(ctx context.Context) {
 	t.mu.Lock()
 	queue := t.queue
 	t.queue = nil
 	t.mu.Unlock()
 	for i, c := range queue {
-		if t.publish(ctx, c.Channel, saidOf(c)) != nil {
+		if ctx.Err() != nil || reachable(t.publish(ctx, c.Channel, saidOf(c))) != nil {
 			t.unnamed(queue[i:])
 			return
 		}
@@ -113,11 +124,23 @@ func (t *teller) tellCounts(ctx context.Context) {
 }
 
 func (t *teller) tellCount(ctx context.Context, channel string) (told bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
 	count, tell, err := t.roster.Count(ctx, channel)
 	if err != nil || !tell {
 		return false, err
 	}
-	return true, t.publish(ctx, channel, Said{Presence: "count", Count: &count})
+	return true, reachable(t.publish(ctx, channel, Said{Presence: "count", Count: &count}))
+}
+
+// reachable returns the error of a log that takes nothing now. One with too many channels
+// takes what is told on the others.
+func reachable(err error) error {
+	if errors.Is(err, history.ErrTooManyChannels) {
+		return nil
+	}
+	return err
 }
 
 func (t *teller) markAll(channels []string) {

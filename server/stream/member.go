@@ -180,7 +180,7 @@ func (m *member) close() {
 		timer.Stop()
 	}
 	if m.talk != nil {
-		m.talk.release()
+		m.talk.end()
 	}
 	m.link.Close(m.leave)
 }

@@ -29,10 +29,10 @@ type talk struct {
 
 	silentFor atomic.Int32 // ticks
 	inputs    atomic.Int32 // that were told of since the reader began
-	late      *time.Timer  // ends who does not finish a text; nil if none is under way
 
-	held     int                    // bytes that are counted of a long text under way
-	giveBack atomic.Pointer[func()] // ends that; nil if nothing is counted
+	late     atomic.Pointer[time.Timer] // ends who does not finish a text; nil if none is under way
+	held     int                        // bytes that are counted of a long text under way
+	giveBack atomic.Pointer[func()]     // ends that; nil if nothing is counted
 
 	unsentMu sync.Mutex // guards the next one
 	unsent   []byte     // answers, while the stream is in no shard
@@ -153,9 +153,10 @@ func (t *talk) expect(bytes int) *farewell {
 		t.release()
 		t.held = 0
 		return nil
-	case t.late == nil:
-		t.late = time.AfterFunc(post.BodyTimeout, func() { t.stream.dismiss(tooSlow) })
+	case t.late.Load() == nil:
+		t.late.Store(time.AfterFunc(post.BodyTimeout, func() { t.stream.dismiss(tooSlow) }))
 	}
+	defer t.endIfOver()
 	if bytes <= max(t.held, access.SmallAnswer) {
 		return nil
 	}
@@ -166,20 +167,30 @@ func (t *talk) expect(bytes int) *farewell {
 		return tooMuch
 	}
 	t.giveBack.Store(&giveBack)
-	if t.stream.ended() { // and has released what there was before
-		t.release()
-	}
 	return nil
 }
 
+// stopLate also lets go of the text, which the timer would keep.
 func (t *talk) stopLate() {
-	if t.late != nil {
-		t.late.Stop()
-		t.late = nil
+	if late := t.late.Swap(nil); late != nil {
+		late.Stop()
 	}
 }
 
-// release gives back what is held. Call it when the stream has ended, too.
+// end gives back all that is held for the client. It may be called again.
+func (t *talk) end() {
+	t.stopLate()
+	t.release()
+}
+
+// endIfOver is for what was held while the stream ended.
+func (t *talk) endIfOver() {
+	if t.stream.ended() {
+		t.end()
+	}
+}
+
+// release gives back what is counted.
 func (t *talk) release() {
 	if giveBack := t.giveBack.Swap(nil); giveBack != nil {
 		(*giveBack)()
