@@ -14,7 +14,7 @@ import (
 	"pubsub/server/history/redis"
 	"pubsub/server/history/tail"
 	"pubsub/server/presence"
-	"pubsub/server/presence/roster"
+	"pubsub/server/roster"
 )
 
 // store is the log of messages that the settings ask for, and what there is to do for it

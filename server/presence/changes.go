@@ -1,6 +1,6 @@
 package presence
 
-import "pubsub/server/presence/roster"
+import "pubsub/server/roster"
 
 // change is somebody who has come to this process, or left it.
 type change struct {

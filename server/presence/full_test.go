@@ -11,7 +11,7 @@ import (
 	"pubsub/server/history"
 	"pubsub/server/history/memory"
 	"pubsub/server/presence"
-	"pubsub/server/presence/roster"
+	"pubsub/server/roster"
 )
 
 // Where the log takes no more channels, what happens in those that it has is told all the

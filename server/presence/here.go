@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"pubsub/server/history"
-	"pubsub/server/presence/roster"
+	"pubsub/server/roster"
 	"pubsub/server/shares"
 	"pubsub/server/web"
 )

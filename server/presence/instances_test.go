@@ -18,7 +18,7 @@ import (
 	"pubsub/server/history/redis"
 	"pubsub/server/hub"
 	"pubsub/server/presence"
-	"pubsub/server/presence/roster"
+	"pubsub/server/roster"
 )
 
 // Times in these tests, which are shorter than a server's.

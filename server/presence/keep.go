@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"pubsub/server/presence/roster"
+	"pubsub/server/roster"
 )
 
 // keeper keeps the roster. Only its goroutine uses it.

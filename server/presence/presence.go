@@ -16,7 +16,7 @@ import (
 
 	"pubsub/server/history"
 	"pubsub/server/hub"
-	"pubsub/server/presence/roster"
+	"pubsub/server/roster"
 )
 
 // Lease is how long people stay on a roster that several processes share when theirs was

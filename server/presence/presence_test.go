@@ -19,7 +19,7 @@ import (
 	"pubsub/server/history/memory"
 	"pubsub/server/hub"
 	"pubsub/server/presence"
-	"pubsub/server/presence/roster"
+	"pubsub/server/roster"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -11,7 +11,7 @@ import (
 	"pubsub/server/history"
 	"pubsub/server/history/memory"
 	"pubsub/server/presence"
-	"pubsub/server/presence/roster"
+	"pubsub/server/roster"
 )
 
 // slowly is how long a call takes of a log or a roster that is far away.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"pubsub/server/history"
-	"pubsub/server/presence/roster"
+	"pubsub/server/roster"
 )
 
 // Bounds of what is told, so that who come and go in many channels do not keep the server

@@ -12,7 +12,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"pubsub/server/presence/roster"
+	"pubsub/server/roster"
 )
 
 //go:embed roster.lua

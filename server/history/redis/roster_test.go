@@ -10,8 +10,8 @@ import (
 	"pubsub/internal/pubsubtest"
 	"pubsub/server/history"
 	"pubsub/server/history/redis"
-	"pubsub/server/presence/roster"
-	"pubsub/server/presence/roster/rostertest"
+	"pubsub/server/roster"
+	"pubsub/server/roster/rostertest"
 )
 
 func TestRoster(t *testing.T) {

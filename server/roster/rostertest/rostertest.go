@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pubsub/server/presence/roster"
+	"pubsub/server/roster"
 )
 
 // Run tests rosters that open returns, each empty.

@@ -3,8 +3,8 @@ package roster_test
 import (
 	"testing"
 
-	"pubsub/server/presence/roster"
-	"pubsub/server/presence/roster/rostertest"
+	"pubsub/server/roster"
+	"pubsub/server/roster/rostertest"
 )
 
 func TestMemory(t *testing.T) {
