@@ -63,6 +63,13 @@ export class Conversation {
     else this.#scroller.toEnd();
   }
 
+  /** Shows a line that is no message. Nothing counts it. @param {HTMLElement} line */
+  aside(line) {
+    const stay = !this.#scroller.atEnd;
+    this.#list.append(this.#note(line));
+    if (!stay) this.#scroller.toEnd();
+  }
+
   /** Shows older messages above the others. @param {Item[]} items */
   showOlder(items) {
     const last = this.#last;
@@ -86,7 +93,7 @@ export class Conversation {
   }
 
   get isEmpty() {
-    return this.#list.childElementCount === 0;
+    return !this.#list.querySelector(":scope > :not(.quiet)");
   }
 
   get nearTop() {

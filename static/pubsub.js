@@ -9,8 +9,8 @@ import {keepPage} from "./offline.js";
 import {Rooms} from "./rooms.js";
 
 const byID = (id) => document.getElementById(id);
-const server = connect();
 const nick = keepNick(byID("nick"));
+const server = connect({presence: nick.value.trim()});
 
 const menu = document.querySelector(".rooms");
 const rooms = new Rooms(menu, server, (room) => {
