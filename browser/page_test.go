@@ -383,7 +383,7 @@ func front(t *testing.T, s *server, post post) (url string) {
 	}
 	var posts atomic.Int32
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPost {
+		if !strings.HasPrefix(r.URL.Path, "/pub/") {
 			proxy.ServeHTTP(w, r)
 			return
 		}

@@ -84,6 +84,13 @@ func TestNarrowScreen(t *testing.T) {
 	p.prefersDark()
 	p.screenshot("narrow-dark.png")
 	assertReadable(t, p)
+
+	s.present("chat", strings.Repeat("W", 64), "mira")
+	has(p, "3 here", hereCount)
+	p.clicks(".here summary")
+	has(p, 3, hereNames+".length")
+	p.screenshot("narrow-here.png")
+	assertFits(t, p)
 }
 
 // All that can get long at once: the name of the room, the menu, what went wrong.
