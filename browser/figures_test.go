@@ -86,7 +86,7 @@ func TestFiguresOfVisits(t *testing.T) {
 		// The service worker may bring these, so only the page knows of them.
 		has(p, 7, late+".length")
 		unpacked := eval[float64](p, late+".reduce((sum, {encodedBodySize}) => sum + encodedBodySize, 0)")
-		t.Logf("and then, unpacked and without headers: %.0f bytes", unpacked)
+		t.Logf("and then %.0f bytes without headers, unpacked where the service worker brought them", unpacked)
 		assert.LessOrEqual(t, unpacked, 10_000.0, room)
 	}
 }

@@ -40,12 +40,14 @@ func talk(s *server, p *tab) {
 
 func TestPicture(t *testing.T) {
 	s := startServer(t)
+	s.present("chat", "mira", "kofi", "jürgen")
 	p := startBrowser(t).open(s.URL)
 	p.screenshot("empty.png")
 	p.do(chromedp.EmulateViewport(1200, 840))
 	call(p, emulation.SetLocaleOverride, emulation.SetLocaleOverrideParams{Locale: "en-GB"})
 	p.do(chromedp.Reload())
 	talk(s, p)
+	has(p, "4 here", hereCount)
 	data := p.screenshot("light.png")
 	if *picture != "" {
 		require.NoError(t, os.WriteFile(*picture, data, 0o644))

@@ -179,6 +179,7 @@ export class Conversation {
     let line = this.#list.firstElementChild;
     for (; !this.#about.has(line); line = line.nextElementSibling) before.push(line);
     const {message, cursor} = this.#about.get(line);
+    if (line.nextElementSibling?.matches(".quiet")) line.nextElementSibling.remove();
     this.#byIdentity.delete(identity(message.id, cursor));
     line.remove();
     // Of what stood before it, the last gap still tells the truth.

@@ -3,6 +3,9 @@
 import {element} from "./dom.js";
 import {look} from "./line.js";
 
+// Of more people a server tells no names.
+const MAX = 50;
+
 export class Here {
   #box = element("details", "here");
   #summary = element("summary");
@@ -32,7 +35,7 @@ export class Here {
 
   /**
    * @param {number} count
-   * @param {Set<string> | null} names null if they are not known
+   * @param {Set<string> | null} names null if they are not known, or not yet
    * @param {Set<string>} mine those of the reader
    */
   show(count, names, mine) {
@@ -40,13 +43,19 @@ export class Here {
     this.#summary.replaceChildren(String(count), element("span", "words", " here"));
     this.#summary.title = count === 1 ? "One person is here" : `${count} people are here`;
     const heading = element("h2", "", this.#summary.title);
-    if (names) this.#menu.replaceChildren(heading, list([...names].sort(byName), mine));
-    else this.#menu.replaceChildren(heading, element("p", "", "Names are not listed of more than 50."));
+    this.#menu.replaceChildren(heading, ...this.#body(count, names, mine));
   }
 
   hide() {
     this.#box.hidden = true;
     this.#box.open = false;
+    this.#menu.replaceChildren();
+  }
+
+  #body(count, names, mine) {
+    if (names) return [list([...names].sort(byName), mine)];
+    if (count > MAX) return [element("p", "", `Names are not listed of more than ${MAX}.`)];
+    return this.#menu.querySelectorAll("ul"); // it will be right in a moment
   }
 }
 

@@ -23,7 +23,6 @@ export class Presence {
   #typing = new Typing();
   /** @type {Set<string> | null} null while the names are not known */
   #names = null;
-  #count = 0;
   #timer;
   #settledAt = 0;
 
@@ -98,7 +97,6 @@ export class Presence {
   }
 
   #recount(count, names) {
-    this.#count = count;
     // Names that do not come to the count were told of while they were asked for.
     this.#names = names?.size === count ? names : null;
     this.#here.show(count, this.#names, this.#me);
@@ -116,8 +114,7 @@ export class Presence {
     try {
       const {count, names} = await this.#server.whoIsHere(room);
       if (room !== this.#room) return;
-      this.#count = count;
-      this.#names = names ? new Set(names) : null;
+        this.#names = names ? new Set(names) : null;
       this.#here.show(count, this.#names, this.#me);
     } catch (error) {
       if (room !== this.#room) return;
