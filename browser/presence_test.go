@@ -267,6 +267,7 @@ func TestServersWithoutPresence(t *testing.T) {
 			p.requestsFail = true
 			p.do(toFront, chromedp.Navigate(front))
 			p.isConnected()
+			has(p, true, `performance.getEntriesByType("resource").some(({name, responseStatus}) => name.includes("presence?") && responseStatus === 400)`)
 			p.say("hi")
 			s.publish("chat", "bob", "hello")
 			p.shows("ann: hi", "bob: hello")
