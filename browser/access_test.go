@@ -57,6 +57,10 @@ func variety(s *server, p *tab) {
 	s.publish("chat", "mira", "ada, see https://example.test and `code`\n```\nblock\n```")
 	s.post("/api/publish/chat", map[string]any{"temperature": 21.5})
 	has(p, 11, `document.querySelectorAll("#lines .line").length`)
+	s.present("chat", "mira", "kofi")
+	s.post("/presence/chat", map[string]any{"typing": true, "name": "mira"})
+	has(p, "mira is typing", typing)
+	has(p, 1, quiet+".length")
 	p.do(chromedp.SetValue(chromedp.CSS("#message"), fmt.Sprintf("%020000d", 0)))
 	p.tryToSay("too long")
 	has(p, "failed", `document.querySelector("#outbox > *")?.dataset.state ?? ""`)
@@ -102,7 +106,8 @@ func (p *tab) inEachDress(state string, check func(name string)) {
 
 func TestAccessible(t *testing.T) {
 	s := startServer(t)
-	p := startBrowser(t).open(s.URL)
+	// Who types does so until all is seen.
+	p := startBrowser(t).open(s.URL, `const later = setTimeout; window.setTimeout = (act, after) => after === 5000 || later(act, after)`)
 	p.inEachDress("empty", func(string) {})
 	variety(s, p)
 	p.inEachDress("mixed", func(name string) {
@@ -113,6 +118,10 @@ func TestAccessible(t *testing.T) {
 	p.clicks("summary")
 	has(p, true, `document.querySelector(".mine-rooms a") !== null && !copy.disabled`)
 	p.inEachDress("menu", func(string) {})
+	p.do(chromedp.EmulateViewport(1200, 800))
+	p.clicks(".here summary")
+	has(p, []string{"ada", "kofi", "mira"}, hereNames)
+	p.inEachDress("here", func(string) {})
 }
 
 // The keyboard alone reaches everything, in the order in which it is seen, and shows where one is.

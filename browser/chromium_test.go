@@ -239,7 +239,7 @@ func has[T any](p *tab, want T, expression string) {
 // published does not count, nor where the new begins.
 func (p *tab) shows(lines ...string) {
 	p.t.Helper()
-	has(p, append([]string{}, lines...), `Array.from(document.querySelectorAll("#lines > :not(.new)"), (line) =>
+	has(p, append([]string{}, lines...), `Array.from(document.querySelectorAll("#lines > :not(.new, .quiet)"), (line) =>
 		line.matches(".note") ? "— " + line.textContent
 		: line.querySelector(".nick").textContent + ": " + line.querySelector(".text").textContent)`)
 }

@@ -276,3 +276,27 @@ func TestExample(t *testing.T) {
 	page = example(t, s)
 	has(startBrowser(t).visit(site.URL), "ann hi\n", "talk.textContent")
 }
+
+// Tabs that go to another name one after the other share a connection again, and lose nothing.
+func TestTabsChangeTheirNameOneByOne(t *testing.T) {
+	origin := folder(t, reading)
+	s := startServer(t, "PUBSUB_ALLOWED_ORIGINS="+origin)
+	b := startBrowser(t)
+	first := b.read(origin, s.URL, "", "room")
+	second := b.read(origin, s.URL, "", "room,news")
+	s.awaitListening(1)
+	for i, name := range []string{"ann", "bob", ""} {
+		eval[any](first, fmt.Sprintf(`void (server.presence = %q)`, name))
+		s.awaitListening(2)
+		s.publish("room", "eve", fmt.Sprint(i, " between"))
+		first.told(s, "room")
+		second.told(s, "room")
+		eval[any](second, fmt.Sprintf(`void (server.presence = %q)`, name))
+		s.awaitListening(1)
+		s.publish("news", "eve", fmt.Sprint(i))
+		s.publish("room", "eve", fmt.Sprint(i, " after"))
+		first.told(s, "room")
+		second.told(s, "room")
+		second.told(s, "news")
+	}
+}

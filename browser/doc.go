@@ -9,8 +9,8 @@
 //
 // axe-core is brought by npm, once, into the user's folder for caches (Debian: apt-get install npm).
 //
-// Read page_test.go first, then outbox_test.go (what one writes) and talk_test.go (what one reads); policy_test.go is
-// what a browser must refuse, access_test.go who must be able to use the page. They stand on server_test.go,
+// Read page_test.go first, then outbox_test.go (what one writes), talk_test.go (what one reads) and presence_test.go
+// (who else is there); policy_test.go is what a browser must refuse, access_test.go who must be able to use the page. They stand on server_test.go,
 // chromium_test.go and the package internal/pubsubtest of the folder above. A test never sleeps: it waits
 // until the page shows what it should, and says what it showed instead. What the page writes to the console
 // fails the test.

@@ -40,12 +40,14 @@ func talk(s *server, p *tab) {
 
 func TestPicture(t *testing.T) {
 	s := startServer(t)
+	s.present("chat", "mira", "kofi", "jürgen")
 	p := startBrowser(t).open(s.URL)
 	p.screenshot("empty.png")
 	p.do(chromedp.EmulateViewport(1200, 840))
 	call(p, emulation.SetLocaleOverride, emulation.SetLocaleOverrideParams{Locale: "en-GB"})
 	p.do(chromedp.Reload())
 	talk(s, p)
+	has(p, "4 here", hereCount)
 	data := p.screenshot("light.png")
 	if *picture != "" {
 		require.NoError(t, os.WriteFile(*picture, data, 0o644))
@@ -84,6 +86,13 @@ func TestNarrowScreen(t *testing.T) {
 	p.prefersDark()
 	p.screenshot("narrow-dark.png")
 	assertReadable(t, p)
+
+	s.present("chat", strings.Repeat("W", 64), "mira")
+	has(p, "3 here", hereCount)
+	p.clicks(".here summary")
+	has(p, 3, hereNames+".length")
+	p.screenshot("narrow-here.png")
+	assertFits(t, p)
 }
 
 // All that can get long at once: the name of the room, the menu, what went wrong.

@@ -174,6 +174,7 @@ func TestNamesOfThePresent(t *testing.T) {
 			resp, text := s.do(t, "GET", "/sub/room?since=now&timeout=0&"+query, "", headers...)
 			require.Equal(t, http.StatusBadRequest, resp.StatusCode, "%q", name)
 			require.Contains(t, text, "characters")
+			require.Contains(t, text, `"field":"presence"`)
 		}
 		resp, _ := s.do(t, "POST", "/presence/room?typing=true&name="+url.QueryEscape(name), "")
 		require.Equal(t, http.StatusBadRequest, resp.StatusCode, "%q", name)

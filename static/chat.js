@@ -22,6 +22,8 @@ export class Chat {
   #conversation;
   /** @type {import("./older.js").Older | null} is loaded when somebody looks for older messages */
   #older = null;
+  /** @type {import("./presence.js").Presence | null} is loaded after the first messages */
+  #presence = null;
   #pending;
   #seen;
   #mine = new Set();
@@ -65,6 +67,7 @@ export class Chat {
   open(room) {
     this.#stop();
     if (this.#room) this.#keep();
+    this.#presence?.leave();
     this.#isOld = false;
     this.#room = room;
     this.#mine = mineOf(room);
@@ -179,6 +182,7 @@ export class Chat {
     this.#pending.arrived(identity);
     const entry = this.#mine.has(identity) ? undefined : this.#onItsWay(message);
     if (entry) this.#pending.hide(entry);
+    this.#presence?.said(message, !!entry || this.#mine.has(identity));
   }
 
   /** Tells of what others said. */
@@ -200,9 +204,21 @@ export class Chat {
     }
   }
 
+  async #meet(room) {
+    try {
+      const {Presence} = await import("./presence.js");
+      if (room !== this.#room) return;
+      this.#presence ??= new Presence(this.#server, this.#nick, (line) => this.#conversation.aside(line));
+      this.#presence.enter(room);
+    } catch {
+      // The network is gone. The next room tries again.
+    }
+  }
+
   async #opened() {
     this.#conversation.open();
     const room = this.#room;
+    this.#meet(room);
     if (!this.#conversation.isEmpty) return this.#conversation.nearTop && this.#loadOlder();
     const words = await silence(this.#server, room);
     if (room !== this.#room || !this.#conversation.isEmpty) return;

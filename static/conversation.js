@@ -63,6 +63,13 @@ export class Conversation {
     else this.#scroller.toEnd();
   }
 
+  /** Shows a line that is no message. Nothing counts it. @param {HTMLElement} line */
+  aside(line) {
+    const stay = !this.#scroller.atEnd;
+    this.#list.append(this.#note(line));
+    if (!stay) this.#scroller.toEnd();
+  }
+
   /** Shows older messages above the others. @param {Item[]} items */
   showOlder(items) {
     const last = this.#last;
@@ -86,7 +93,7 @@ export class Conversation {
   }
 
   get isEmpty() {
-    return this.#list.childElementCount === 0;
+    return !this.#list.querySelector(":scope > :not(.quiet)");
   }
 
   get nearTop() {
@@ -172,6 +179,7 @@ export class Conversation {
     let line = this.#list.firstElementChild;
     for (; !this.#about.has(line); line = line.nextElementSibling) before.push(line);
     const {message, cursor} = this.#about.get(line);
+    if (line.nextElementSibling?.matches(".quiet")) line.nextElementSibling.remove();
     this.#byIdentity.delete(identity(message.id, cursor));
     line.remove();
     // Of what stood before it, the last gap still tells the truth.

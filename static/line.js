@@ -108,7 +108,7 @@ function clockOf({timestamp}) {
 const looks = new Map();
 
 /** The colour and the letter of a nick. */
-function look(nick) {
+export function look(nick) {
   if (looks.size > 1000) looks.clear();
   if (!looks.has(nick)) looks.set(nick, {hue: hue(nick), letter: nick ? firstLetter(nick) : "?"});
   return looks.get(nick);

@@ -13,8 +13,8 @@ const token = async (refused) => {
   const none = refused === undefined && !recall("token") && !location.hash.includes("token=");
   return none ? "" : (await import("./token.js")).token(refused);
 };
-const server = connect({token, who: ""}); // all tabs have the same
 const nick = keepNick(byID("nick"));
+const server = connect({token, who: "", presence: nick.value.trim()}); // all tabs have the same token
 
 const menu = document.querySelector(".rooms");
 const rooms = new Rooms(menu, server, (room) => {

@@ -23,7 +23,7 @@ function forgetToken() {
 function offerCopy(button, entries) {
   const words = button.textContent;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(entries().map(asText).join("\n"));
+    await navigator.clipboard.writeText(entries().filter(({line}) => !line.matches(".quiet")).map(asText).join("\n"));
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = words), 2000);
   });

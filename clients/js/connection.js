@@ -158,7 +158,7 @@ export class Connection {
       await this.#ended(wait, Date.now() - since);
     } catch (error) {
       this.#line = null;
-      if (!this.#reopening) await this.#failed(error, {begun, timedOut: line.signal.aborted, lasted: Date.now() - since});
+      if (!this.#reopening && !this.#site.leavesOut(error)) await this.#failed(error, {begun, timedOut: line.signal.aborted, lasted: Date.now() - since});
     } finally {
       clearTimeout(watchdog);
       line.abort();

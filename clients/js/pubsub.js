@@ -25,7 +25,7 @@ export {PubSubError};
  * @property {import("./site.js").Token} [token] what the server is asked with, if it wants one
  * @property {string} [who] whose token it is: the tabs that name the same share a connection. Without it, those with the
  *   same token do, and none if it is a function
- * @property {string} [presence] the name under which the reader is present in all rooms that it follows
+ * @property {string} [presence] the name under which the reader is present in all rooms that it follows, "" for none
  * @property {"sse" | "ws" | "poll"} [way] how to listen; without it a stream, and polls where no stream comes through
  */
 
@@ -36,14 +36,13 @@ export {PubSubError};
  */
 export function connect({base = new URL(import.meta.url).origin, way, token, who, presence} = {}) {
   const whose = who ?? (typeof token === "function" ? randomID() : token ?? "");
-  const group = presence ? `${whose} as ${presence}` : whose; // who share a connection are present under one name
-  return new Server(new Site(base.replace(/\/+$/, ""), token, presence), group, waysToTry(way));
+  return new Server(new Site(base.replace(/\/+$/, ""), token, presence), whose, waysToTry(way));
 }
 
 /** One server. All that follow a room of it share one connection, also from other tabs of the browser. */
 export class Server {
   #site;
-  #group;
+  #whose;
   #ways;
   /** @type {Set<Room>} */
   #rooms = new Set();
@@ -58,13 +57,30 @@ export class Server {
 
   /**
    * @param {Site} site
-   * @param {string} group of tabs that share a connection
+   * @param {string} whose token it is
    * @param {import("./ways.js").Way[]} ways
    */
-  constructor(site, group, ways) {
+  constructor(site, whose, ways) {
     this.#site = site;
-    this.#group = group;
+    this.#whose = whose;
     this.#ways = ways;
+  }
+
+  /**
+   * The name under which the reader is present in all rooms that it follows, "" for none. It can be changed at any time:
+   * a connection under the new one goes on where the other was. Tabs share a connection under one name.
+   */
+  get presence() {
+    return this.#site.presence;
+  }
+
+  set presence(name) {
+    if (name === this.#site.presence) return;
+    this.#site.presence = name;
+    if (!this.#tabs) return;
+    this.#leave();
+    this.#join();
+    this.#want();
   }
 
   /**
@@ -158,6 +174,29 @@ export class Server {
     return ask(this.#site, `/history/${encodeURIComponent(room)}?${query}`, {signal});
   }
 
+  /**
+   * Who is in a room: how many, and their names, sorted, if they are at most 50. It rejects with a PubSubError, also of
+   * servers that do not know.
+   *
+   * @param {string} room
+   * @returns {Promise<{count: number, names?: string[]}>}
+   */
+  whoIsHere(room) {
+    return ask(this.#site, `/presence/${encodeURIComponent(room)}`);
+  }
+
+  /**
+   * Tells those who follow the companion of a room, such as "room:presence", that somebody types. Nobody has to know it,
+   * so it is tried once.
+   *
+   * @param {string} room
+   * @param {string} name
+   */
+  async typing(room, name) {
+    const body = new URLSearchParams({typing: "true", name});
+    await ask(this.#site, `/presence/${encodeURIComponent(room)}`, {method: "POST", body}).catch(() => {});
+  }
+
   /** Tries now, wherever something waits to try again or was refused. */
   retry() {
     for (const room of this.#rooms) room.insist();
@@ -177,18 +216,25 @@ export class Server {
   }
 
   #join() {
+    const name = this.#site.presence;
+    const group = `pubsub ${this.#site.base} ${this.#whose}${name && ` as ${name}`}`;
+    // Tabs that were left may say something still.
+    const here = (/** @type {(said?: any) => void} */ act) => (/** @type {any} */ said) => tabs === this.#tabs && act(said);
     this.#wanted = "";
-    this.#tabs = joinTabs(`pubsub ${this.#site.base} ${this.#group}`, {
-      onLead: () => this.#lead(),
-      onYield: () => this.#yield(),
-      onHear: (said) => this.#hear(said),
-    });
+    const tabs = (this.#tabs = joinTabs(group, {
+      onLead: here(() => this.#lead()),
+      onYield: here(() => this.#yield()),
+      onHear: here((said) => this.#hear(said)),
+    }));
     this.#endWake = onWake({sleep: () => this.#sleep(), wake: () => this.#wake(), glance: () => this.#glance()});
   }
 
   #left() {
     this.#want();
-    if (this.#rooms.size > 0) return;
+    if (this.#rooms.size === 0) this.#leave();
+  }
+
+  #leave() {
     this.#endWake();
     this.#tabs?.close();
     this.#tabs = null;

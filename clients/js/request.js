@@ -23,10 +23,10 @@ const MAX_AFTER = 300_000;
 export class PubSubError extends Error {
   /**
    * @param {string} reason for people; the server's own sentence where it gave one
-   * @param {{status?: number, retryAfter?: number, otherWay?: boolean}} [details] of retryAfter in milliseconds;
-   *   otherWay tells that another way to listen may help
+   * @param {{status?: number, retryAfter?: number, otherWay?: boolean, field?: string}} [details] of retryAfter in
+   *   milliseconds; otherWay tells that another way to listen may help, field that asking without it may
    */
-  constructor(reason, {status = 0, retryAfter = 0, otherWay = false} = {}) {
+  constructor(reason, {status = 0, retryAfter = 0, otherWay = false, field = ""} = {}) {
     super(reason);
     this.name = "PubSubError";
     /** 0 if the server did not answer */
@@ -34,6 +34,7 @@ export class PubSubError extends Error {
     /** in milliseconds */
     this.retryAfter = Math.min(retryAfter, MAX_AFTER);
     this.otherWay = otherWay;
+    this.field = field;
   }
 
   /** Whether asking again, unchanged, can help. */
@@ -60,6 +61,7 @@ export async function request(site, path, options) {
   throw new PubSubError(answer?.error ?? `The server answered ${response.status}.`, {
     status: response.status,
     retryAfter: retryAfter(response.headers.get("Retry-After")),
+    field: answer?.field,
   });
 }
 
@@ -127,7 +129,8 @@ export const somethingElse = () => new PubSubError("Something else answers for t
  * @param {string[]} places
  */
 export function address(site, rooms, places) {
-  const presence = site.presence ? `&presence=${encodeURIComponent(site.presence)}` : "";
+  const name = site.nameToAsk;
+  const presence = name && `&presence=${encodeURIComponent(name)}`;
   return `/sub/${rooms.map(encodeURIComponent).join(",")}?since=${places.map(encodeURIComponent).join(",")}${presence}`;
 }
 

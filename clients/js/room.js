@@ -178,6 +178,7 @@ export class Room {
 
   /** @param {PubSubError} error */
   async #failed(error) {
+    if (this.#site.leavesOut(error)) return;
     if (error.status === 400 && this.#place !== null) return this.#beginAgain();
     if (!error.temporary) {
       this.#refused = true;

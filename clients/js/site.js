@@ -6,10 +6,14 @@
  * @typedef {string | ((refused?: string) => string | Promise<string>)} Token
  */
 
+// For so long a name that was refused is left out.
+const LEFT_OUT = 60_000;
+
 export class Site {
   /** @type {string} */
   #token = "";
   #renew;
+  #refusedAt = -Infinity;
   /** @type {Promise<string> | null} a renewal under way, for which all requests wait */
   #renewing = null;
 
@@ -23,6 +27,23 @@ export class Site {
     this.presence = presence ?? "";
     if (typeof token === "function") this.#renew = token;
     else this.#token = token ?? "";
+  }
+
+  /** The name that requests have, "" if there is none, or it was refused a while ago. */
+  get nameToAsk() {
+    return Date.now() - this.#refusedAt < LEFT_OUT ? "" : this.presence;
+  }
+
+  /**
+   * Leaves the name out for a while, if an error is about it.
+   *
+   * @param {unknown} error
+   * @returns {boolean} whether asking again can help
+   */
+  leavesOut(error) {
+    if (/** @type {any} */ (error).field !== "presence" || !this.nameToAsk) return false;
+    this.#refusedAt = Date.now();
+    return true;
   }
 
   /** The token to send, "" if there is none. */

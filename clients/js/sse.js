@@ -53,8 +53,8 @@ function pieceOf({type, data}, rooms, from, to) {
  * @param {number} retryAfter
  */
 function refusal(data, retryAfter) {
-  const {error, status} = JSON.parse(data);
-  return new PubSubError(error, {status, retryAfter});
+  const {error, ...details} = JSON.parse(data);
+  return new PubSubError(error, {...details, retryAfter});
 }
 
 /** @typedef {{type: string, id?: string, data: string}} Event */

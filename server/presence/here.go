@@ -67,9 +67,9 @@ func (h *here) admit(by netip.Addr, name string, channels []string) error {
 	case fresh == 0:
 		return nil
 	case len(h.people)+fresh > h.options.People:
-		return web.Full("presence", "As many people are here as this server can count. Come back later, or leave out the field presence.")
+		return web.About(field, web.Full("presence", "As many people are here as this server can count. Come back later, or leave out the field presence."))
 	case h.options.OfAddress > 0 && h.ofGrace.Of(by)+fresh > h.options.OfAddress:
-		return web.TooMany("presence-per-address", web.Soon, "People of your address have just left as many channels as it may have polls. Wait a moment, or leave out the field presence.")
+		return web.About(field, web.TooMany("presence-per-address", web.Soon, "People of your address have just left as many channels as it may have polls. Wait a moment, or leave out the field presence."))
 	}
 	return nil
 }

@@ -24,7 +24,8 @@ func NameOf(fields web.Fields, grant access.Grant) (string, error) {
 	if !fields.Has(field) {
 		return "", nil
 	}
-	return Name(fields.First(field), grant)
+	name, err := Name(fields.First(field), grant)
+	return name, web.About(field, err)
 }
 
 // Name returns the name under which somebody is told: the token's, or the one that was

@@ -14,9 +14,8 @@ import (
 // slowOutput takes a second to write anything, and fails when its deadline is over.
 type slowOutput struct {
 	output
-	wrote    []byte
-	deadline time.Time
-	sets     int
+	wrote []byte
+	sets  int
 }
 
 func (o *slowOutput) Write(b []byte) (int, error) {

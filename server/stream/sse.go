@@ -48,7 +48,11 @@ func (e events) refuse(responder *web.Responder, w http.ResponseWriter, r *http.
 		responder.Answer(w, r, problem)
 		return
 	}
-	said, _ := json.Marshal(map[string]any{"error": problem.Text, "status": problem.Status}) // cannot fail
+	object := map[string]any{"error": problem.Text, "status": problem.Status}
+	if problem.Field != "" {
+		object["field"] = problem.Field
+	}
+	said, _ := json.Marshal(object) // cannot fail
 	unset(w.Header())
 	b := appendRetry(nil, max(time.Duration(problem.Wait())*time.Second, time.Second))
 	b = append(append(b, "event: error\ndata: "...), said...)

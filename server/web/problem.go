@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -17,6 +18,7 @@ type Problem struct {
 	Close      bool   // the connection is closed after the answer
 
 	Channels []string // that it is about, of those that were asked for
+	Field    string   // of the query, without which the request would not be refused for this
 }
 
 // Soon is a RetryAfter of 1 to 5 seconds at random, so that not all clients come back at
@@ -46,6 +48,15 @@ func Full(reason, format string, args ...any) error {
 // retryAfter is in seconds, or [Soon].
 func TooMany(reason string, retryAfter int, format string, args ...any) error {
 	return &Problem{Status: http.StatusTooManyRequests, Reason: reason, RetryAfter: retryAfter, Text: fmt.Sprintf(format, args...)}
+}
+
+// About has a [Problem], which nobody has yet, name the field that it is about. It returns
+// err.
+func About(field string, err error) error {
+	if problem, ok := errors.AsType[*Problem](err); ok {
+		problem.Field = field
+	}
+	return err
 }
 
 // Quoted is how many bytes of a client's text an answer repeats at most.
@@ -94,6 +105,9 @@ func (p *Problem) body() []byte {
 	object := map[string]any{"error": p.Text}
 	if len(p.Channels) > 0 {
 		object["channels"] = p.Channels
+	}
+	if p.Field != "" {
+		object["field"] = p.Field
 	}
 	body, _ := json.Marshal(object) // cannot fail for texts
 	return append(body, '\n')
