@@ -125,7 +125,7 @@ func TestStreamsThatAreCut(t *testing.T) {
 // Readers that come while messages pour in miss none, and get none twice.
 func TestStreamsThatJoinAFlood(t *testing.T) {
 	eachWay(t, open(), func(t *testing.T, s *running, way way) {
-		const messages, readers = 1000, 30
+		const messages, readers = 500, 30
 		var posts, reads sync.WaitGroup
 		for _, channel := range []string{"a", "b"} {
 			posts.Go(func() {
