@@ -14,7 +14,9 @@ export async function webSocket({site, rooms, places, patience, signal, expect, 
     let opened = false;
     let at = places;
     signal.addEventListener("abort", () => {
-      socket.close();
+      // Browsers write to the console that one was closed before it was open.
+      if (opened) socket.close();
+      else socket.onopen = () => socket.close();
       reject(new PubSubError("The connection was lost."));
     });
     socket.onopen = () => (opened = true);
