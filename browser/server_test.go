@@ -2,10 +2,8 @@ package browser_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,10 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
-		_ = parallel.Value.Set(fmt.Sprint(2 * runtime.GOMAXPROCS(0))) // tests mostly wait, for pages and for each other
-	}
+	pubsubtest.Parallel()
 	code := m.Run()
 	share.end()
 	pubsubtest.Remove()

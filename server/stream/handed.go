@@ -91,10 +91,15 @@ func (h *handed) Write(b []byte) (int, error) {
 		return 0, net.ErrClosed
 	case h.waits <- b:
 	}
-	if err := <-h.written; err != nil {
-		return 0, err
+	select {
+	case <-h.over: // the client has a moment for b; or writing it has panicked
+		return 0, net.ErrClosed
+	case err := <-h.written:
+		if err != nil {
+			return 0, err
+		}
+		return len(b), nil
 	}
-	return len(b), nil
 }
 
 func (h *handed) Idle() {}
