@@ -29,10 +29,10 @@ func TestSendBuffersAreBounded(t *testing.T) {
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	from := handing{l, make(chan *net.TCPConn, 2)}
-	s := startOn(t, open(), from)
+	s := startLarge(t, open(), from)
 	s.get(t, "/healthz") // it listened before it served
 	<-from.taken
-	status, _ := answer(t, s.dialFrom(t, "127.0.0.1", "/big.txt")) // the buffer grows while it is sent
+	status, _ := answer(t, s.dialFrom(t, "127.0.0.1", "/large")) // the buffer grows while it is sent
 	require.Equal(t, http.StatusOK, status)
 	raw, err := (<-from.taken).SyscallConn()
 	require.NoError(t, err)

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 }
 
 var (
-	static = fstest.MapFS{"big.txt": {Data: make([]byte, 16<<20)}}
+	static = fstest.MapFS{"file.txt": {Data: make([]byte, 64<<10)}}
 	page   = fstest.MapFS{"index.html": {Data: []byte("<title>{{.Channel}}</title>")}}
 )
 
@@ -57,9 +57,14 @@ func open() settings.Settings {
 
 func start(t *testing.T, config settings.Settings) *running {
 	t.Helper()
+	return startOn(t, config, listen(t))
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	return startOn(t, config, l)
+	return l
 }
 
 func startOn(t *testing.T, config settings.Settings, l net.Listener) *running {
@@ -71,6 +76,21 @@ func startWith(t *testing.T, config settings.Settings, l net.Listener, log *slog
 	t.Helper()
 	s, err := server.New(config, static, page, log)
 	require.NoError(t, err)
+	return serveOn(t, s, l)
+}
+
+// startLarge starts a server that has a file /large, which is more than all buffers on
+// the way hold.
+func startLarge(t *testing.T, config settings.Settings, l net.Listener) *running {
+	t.Helper()
+	large := fstest.MapFS{"large": {Data: make([]byte, 16<<20)}} // each start reads it: some 0.3 s
+	s, err := server.New(config, large, page, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	return serveOn(t, s, l)
+}
+
+func serveOn(t *testing.T, s *server.Server, l net.Listener) *running {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx, l, nil) }()

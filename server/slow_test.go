@@ -73,7 +73,7 @@ func ofDelays(delays []time.Duration) string {
 // Clients that send a byte a second and clients that never read take nothing
 // from the others, and are gone in the end.
 func TestSlowClientsHarmNobody(t *testing.T) {
-	s := start(t, open())
+	s := startLarge(t, open(), listen(t))
 	t.Logf("without them: %s", ofDelays(s.chatFor(t)))
 	conns := make([]net.Conn, 0, 2**slowClients)
 	for range *slowClients {
@@ -82,7 +82,7 @@ func TestSlowClientsHarmNobody(t *testing.T) {
 		fmt.Fprint(sender, "POST /pub HTTP/1.1\r\nHost: chat\r\nContent-Length: 100000\r\n\r\n")
 		reader, err := net.Dial("tcp", s.addr)
 		require.NoError(t, err)
-		fmt.Fprint(reader, request("/big.txt")) // more than all buffers on the way hold
+		fmt.Fprint(reader, request("/large"))
 		conns = append(conns, sender, reader)
 	}
 	defer func() {

@@ -125,7 +125,7 @@ func TestSlowSendersAreGoneWithinTheirTimeouts(t *testing.T) {
 }
 
 func TestClientsThatNeverReadAreGoneWithinTheirTimeout(t *testing.T) {
-	for _, path := range []string{"/big.txt", "/", "/sub?since=now&timeout=0", "/nothing", "/debug", "/chat?cur_len=1", "/metrics", "/healthz"} {
+	for _, path := range []string{"/file.txt", "/", "/sub?since=now&timeout=0", "/nothing", "/debug", "/chat?cur_len=1", "/metrics", "/healthz"} {
 		bubble(t, open(), func(t *testing.T, p *pipes, _ func()) {
 			client := p.dial() // a pipe has no buffer: the first byte of an answer waits
 			defer client.Close()

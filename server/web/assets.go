@@ -49,7 +49,8 @@ func (a *Assets) load(static fs.FS) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(all, "%q %d\n%s", path, len(body), body)
+		fmt.Fprintf(all, "%q %d\n", path, len(body))
+		all.Write(body)
 		f := newFile(path, body)
 		if len(body) <= maxCompressedFile {
 			f.compressed = newForm(compress(w.gzip, body))
