@@ -90,6 +90,25 @@ func TestTwoPeopleSeeEachOther(t *testing.T) {
 	ann.screenshot("left.png")
 }
 
+// The answer of who is here may come after what was told later.
+func TestWhoCameWhileThePageAsked(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL, nicked("ann"), `{
+		const ask = fetch;
+		window.fetch = async (address, options) => {
+			const answer = await ask(address, options);
+			if (!window.goOn && String(address).includes("/presence/")) await new Promise((resolve) => (window.goOn = resolve));
+			return answer;
+		};
+	}`)
+	has(p, true, "!!window.goOn")
+	s.present("chat", "eve")
+	has(p, "2 here", hereCount)
+	eval[any](p, "void goOn()")
+	has(p, []string{"ann", "eve"}, hereNames)
+	has(p, "2 here", hereCount)
+}
+
 // The list opens and closes by the keyboard, and says who one is oneself.
 func TestListOfWhoIsHere(t *testing.T) {
 	s := startServer(t)

@@ -25,6 +25,8 @@ export class Presence {
   #names = null;
   #timer;
   #settledAt = 0;
+  /** How often the server told of people. */
+  #told = 0;
 
   /**
    * @param {import("./js/pubsub.js").Server} server
@@ -97,6 +99,7 @@ export class Presence {
   }
 
   #recount(count, names) {
+    this.#told++;
     // Names that do not come to the count were told of while they were asked for.
     this.#names = names?.size === count ? names : null;
     this.#here.show(count, this.#names, this.#me);
@@ -108,14 +111,15 @@ export class Presence {
   }
 
   async #ask() {
-    const room = this.#room;
+    const [room, told] = [this.#room, this.#told];
     clearTimeout(this.#timer);
     this.#timer = undefined;
     try {
       const {count, names} = await this.#server.whoIsHere(room);
       if (room !== this.#room) return;
-        this.#names = names ? new Set(names) : null;
+      this.#names = names ? new Set(names) : null;
       this.#here.show(count, this.#names, this.#me);
+      if (told !== this.#told) this.#askWithin(SOON); // the answer may be from before that
     } catch (error) {
       if (room !== this.#room) return;
       if (error.temporary) this.#askWithin(LATER);
