@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	hostileRequests = flag.Int("hostile.requests", 5000, "hostile requests")
+	hostileRequests = flag.Int("hostile.requests", 2500, "hostile requests")
 	hostileClients  = flag.Int("hostile.clients", 200, "clients that chat meanwhile")
 )
 
