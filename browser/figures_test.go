@@ -1,6 +1,7 @@
 package browser_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/performance"
+	"github.com/chromedp/cdproto/tracing"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -120,12 +122,7 @@ func TestFiguresOfAFlood(t *testing.T) {
 	eval[bool](p, `window.frames_ = 0; window.longest = 0; window.began = performance.now();
 		new PerformanceObserver((list) => { for (const {duration} of list.getEntries()) longest = Math.max(longest, duration); }).observe({type: "longtask"});
 		(function count() { frames_++; requestAnimationFrame(count); })(); true`)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for i := range *flood {
-		<-tick.C
-		s.publish("chat", "ann", fmt.Sprint("flood ", i))
-	}
+	s.flood()
 	fps := eval[float64](p, "frames_ / (performance.now() - began) * 1000")
 	t.Logf("%.1f frames a second, longest task %.0f ms", fps, eval[float64](p, "longest"))
 	for name, spent := range p.metrics() {
@@ -134,7 +131,54 @@ func TestFiguresOfAFlood(t *testing.T) {
 		}
 	}
 	call(p, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 1})
-	has(p, fmt.Sprint("flood ", *flood-1), `document.querySelector("#lines > :last-child .text").textContent`)
+	last := `document.querySelector("#lines > :last-child .text").textContent`
+	has(p, fmt.Sprint("flood ", *flood-1), last)
+
+	longest := p.longestTask(func() { s.flood(); has(p, fmt.Sprint("flood ", *flood-1), last) })
+	t.Logf("longest task at full speed: %v of the processor, so %v on one that is 4 times slower and does nothing else", longest, 4*longest)
+}
+
+// flood posts 200 messages a second.
+func (s *server) flood() {
+	s.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for i := range *flood {
+		<-tick.C
+		s.publish("chat", "ann", fmt.Sprint("flood ", i))
+	}
+}
+
+// longestTask is the longest time of the processor that Chromium took for a task meanwhile. What else the machine does
+// adds nothing to it.
+func (p *tab) longestTask(meanwhile func()) (longest time.Duration) {
+	p.t.Helper()
+	all := make(chan struct{})
+	require.NoError(p.t, chromedp.Listen(p.ctx, func(event any) {
+		switch e := event.(type) {
+		case *tracing.EventDataCollected: // one after another
+			for _, value := range e.Value {
+				var traced struct {
+					Name string
+					Tdur float64 // in microseconds
+				}
+				if json.Unmarshal(value, &traced) == nil && strings.HasSuffix(traced.Name, "RunTask") {
+					longest = max(longest, time.Duration(traced.Tdur)*time.Microsecond)
+				}
+			}
+		case *tracing.EventTracingComplete:
+			close(all)
+		}
+	}))
+	call(p, tracing.Start, tracing.StartParams{TraceConfig: &tracing.TraceConfig{IncludedCategories: []string{"toplevel"}}})
+	meanwhile()
+	call(p, tracing.End, cdp.Empty{})
+	select {
+	case <-all:
+	case <-time.After(patience):
+		require.Fail(p.t, "Chromium does not tell what it did")
+	}
+	return longest
 }
 
 func TestFiguresOfMemory(t *testing.T) {
