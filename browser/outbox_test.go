@@ -28,6 +28,16 @@ func (p *tab) slow(milliseconds float64) {
 	})
 }
 
+// typesFast writes texts, each with the enter key behind it, faster than a line of 150 ms answers.
+func (p *tab) typesFast(field string, texts ...string) {
+	p.t.Helper()
+	p.do(toFront, chromedp.Focus(chromedp.CSS(field)))
+	for _, text := range texts {
+		call(p, input.InsertText, input.InsertTextParams{Text: text})
+		p.do(chromedp.KeyEvent(kb.Enter))
+	}
+}
+
 const typed = "hello\n how are you?\n I am fine\n ok\n"
 
 // What is typed is what the room gets, in order and once, however slow the line is.
@@ -39,7 +49,7 @@ func TestSlowLine(t *testing.T) {
 			p := startBrowser(t).open(s.URL)
 			p.takeNick("ann")
 			p.slow(latency)
-			p.types("#message", typed)
+			p.typesFast("#message", want...)
 			becomes(t, want, func() []string { return s.said("chat") })
 			p.shows("ann: hello", "ann:  how are you?", "ann:  I am fine", "ann:  ok")
 			p.pends()
