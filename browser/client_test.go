@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -71,7 +72,7 @@ func TestEachWayLosesNothing(t *testing.T) {
 			origin := folder(t, reading)
 			s := startServer(t, "PUBSUB_HISTORY="+filepath.Join(t.TempDir(), "data"), "PUBSUB_ALLOWED_ORIGINS="+origin)
 			front := startCutter(t, s.Addr())
-			b := startBrowser(t)
+			b := startWindow(t)
 			n := 0
 			publish := func() {
 				for range 5 {
@@ -196,10 +197,32 @@ func withoutStreams(t *testing.T, s *server) (url string) {
 	return front.URL
 }
 
+// fast is a script that has time pass faster for a page.
+const fast = `window.slow = setTimeout; window.setTimeout = (act, after) => slow(act, after / 20)`
+
+// A WebSocket that never opens does not hold up the next one, which browsers open after it.
+func TestWebSocketThatNeverOpens(t *testing.T) {
+	origin := folder(t, reading)
+	s := startServer(t, "PUBSUB_ALLOWED_ORIGINS="+origin)
+	proxy := httputil.NewSingleHostReverseProxy(s.Site.URL)
+	var opened atomic.Bool
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" && !opened.Swap(true) {
+			<-r.Context().Done()
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	p := startBrowser(t).read(origin, front.URL, "ws", "room", fast)
+	s.awaitListening(1)
+	s.publish("room", "ann", "hi")
+	p.told(s, "room")
+}
+
 // A connection that is dead and does not know it is given up, after a minute of silence or when the network is said
 // to be back.
 func TestSilentConnection(t *testing.T) {
-	const fast = `window.slow = setTimeout; window.setTimeout = (act, after) => slow(act, after / 20)`
 	for _, way := range []string{"sse", "ws"} {
 		t.Run(way, func(t *testing.T) {
 			origin := folder(t, reading)

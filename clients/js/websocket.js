@@ -4,6 +4,9 @@ import {piecesOf} from "./pieces.js";
 import {PubSubError, address, ask, isPage, poll} from "./request.js";
 import {SILENCE} from "./wait.js";
 
+// For so long one that is not wanted any more may still open.
+const LINGER = 2_000;
+
 /** @type {import("./ways.js").Way} */
 export async function webSocket({site, rooms, places, patience, signal, expect, begun, take}) {
   expect(patience);
@@ -14,9 +17,10 @@ export async function webSocket({site, rooms, places, patience, signal, expect, 
     let opened = false;
     let at = places;
     signal.addEventListener("abort", () => {
-      // Browsers write to the console that one was closed before it was open.
+      // Browsers write to the console that one was closed before it was open, and open the next one after it.
+      socket.onopen = () => socket.close();
       if (opened) socket.close();
-      else socket.onopen = () => socket.close();
+      else setTimeout(() => socket.close(), LINGER);
       reject(new PubSubError("The connection was lost."));
     });
     socket.onopen = () => (opened = true);
