@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -140,7 +141,7 @@ func publishTen(s *server, first bool) (lines []string) {
 // A browser opens six connections to a host, so more tabs than that would stop each other, and all posts.
 func TestTwelveTabsOfSixRoomsShareOneConnection(t *testing.T) {
 	s := startServer(t)
-	b := startBrowser(t)
+	b := startWindow(t)
 	var tabs []*tab
 	room := func(i int) string { return fmt.Sprintf("room%d", i%6) }
 	for i := range 12 {
@@ -158,12 +159,7 @@ func TestTwelveTabsOfSixRoomsShareOneConnection(t *testing.T) {
 	}
 	s.awaitListening(1)
 
-	took := eval[float64](tabs[11], `(async () => {
-		const since = performance.now();
-		await fetch("/pub/room5", {method: "POST", body: new URLSearchParams({nick: "bo", message: "from a page"})});
-		return performance.now() - since;
-	})()`)
-	assert.Less(t, took, 2000.0, "milliseconds")
+	eval[any](tabs[11], `fetch("/pub/room5", {method: "POST", body: new URLSearchParams({nick: "bo", message: "from a page"})}).then(() => 0)`)
 	say("room5", "bo", "from a page")
 	tabs[5].shows(want["room5"]...)
 }
@@ -193,7 +189,7 @@ func TestLeadingTabCloses(t *testing.T) {
 // A tab that did not hear what the polling tab shared asks for it by itself.
 func TestTabThatMissedWhatWasShared(t *testing.T) {
 	s := startServer(t)
-	b := startBrowser(t)
+	b := startWindow(t)
 	polling := b.open(s.URL)
 	deaf := b.open(s.URL, `var deaf = false;
 		window.BroadcastChannel = class extends BroadcastChannel {
@@ -271,7 +267,7 @@ func TestSleep(t *testing.T) {
 
 func TestServerRestarts(t *testing.T) {
 	s := startServer(t)
-	b := startBrowser(t)
+	b := startWindow(t)
 	tabs := []*tab{b.open(s.URL), b.open(s.URL)}
 	s.publish("chat", "ann", "before")
 	for _, p := range tabs {
@@ -528,7 +524,7 @@ func TestRooms(t *testing.T) {
 
 func TestUnreadInTitle(t *testing.T) {
 	s := startServer(t)
-	b := startBrowser(t)
+	b := startWindow(t)
 	s.publish("chat", "ann", "old")
 	p := b.open(s.URL)
 	b.open(s.URL + "/?channel=other")
@@ -538,6 +534,25 @@ func TestUnreadInTitle(t *testing.T) {
 	has(p, "(2) chat · pubsub", "document.title")
 	p.do(toFront)
 	has(p, "chat · pubsub", "document.title")
+}
+
+// What tells of unread messages is loaded with the first of them, and the network may be gone then.
+func TestUnreadWithoutANetwork(t *testing.T) {
+	s := startServer(t)
+	b := startWindow(t)
+	p := b.open(s.URL)
+	p.requestsFail = true
+	call(p, network.SetBlockedURLs, network.SetBlockedURLsParams{
+		URLPatterns: []*network.BlockPattern{{URLPattern: "*://*:*/*/announce.js", Block: true}},
+	})
+	b.open(s.URL + "/?channel=other")
+	has(p, true, "document.hidden")
+	s.publish("chat", "ann", "1")
+	p.shows("ann: 1")
+	has(p, true, `performance.getEntriesByName(new URL("announce.js", document.querySelector("script[type=module]").src)).length > 0`)
+	call(p, network.SetBlockedURLs, network.SetBlockedURLsParams{})
+	s.publish("chat", "ann", "2")
+	has(p, "(2) chat · pubsub", "document.title")
 }
 
 func TestScrollsOnlyAtTheEnd(t *testing.T) {

@@ -27,6 +27,8 @@ export class Chat {
   #pending;
   #seen;
   #mine = new Set();
+  /** @type {import("./conversation.js").Item[]} of others, came while nobody looked, and nobody was told yet */
+  #untold = [];
   /** What is shown is from an earlier visit. */
   #isOld = false;
   /** @type {Map<string, Outbox>} also those of other rooms go on sending */
@@ -59,7 +61,7 @@ export class Chat {
         onTakenBack(entry.message);
       },
     });
-    document.addEventListener("visibilitychange", () => (document.hidden ? this.#leave() : this.#seen.look()));
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.#leave() : this.#look()));
     addEventListener("pagehide", () => this.#keep());
     for (const name of recallNames("outbox/")) this.#outboxOf(name.split("/")[1]).changedElsewhere();
   }
@@ -69,6 +71,7 @@ export class Chat {
     if (this.#room) this.#keep();
     this.#presence?.leave();
     this.#isOld = false;
+    this.#untold = [];
     this.#room = room;
     this.#mine = mineOf(room);
     this.#seen = new Seen(room);
@@ -152,6 +155,11 @@ export class Chat {
     return entries.find((entry) => entry.since && entry.message === message.message && entry.nick === message.nick);
   }
 
+  #look() {
+    this.#untold = [];
+    this.#seen.look();
+  }
+
   #leave() {
     this.#seen.leave();
     this.#keep();
@@ -185,11 +193,12 @@ export class Chat {
     this.#presence?.said(message, !!entry || this.#mine.has(identity));
   }
 
-  /** Tells of what others said. */
+  /** Tells of what others said. Without a network it is told with what comes next. */
   async #announce(items) {
-    const [room, me, mine] = [this.#room, this.#nick.value, this.#mine];
-    const theirs = items.filter(({message, cursor}) => message && !mine.has(identity(message.id, cursor)));
-    if (theirs.length) (await import("./announce.js")).announce(theirs, room, me);
+    this.#untold.push(...items.filter(({message, cursor}) => message && !this.#mine.has(identity(message.id, cursor))));
+    if (!this.#untold.length) return;
+    const told = await import("./announce.js").catch(() => null);
+    told?.announce(this.#untold.splice(0), this.#room, this.#nick.value);
   }
 
   async #loadOlder() {
