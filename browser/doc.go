@@ -4,8 +4,9 @@
 //	go test ./... -artifacts -v       # keeps the screenshots, and says where
 //	go test ./... -run TestPicture -picture=../docs/chat.png   # draws the picture of the README anew
 //
-// It is a module of its own, so that what drives a browser stays out of the product's go.sum. Chromium
-// is taken from PATH (Debian: apt-get install chromium).
+// It is a module of its own, so that what drives a browser stays out of the product's go.sum. Chromium is taken from
+// PATH (Debian: apt-get install chromium chromium-headless-shell): without windows where a test has no need of them,
+// whole where tabs must hide each other or a person's settings outlive the test.
 //
 // axe-core is brought by npm, once, into the user's folder for caches (Debian: apt-get install npm).
 //

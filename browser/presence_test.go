@@ -183,7 +183,7 @@ func TestQuietLines(t *testing.T) {
 	for i := range 40 {
 		s.publish("chat", "ann", fmt.Sprint(i))
 	}
-	b := startBrowser(t)
+	b := startWindow(t)
 	p := b.open(s.URL, nicked("me"), `navigator.clipboard.writeText = async (text) => { window.copied = text; }`)
 	has(p, "1 here", hereCount)
 	eval[any](p, "void (conversation.scrollTop = 500)")

@@ -14,7 +14,7 @@ import (
 func TestMain(m *testing.M) {
 	pubsubtest.Parallel()
 	code := m.Run()
-	share.end()
+	endShared()
 	pubsubtest.Remove()
 	os.Exit(code)
 }
