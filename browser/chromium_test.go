@@ -308,9 +308,23 @@ func (p *tab) empties(field string) {
 	eval[string](p, fmt.Sprintf("document.querySelector(%q).value = ''", field))
 }
 
+// clicks waits until the element stands still: Chromium is told where to click, and what moves is missed.
 func (p *tab) clicks(what string) {
 	p.t.Helper()
-	p.do(toFront, chromedp.Click(chromedp.CSS(what)))
+	p.do(toFront, chromedp.WaitVisible(chromedp.CSS(what)))
+	has(p, true, fmt.Sprintf(`new Promise((tell) => {
+		const place = () => JSON.stringify(document.querySelector(%q)?.getBoundingClientRect());
+		const before = place();
+		requestAnimationFrame(() => requestAnimationFrame(() => tell(place() === before)));
+	})`, what))
+	p.do(chromedp.Click(chromedp.CSS(what)))
+}
+
+// opensMenu opens the menu of rooms. What it lists is loaded then, and moves the buttons below.
+func (p *tab) opensMenu() {
+	p.t.Helper()
+	p.clicks(".rooms summary")
+	has(p, true, `document.querySelector(".mine-rooms a") !== null && !copy.disabled`)
 }
 
 // toFront makes the tab the one that is seen in its window, which hides the others.

@@ -78,7 +78,7 @@ func TestTakesATokenFromTheAddress(t *testing.T) {
 	other := b.visit(s.URL + "/?channel=room")
 	other.requestsFail, p.requestsFail = true, true // when the token is forgotten
 	other.shows("Zoë: hello")
-	other.clicks(".rooms summary")
+	other.opensMenu()
 	has(other, true, `[...document.querySelectorAll(".tools button")].some((button) => button.textContent === "Forget my token")`)
 	other.clicks(".tools button:last-child")
 	has(other, "This server wants a token", asked)
