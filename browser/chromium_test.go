@@ -169,6 +169,15 @@ func (b *browser) visit(url string, scripts ...string) *tab {
 	return p
 }
 
+// visitFailing is visit where requests may fail from the first on.
+func (b *browser) visitFailing(url string, scripts ...string) *tab {
+	b.t.Helper()
+	p := b.visit("about:blank", scripts...)
+	p.requestsFail = true
+	p.do(toFront, chromedp.Navigate(url))
+	return p
+}
+
 // takeConsole returns what was written to the console, and was expected there.
 func (p *tab) takeConsole() (lines []string) {
 	p.consoleMu.Lock()

@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -51,10 +50,7 @@ const reading = `<!doctype html><link rel=icon href=data:,>
 // read opens a page that reads rooms of a server elsewhere.
 func (b *browser) read(origin, base, way, rooms string, scripts ...string) *tab {
 	b.t.Helper()
-	p := b.visit("about:blank", scripts...)
-	p.requestsFail = true // from the first on
-	p.do(chromedp.Navigate(fmt.Sprintf("%s/?base=%s&way=%s&rooms=%s", origin, base, way, rooms)))
-	return p
+	return b.visitFailing(fmt.Sprintf("%s/?base=%s&way=%s&rooms=%s", origin, base, way, rooms), scripts...)
 }
 
 // told waits until a page was told all that the server has of a room, and nothing else.

@@ -281,9 +281,7 @@ func TestServersWithoutPresence(t *testing.T) {
 			s := startServer(t)
 			var told atomic.Int64
 			front := withoutPresence(t, s, refuse, &told)
-			p := startBrowser(t).visit("about:blank", nicked("ann"))
-			p.requestsFail = true
-			p.do(toFront, chromedp.Navigate(front))
+			p := startBrowser(t).visitFailing(front, nicked("ann"))
 			p.isConnected()
 			has(p, true, `performance.getEntriesByType("resource").some(({name, responseStatus}) => name.includes("presence?") && responseStatus === 400)`)
 			p.say("hi")
@@ -322,9 +320,7 @@ func withoutPresence(t *testing.T, s *server, status int, told *atomic.Int64) (u
 // A nick that cannot be a name of somebody who is here is a nick all the same.
 func TestNickThatIsRefused(t *testing.T) {
 	s := startServer(t)
-	p := startBrowser(t).visit("about:blank", nicked("a\u202enn"))
-	p.requestsFail = true
-	p.do(toFront, chromedp.Navigate(s.URL))
+	p := startBrowser(t).visitFailing(s.URL, nicked("a\u202enn"))
 	p.isConnected()
 	p.say("hi")
 	p.shows("a\u202enn: hi")

@@ -46,8 +46,7 @@ func (p *tab) give(token string) {
 // Who has no token is asked for one, once, and then again when they try to go on.
 func TestAsksForAToken(t *testing.T) {
 	s := guarded(t)
-	p := startBrowser(t).visit(s.URL)
-	p.requestsFail = true
+	p := startBrowser(t).visitFailing(s.URL)
 	has(p, "This server wants a token", asked)
 	p.clicks("dialog.token button[type=button]")
 	has(p, "", asked)
@@ -89,8 +88,8 @@ func TestTakesATokenFromTheAddress(t *testing.T) {
 // A token that expires in the middle of a conversation is asked for anew, and nothing is lost.
 func TestATokenThatExpires(t *testing.T) {
 	s := guarded(t, "PUBSUB_ANONYMOUS=publish:*")
-	p := startBrowser(t).open(s.URL + "/#token=" + tokenFor(t, "ann", -20*time.Second)) // 30 s of leeway
-	p.requestsFail = true
+	p := startBrowser(t).visitFailing(s.URL + "/#token=" + tokenFor(t, "ann", -20*time.Second)) // 30 s of leeway
+	p.isConnected()
 	s.publish("chat", "bob", "before")
 	p.shows("bob: before")
 	has(p, "Your token does not count any more", asked)
