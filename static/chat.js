@@ -12,6 +12,7 @@ import {Seen} from "./seen.js";
 import {Status} from "./status.js";
 
 const KEPT = 50;
+const UNTOLD = 1000;
 const byID = (id) => document.getElementById(id);
 
 export class Chat {
@@ -196,6 +197,7 @@ export class Chat {
   /** Tells of what others said. Without a network it is told with what comes next. */
   async #announce(items) {
     this.#untold.push(...items.filter(({message, cursor}) => message && !this.#mine.has(identity(message.id, cursor))));
+    this.#untold.splice(0, this.#untold.length - UNTOLD);
     if (!this.#untold.length) return;
     const told = await import("./announce.js").catch(() => null);
     told?.announce(this.#untold.splice(0), this.#room, this.#nick.value);
