@@ -3,6 +3,7 @@ package conns
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -15,6 +16,8 @@ import (
 // the fields that are neither atomic nor guarded. Close may be called at any time.
 type Conn struct {
 	net.Conn
+	wire    io.ReadWriter // reads and writes: the socket, or Conn if that is more than a socket
+	socket  *socket       // nil if there is none, in memory
 	conns   *Conns
 	known   atomic.Bool  // it has sent something, so it is no newcomer
 	handled atomic.Bool  // a handler has had a request since the connection was idle
@@ -36,6 +39,17 @@ type Conn struct {
 
 	keptMu sync.Mutex
 	kept   any // see Kept
+}
+
+func newConn(c net.Conn, all *Conns) *Conn {
+	ours := &Conn{Conn: c, wire: c, socket: socketOf(c), conns: all}
+	switch c.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		if ours.socket != nil {
+			ours.wire = ours.socket
+		}
+	}
+	return ours
 }
 
 type connKey struct{}
@@ -118,7 +132,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if c.skipped = len(b) == 1 && !c.skipped && c.skips.Load(); c.skipped {
 		return 0, nil
 	}
-	return c.Conn.Read(b)
+	return c.wire.Read(b)
 }
 
 // Close closes the connection and ends the contexts of its requests. It may be called
@@ -155,11 +169,11 @@ func (c *Conn) writeWaiting(b []byte) (int, error) {
 	c.setDeadline()
 	if !c.handled.Load() {
 		if problem := unhandled(b); problem != nil {
-			_, err := c.Conn.Write(c.conns.responder.Turned(problem, c.RemoteAddr()).Response())
+			_, err := c.wire.Write(c.conns.responder.Turned(problem, c.RemoteAddr()).Response())
 			return len(b), err
 		}
 	}
-	n, err := c.Conn.Write(b)
+	n, err := c.wire.Write(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		if tcp, ok := c.Conn.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0) // if it fails, the connection is closed already

@@ -101,12 +101,7 @@ const (
 // watch calls c.hungUp when the client of c hangs up. forget ends the watch: call it
 // before c is closed. forget is nil if c cannot be watched.
 func (h *hangups) watch(c *Conn) (forget func()) {
-	socket, ok := c.Conn.(syscall.Conn)
-	if !ok || h == nil {
-		return nil
-	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
+	if c.socket == nil || h == nil {
 		return nil
 	}
 	h.mu.Lock()
@@ -119,7 +114,7 @@ func (h *hangups) watch(c *Conn) (forget func()) {
 		delete(h.conns, id)
 		h.mu.Unlock()
 	}
-	if err := h.control(raw, syscall.EPOLL_CTL_ADD, onHangUp, id); err != nil {
+	if err := h.control(c.socket, syscall.EPOLL_CTL_ADD, onHangUp, id); err != nil {
 		forget()
 		return nil
 	}
@@ -128,14 +123,14 @@ func (h *hangups) watch(c *Conn) (forget func()) {
 
 // watchInput has c.readable called for what the client sends, too, and for what it has
 // sent already. c is watched.
-func (h *hangups) watchInput(c *Conn, raw syscall.RawConn) error {
-	return h.control(raw, syscall.EPOLL_CTL_MOD, onHangUp|onInput, c.watched)
+func (h *hangups) watchInput(c *Conn) error {
+	return h.control(c.socket, syscall.EPOLL_CTL_MOD, onHangUp|onInput, c.watched)
 }
 
-func (h *hangups) control(raw syscall.RawConn, op int, events uint32, id uint64) error {
+func (h *hangups) control(s *socket, op int, events uint32, id uint64) error {
 	event := syscall.EpollEvent{Events: events, Fd: int32(uint32(id)), Pad: int32(uint32(id >> 32))}
 	var err error
-	if closed := raw.Control(func(fd uintptr) {
+	if closed := s.raw.Control(func(fd uintptr) {
 		err = syscall.EpollCtl(int(h.epoll.Fd()), op, int(fd), &event)
 	}); closed != nil {
 		return closed

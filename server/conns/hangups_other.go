@@ -5,7 +5,6 @@ package conns
 import (
 	"errors"
 	"net"
-	"syscall"
 )
 
 // hangups watches nothing where there is no epoll: net/http notices hang-ups.
@@ -17,4 +16,4 @@ func (*hangups) Close() error { return nil }
 
 func (*hangups) watch(*Conn) (forget func()) { return nil }
 
-func (*hangups) watchInput(*Conn, syscall.RawConn) error { return errors.ErrUnsupported }
+func (*hangups) watchInput(*Conn) error { return errors.ErrUnsupported }

@@ -23,7 +23,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 			return nil, err
 		}
-		if ours := (&Conn{Conn: c, conns: l.conns}); l.conns.admit(ours) {
+		if ours := newConn(c, l.conns); l.conns.admit(ours) {
 			return ours, nil
 		}
 	}

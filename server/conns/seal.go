@@ -8,7 +8,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 )
 
 // seal is the TLS of a connection that was taken over. Package tls waits when it writes,
@@ -18,7 +17,6 @@ import (
 type seal struct {
 	tls  *tls.Conn
 	conn *Conn
-	raw  syscall.RawConn
 
 	waits   atomic.Bool // Write is under way, which may wait
 	closing atomic.Bool
@@ -55,7 +53,7 @@ func (s *seal) tryRest() (waits bool, err error) {
 	if len(s.rest) == 0 {
 		return false, nil
 	}
-	n, err := tryWrite(s.raw, s.rest)
+	n, err := s.conn.socket.tryWrite(s.rest)
 	s.cut(n)
 	return len(s.rest) > 0, err
 }
@@ -102,7 +100,7 @@ func (s *seal) send(b []byte) (n int, err error) {
 		return s.sendAll(b)
 	}
 	if len(s.rest) == 0 {
-		n, err = tryWrite(s.raw, b)
+		n, err = s.conn.socket.tryWrite(b)
 	}
 	switch {
 	case err != nil:
@@ -140,7 +138,7 @@ func (s *seal) tryRead(b []byte) (int, error) {
 // receive is what package tls reads from. It takes an error of a deadline for one that
 // goes by.
 func (s *seal) receive(b []byte) (int, error) {
-	n, err := tryRead(s.raw, b)
+	n, err := s.conn.socket.tryRead(b)
 	switch {
 	case errors.Is(err, io.EOF):
 		return 0, io.EOF

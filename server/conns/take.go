@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"crypto/tls"
 	"net/http"
-	"syscall"
 )
 
 // owner is who has taken a connection over.
@@ -18,7 +17,6 @@ type owner struct {
 // time may write, one may read, and anyone may close it.
 type Taken struct {
 	*Conn
-	raw  syscall.RawConn
 	seal *seal // nil without TLS
 }
 
@@ -27,29 +25,21 @@ type Taken struct {
 // watched for.
 func CanTakeOver(r *http.Request) bool {
 	c := Of(r)
-	if c == nil || c.forget == nil || r.ProtoMajor >= 2 {
-		return false
-	}
-	_, is := c.Conn.(syscall.Conn)
-	return is
+	return c != nil && c.socket != nil && c.forget != nil && r.ProtoMajor < 2
 }
 
 // TakeOver takes the connection of a request over, if [CanTakeOver] is true. sent is what
 // the client has sent already. The contexts of the connection's requests end.
 func TakeOver(w http.ResponseWriter, r *http.Request) (t *Taken, sent []byte, err error) {
 	c := Of(r)
-	raw, err := c.Conn.(syscall.Conn).SyscallConn()
-	if err != nil {
-		return nil, nil, err
-	}
 	hijacked, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, nil, err
 	}
 	c.cancel(nil) // nobody needs the contexts any more, and there are many
-	t = &Taken{Conn: c, raw: raw}
+	t = &Taken{Conn: c}
 	if secure, is := hijacked.(*tls.Conn); is {
-		t.seal = &seal{tls: secure, conn: c, raw: raw}
+		t.seal = &seal{tls: secure, conn: c}
 		c.seal = t.seal
 	}
 	return t, unread(buffered.Reader), nil
@@ -79,7 +69,7 @@ func (t *Taken) OnInput(input func()) error {
 	if t.seal != nil {
 		input() // TLS may have read more than it has given
 	}
-	return t.conns.hangups.watchInput(t.Conn, t.raw)
+	return t.conns.hangups.watchInput(t.Conn)
 }
 
 // readable calls the function of OnInput, and returns false if there is none.
@@ -99,7 +89,7 @@ func (t *Taken) TryWrite(b []byte) (n int, waits bool, err error) {
 	if t.seal != nil {
 		return t.seal.tryWrite(b)
 	}
-	n, err = tryWrite(t.raw, b)
+	n, err = t.socket.tryWrite(b)
 	return n, n < len(b), err
 }
 
@@ -108,7 +98,7 @@ func (t *Taken) TryRead(b []byte) (n int, err error) {
 	if t.seal != nil {
 		return t.seal.tryRead(b)
 	}
-	return tryRead(t.raw, b)
+	return t.socket.tryRead(b)
 }
 
 // Write implements [net.Conn]: it waits. It first writes what TryWrite could not, also if

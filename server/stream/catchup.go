@@ -157,7 +157,6 @@ func (m *member) join(at []history.Cursor) bool {
 		m.sayLast(drained, at)
 		return true
 	}
-	m.link.Idle()
 	return s.join(m, at)
 }
 

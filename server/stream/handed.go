@@ -102,8 +102,6 @@ func (h *handed) Write(b []byte) (int, error) {
 	}
 }
 
-func (h *handed) Idle() {}
-
 func (h *handed) CloseWrite() error {
 	_, _, err := h.TryWrite(nil)
 	return err

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"net/http"
-	"time"
 
 	"pubsub/server/conns"
 )
@@ -17,8 +16,6 @@ type link interface {
 	// Write waits until b is written, after what TryWrite has kept. It fails if the client
 	// does not read for about 20 seconds.
 	Write(b []byte) (int, error)
-	// Idle is called when nobody writes for now. No deadline holds then.
-	Idle()
 	// CloseWrite tells the client that nothing more comes.
 	CloseWrite() error
 	// Close ends the link. What TryWrite has kept is still sent, if the client reads it
@@ -29,8 +26,6 @@ type link interface {
 
 // direct is the link over a connection that was taken over.
 type direct struct{ *conns.Taken }
-
-func (d direct) Idle() { _ = d.SetWriteDeadline(time.Time{}) }
 
 func (d direct) Close(left func()) {
 	_ = d.Taken.Close()
