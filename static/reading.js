@@ -3,8 +3,8 @@
 import {numberOf} from "./place.js";
 
 const HISTORY = "-50";
-// In a flood the page is drawn this seldom, as drawing costs more than what it shows; and not more than so many
-// messages are shown at a time, unless it falls behind, so that a slow computer still answers the keyboard.
+// In a flood messages are shown this seldom, and so many at a time unless the page falls behind: a slow computer still
+// answers the keyboard.
 const PAUSE = 150;
 const SLICE = 40;
 
@@ -25,7 +25,7 @@ export function read(server, room, {onItems, onOpen, onStatus}) {
     const together = items.splice(0, all ? items.length : Math.max(SLICE, items.length / 4));
     onItems(together, first);
     last = performance.now();
-    if (items.length) soon(hand, -PAUSE);
+    if (items.length) soon(() => setTimeout(hand), -PAUSE); // when these are drawn
   };
   const add = (item) => {
     if (items.push(item) === 1) soon(hand, last);
@@ -47,7 +47,7 @@ export function read(server, room, {onItems, onOpen, onStatus}) {
   };
 }
 
-/** Before the page is drawn again, but in a flood seldom. */
+/** Before the page is drawn, but in a flood seldom. */
 function soon(act, last) {
   if (document.hidden) return queueMicrotask(act);
   const wait = last + PAUSE - performance.now();

@@ -9,7 +9,7 @@ export class Leader {
   #site;
   #ways;
   #tabs;
-  #tell;
+  #hear;
   #closed = false;
   /** @type {Map<string, Record<string, string>>} the places of each tab's rooms */
   #wants = new Map();
@@ -22,13 +22,13 @@ export class Leader {
    * @param {import("./site.js").Site} site
    * @param {import("./ways.js").Way[]} ways
    * @param {import("./tabs.js").Tabs} tabs
-   * @param {(said: object) => void} tell speaks to all tabs, also to this one
+   * @param {(said: object) => void} hear is told what all tabs are
    */
-  constructor(site, ways, tabs, tell) {
+  constructor(site, ways, tabs, hear) {
     this.#site = site;
     this.#ways = ways;
     this.#tabs = tabs;
-    this.#tell = tell;
+    this.#hear = hear;
     tabs.say({kind: "who"});
   }
 
@@ -81,7 +81,7 @@ export class Leader {
     const known = this.#connections.map((connection) => connection.placeOf(room)).find(Boolean);
     if (known === undefined) return this.#connectionFor(room).add(room, place);
     // Whoever is elsewhere asks by himself, once.
-    if (known !== place) this.#tell({kind: "pieces", pieces: [{room, from: "", to: known, messages: [], cursors: []}]});
+    if (known !== place) this.#say({kind: "pieces", pieces: [{room, from: "", to: known, messages: [], cursors: []}]});
   }
 
   /** @param {string} room */
@@ -107,9 +107,11 @@ export class Leader {
     return connection;
   }
 
-  /** @param {object} said */
+  /** Speaks to all tabs, but not to others of what only this one wants: that takes long. @param {any} said */
   #say(said) {
-    if (!this.#closed) this.#tell(said);
+    if (this.#closed) return;
+    if (said.kind !== "pieces" || this.#watched.size > 0) this.#tabs.say(said);
+    this.#hear(said);
   }
 
   #dropUnwanted() {

@@ -244,10 +244,7 @@ export class Server {
   #lead() {
     const tabs = this.#tabs;
     if (!tabs) return;
-    this.#leader = new Leader(this.#site, this.#ways, tabs, (said) => {
-      tabs.say(said);
-      this.#hear(said);
-    });
+    this.#leader = new Leader(this.#site, this.#ways, tabs, (said) => this.#hear(said));
     this.#wantAgain();
   }
 
