@@ -64,6 +64,20 @@ func TestKeyboardAndScreenReader(t *testing.T) {
 	p.clicks("#nick")
 	p.do(chromedp.KeyEvent("bo" + kb.Tab + "by keyboard" + kb.Tab + " "))
 	p.shows("ann: hi", "bo: by keyboard")
+
+	// It names who said what, also where that does not stand on the screen.
+	s.publish("chat", "bo", "from elsewhere")
+	s.publish("chat", "bo", "and again")
+	p.shows("ann: hi", "bo: by keyboard", "bo: from elsewhere", "bo: and again")
+	var said []string
+	for _, node := range call(p, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{}).Nodes {
+		if words := text(node.Name); text(node.Role) == "StaticText" && slices.Contains([]string{"ann", "hi", "bo", "by keyboard", "from elsewhere", "and again"}, words) {
+			said = append(said, words)
+		}
+	}
+	assert.Contains(t, strings.Join(said, ", "), "ann, hi, bo, by keyboard, bo, from elsewhere, bo, and again")
+	shown := `Array.from(document.querySelectorAll("#lines .nick")).filter((e) => e.offsetWidth > 0).map((e) => e.textContent)`
+	has(p, []string{"ann", "bo"}, shown)
 }
 
 func text(value *accessibility.Value) string {
