@@ -108,7 +108,13 @@ func TestAccessible(t *testing.T) {
 	s := startServer(t)
 	// Who types does so until all is seen.
 	p := startBrowser(t).open(s.URL, `const later = setTimeout; window.setTimeout = (act, after) => after === 5000 || later(act, after)`)
-	p.inEachDress("empty", func(string) {})
+	p.inEachDress("empty", func(name string) {
+		p.do(chromedp.ScrollIntoView(chromedp.CSS("#empty code")))
+		assert.Equal(t, []string{"chatform", "empty"}, eval[[]string](p, `["#chatform", "#empty code"].map((of) => {
+			const {left, right, top} = document.querySelector(of).getBoundingClientRect();
+			return document.elementFromPoint((left + right) / 2, top + 4).closest("form, #empty").id;
+		})`), "nothing lies over them, %s", name)
+	})
 	variety(s, p)
 	p.inEachDress("mixed", func(name string) {
 		assert.Empty(t, eval[[]float64](p, edges), name)
