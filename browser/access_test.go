@@ -156,3 +156,22 @@ func TestKeyboardAlone(t *testing.T) {
 	has(p, "lobby · pubsub", "document.title")
 	has(p, "message", "document.activeElement.id")
 }
+
+// Where what an empty room says is longer than the conversation is high, and one has scrolled up to read it.
+func TestFirstMessageOnASmallScreen(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL)
+	p.do(chromedp.EmulateViewport(320, 256))
+	has(p, true, `conversation.scrollHeight > conversation.clientHeight + 48`)
+	eval[any](p, `new Promise((scrolled) => {
+		conversation.addEventListener("scroll", () => requestAnimationFrame(scrolled), {once: true});
+		conversation.scrollTop = 0;
+	})`)
+	s.publish("chat", "ann", "hi")
+	p.shows("ann: hi")
+	has(p, true, "hint.hidden")
+	for i := range 20 {
+		s.publish("chat", "ann", fmt.Sprint(i))
+	}
+	has(p, true, `hint.hidden && conversation.scrollHeight - conversation.scrollTop - conversation.clientHeight < 2 && lines.textContent.includes("19")`)
+}

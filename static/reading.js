@@ -30,6 +30,7 @@ export function read(server, room, {onItems, onOpen, onStatus}) {
   const add = (item) => {
     if (items.push(item) === 1) soon(hand, last);
   };
+  document.addEventListener("visibilitychange", hand);
   const stop = server.follow(room, {
     since: HISTORY,
     onMessage: (message, cursor) => add({message, cursor}),
@@ -43,6 +44,7 @@ export function read(server, room, {onItems, onOpen, onStatus}) {
   });
   return () => {
     stop();
+    document.removeEventListener("visibilitychange", hand);
     items.length = 0; // they are of no use in the next room
   };
 }
@@ -53,7 +55,6 @@ function soon(act, last) {
   const wait = last + PAUSE - performance.now();
   if (wait > 0) setTimeout(act, wait);
   else requestAnimationFrame(act);
-  document.addEventListener("visibilitychange", act, {once: true});
 }
 
 /** What is true of a room without messages. @param {import("./js/pubsub.js").Server} server @param {string} room */

@@ -23,7 +23,7 @@ export class Scroller {
     box.addEventListener("scroll", () => this.#scrolled(), {passive: true});
     hint.addEventListener("click", () => this.#goToEnd());
     // A keyboard that slides in, or a message that waits to be sent, must not hide the end.
-    const keep = new ResizeObserver(() => this.atEnd && this.toEnd());
+    const keep = new ResizeObserver(() => (this.atEnd ? this.toEnd() : this.#scrolled()));
     for (const part of [box, ...box.children]) keep.observe(part);
   }
 

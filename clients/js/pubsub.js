@@ -251,6 +251,7 @@ export class Server {
   #yield() {
     this.#leader?.close();
     this.#leader = null;
+    this.#wantAgain(); // of whoever leads now
   }
 
   /** Takes what this tab's leader says, or another's. @param {any} said */

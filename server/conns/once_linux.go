@@ -46,7 +46,7 @@ func result(n, _ uintptr, errno syscall.Errno) (int, error) {
 type burst struct{ began, last atomic.Int64 } // nanoseconds since start
 
 const (
-	pause     = 100 * time.Microsecond
+	pause     = 500 * time.Microsecond
 	longBurst = 10 * time.Millisecond // a goroutine's turn in Go's scheduler
 )
 

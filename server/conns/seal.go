@@ -85,7 +85,7 @@ func (s *seal) write(b []byte) (int, error) {
 }
 
 // endWait also waits for what package tls sends meanwhile because of what it has read:
-// that may still wait, with a deadline that is taken off later.
+// that may still wait.
 func (s *seal) endWait() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,8 @@ import (
 // in all else.
 type socket struct {
 	net.Conn
-	raw syscall.RawConn
+	raw     syscall.RawConn
+	network string // tcp or unix, for errors
 }
 
 // socketOf is the socket of a connection, nil if it has none, as in memory.
@@ -27,7 +28,11 @@ func socketOf(c net.Conn) *socket {
 	if err != nil {
 		return nil
 	}
-	return &socket{c, raw}
+	network := "tcp"
+	if _, is := c.(*net.UnixConn); is {
+		network = "unix"
+	}
+	return &socket{c, raw, network}
 }
 
 // call is a system call. It keeps what one needs, so that thousands make no garbage.
@@ -122,9 +127,8 @@ func (s *socket) explain(op string, err error) error {
 		return err
 	}
 	if raw, is := err.(*net.OpError); is {
-		err = raw.Err
-	} else {
-		err = os.NewSyscallError(op, err)
+		raw.Op = op
+		return raw
 	}
-	return &net.OpError{Op: op, Net: s.LocalAddr().Network(), Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: err}
+	return &net.OpError{Op: op, Net: s.network, Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: os.NewSyscallError(op, err)}
 }
