@@ -152,7 +152,7 @@ func assertReadable(t *testing.T, p *tab) {
 		};
 		Array.from(document.querySelectorAll(
 			"h1, time, .nick, .text, .avatar, .note span, .words, .prefix, input, textarea, button"))
-			.filter((e) => e.checkVisibility({visibilityProperty: true}))
+			.filter((e) => e.checkVisibility({visibilityProperty: true}) && e.offsetWidth > 0)
 			.map((e) => {
 				const [dark, light] = [luminance(getComputedStyle(e).color), luminance(paper(e))].sort((a, b) => a - b);
 				const wanted = e.matches(".avatar") ? 3 : 4.5;
