@@ -2,6 +2,9 @@ package tokens_test
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"strings"
 	"testing"
 	"time"
@@ -83,10 +86,12 @@ func FuzzVerify(f *testing.F) {
 	f.Add(strings.Repeat("a.", 100))
 	v, err := tokens.New(tokens.Options{Key: secret})
 	require.NoError(f, err)
-	_, signed, _ := strings.Cut(good, ".")
 	f.Fuzz(func(t *testing.T, text string) {
-		if _, err := v.Verify(context.Background(), text); err == nil && !strings.HasSuffix(text, signed) {
-			t.Fatalf("%q was taken", text)
+		if _, err := v.Verify(context.Background(), text); err == nil {
+			end := strings.LastIndexByte(text, '.')
+			mac := hmac.New(sha256.New, []byte(secret))
+			mac.Write([]byte(text[:end]))
+			require.Equal(t, base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), text[end+1:], "%q was taken", text)
 		}
 	})
 }
