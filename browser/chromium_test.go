@@ -301,20 +301,16 @@ func (p *tab) tryToSay(message string) {
 }
 
 // takeNick replaces the nick.
+// takeNick types over the nick that is there, as a person does.
 func (p *tab) takeNick(nick string) {
 	p.t.Helper()
-	p.empties("#nick")
+	eval[any](p, "void nick.select()")
 	p.types("#nick", nick)
 }
 
 func (p *tab) types(field, text string) {
 	p.t.Helper()
 	p.do(toFront, chromedp.SendKeys(chromedp.CSS(field), text))
-}
-
-func (p *tab) empties(field string) {
-	p.t.Helper()
-	eval[string](p, fmt.Sprintf("document.querySelector(%q).value = ''", field))
 }
 
 // clicks waits until the element stands still: Chromium is told where to click, and what moves is missed.

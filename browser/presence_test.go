@@ -149,8 +149,7 @@ func TestNickIsWhoIsHere(t *testing.T) {
 		each.shows("eve: meanwhile")
 		assert.NotRegexp(t, "ann|bob", eval[[]string](each, quiet), "of oneself")
 	}
-	p.empties("#nick")
-	eval[any](p, `void nick.dispatchEvent(new Event("input")), void nick.dispatchEvent(new Event("change"))`)
+	p.takeNick(kb.Backspace + "\n")
 	becomes(t, []string{"eve"}, func() []string { return s.here("chat") })
 	s.publish("chat", "eve", "after")
 	p.shows("eve: meanwhile", "eve: after")
