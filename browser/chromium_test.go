@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -222,15 +223,21 @@ func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	require.NoError(p.t, chromedp.Do(ctx, steps...))
 }
 
-// eval returns the value of a JavaScript expression in the page.
+// eval returns the value of a JavaScript expression in the page. If the page loads anew meanwhile, the new one is asked.
 func eval[T any](p *tab, expression string) T {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	for err != nil && navigated.MatchString(err.Error()) && ctx.Err() == nil {
+		value, err = chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	}
 	require.NoError(p.t, err, expression)
 	return value
 }
+
+// navigated is how Chromium says that a page went away while it was asked something.
+var navigated = regexp.MustCompile(`navigated or closed|context was destroyed|Cannot find (default )?(execution )?context`)
 
 // call sends a protocol command to the tab.
 func call[P, R any](p *tab, command cdp.Command[P, R], params P) R {
