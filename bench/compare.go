@@ -32,7 +32,7 @@ source. Leave the machine alone meanwhile.`, stderr)
 	rounds := f.Int("rounds", 5, "how often everything is done")
 	names := f.String("targets", strings.Join(target.PeerNames, ","), "which `servers`, in the table's order; what is not installed is left out")
 	original := f.String("original", "", "`folder` of the Python original, patched for Python 3; without it, it is left out")
-	work := f.String("work", defaultWork, "which `scenarios`: fanout:POLLS, flood:RATE, churn:HANGUPS, idle:POLLS, each with plain- before it for polls without a cursor; stream-sse:STREAMS, flood-sse:RATE and the same with ws; streams: the usual of these; rates: what is lost at which rate, once")
+	work := f.String("work", defaultWork, "which `scenarios`: fanout:POLLS, flood:RATE, churn:HANGUPS, idle:POLLS, each with plain- before it for polls without a cursor; stream-sse:STREAMS, flood-sse:RATE, deaf-sse:STREAMS and the same with ws; deaf is messages of 4,000 bytes, once with all reading and once with nine of ten; streams: the usual of these; rates: what is lost at which rate, once")
 	duration := f.Duration("duration", scenario.Default("flood").Duration, "how long a flood is measured")
 	quiet := f.Duration("quiet", scenario.Default("stream").Quiet, "how long streams are silent before they are weighed")
 	page := f.String("html", "compare.html", "`file` for the page of charts; empty for none")
@@ -188,6 +188,10 @@ func parseWork(list string) (all []scenario.Scenario, err error) {
 		}
 		kind, plain := strings.CutPrefix(kind, "plain-")
 		kind, way, _ := strings.Cut(kind, "-")
+		deaf := kind == "deaf"
+		if deaf {
+			kind = "stream"
+		}
 		s := scenario.Default(kind)
 		s.Plain = plain
 		if way != "" {
@@ -196,7 +200,13 @@ func parseWork(list string) (all []scenario.Scenario, err error) {
 		if err := s.Validate(); err != nil {
 			return nil, err
 		}
-		all = append(all, s.Numbered(n))
+		s = s.Numbered(n)
+		if deaf {
+			s.Size = 4000
+			all = append(all, s)
+			s.DeafEvery = 10
+		}
+		all = append(all, s)
 	}
 	return all, nil
 }

@@ -34,12 +34,15 @@ type Scenario struct {
 	Size       int           // of a message's text in bytes
 }
 
+// usualSize is the bytes of a message's text, if nothing else is said.
+const usualSize = 64
+
 // Default is a scenario of a kind with everything else as it is usually wanted.
 func Default(kind string) Scenario {
 	s := Scenario{
 		Kind: kind, Polls: 1000,
 		Rate: 1000, Duration: 5 * time.Second, Warmup: time.Second, Publishers: 1,
-		Hangups: 10_000, Size: 64,
+		Hangups: 10_000, Size: usualSize,
 	}
 	switch kind {
 	case "flood":
@@ -99,6 +102,9 @@ func (s Scenario) Name() string {
 		name = fmt.Sprintf("churn, %s hang-ups", thousands(s.Hangups))
 	default:
 		name = fmt.Sprintf("%s, %s polls", s.Kind, thousands(s.Polls))
+	}
+	if s.Size != usualSize {
+		name += fmt.Sprintf(" of %s bytes", thousands(s.Size))
 	}
 	if s.Plain {
 		name += ", without a cursor"
