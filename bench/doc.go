@@ -61,15 +61,13 @@
 //
 // # Other servers
 //
-// -also brings in a server that is not built here. Centrifugo and Mercure are
-// known by their protocols:
+// -also brings in a server that is not built here. Centrifugo (5; 6 has other
+// names for its settings) and Mercure are known by their protocols:
 //
-//	-also 'centrifugo centrifugo-sse,centrifugo-ws env CENTRIFUGO_HTTP_SERVER_PORT={port}
-//	    CENTRIFUGO_UNI_SSE_ENABLED=true CENTRIFUGO_UNI_WEBSOCKET_ENABLED=true
-//	    CENTRIFUGO_CLIENT_ALLOW_ANONYMOUS_CONNECT_WITHOUT_TOKEN=true
-//	    CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_ALLOW_SUBSCRIBE_FOR_CLIENT=true
-//	    CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_ALLOW_SUBSCRIBE_FOR_ANONYMOUS=true
-//	    CENTRIFUGO_HTTP_API_INSECURE=true centrifugo'
+//	-also 'centrifugo centrifugo-sse,centrifugo-ws env CENTRIFUGO_PORT={port} CENTRIFUGO_LOG_LEVEL=warn
+//	    CENTRIFUGO_UNI_SSE=true CENTRIFUGO_UNI_WEBSOCKET=true CENTRIFUGO_API_INSECURE=true
+//	    CENTRIFUGO_ALLOW_ANONYMOUS_CONNECT_WITHOUT_TOKEN=true CENTRIFUGO_ALLOW_SUBSCRIBE_FOR_CLIENT=true
+//	    CENTRIFUGO_ALLOW_SUBSCRIBE_FOR_ANONYMOUS=true centrifugo'
 //	-also 'mercure mercure-sse env SERVER_NAME=http://127.0.0.1:{port} MERCURE_EXTRA_DIRECTIVES=anonymous
 //	    MERCURE_PUBLISHER_JWT_KEY=!ChangeThisMercureHubJWTSecretKey!
 //	    MERCURE_SUBSCRIBER_JWT_KEY=!ChangeThisMercureHubJWTSecretKey! mercure run --config Caddyfile'
