@@ -122,6 +122,30 @@ func TestStreamsThatAreCut(t *testing.T) {
 	})
 }
 
+// A message is given to a stream whatever its size, also if it is more than an address may
+// have unread otherwise.
+func TestStreamsOfLargeMessages(t *testing.T) {
+	set := open()
+	set.MaxMessageBytes = 16 << 20
+	s := start(t, set)
+	live := s.stream(t, ways[0], "/sub/room")
+	s.streaming(t, 1)
+	large := strings.Repeat("x", 9<<20)
+	require.Equal(t, http.StatusOK, s.say(t, large))
+	require.Equal(t, http.StatusOK, s.say(t, "after"))
+	reads := func(c *streamed) {
+		texts := c.texts(t, 2)
+		require.Len(t, texts[0], len(large))
+		require.Equal(t, "after", texts[1])
+		c.Close()
+		s.streaming(t, 0)
+	}
+	reads(live)
+	for _, way := range ways {
+		reads(s.stream(t, way, "/sub/room?since=all"))
+	}
+}
+
 // Readers that come while messages pour in miss none, and get none twice.
 func TestStreamsThatJoinAFlood(t *testing.T) {
 	eachWay(t, open(), func(t *testing.T, s *running, way way) {

@@ -30,8 +30,8 @@ type unread struct {
 }
 
 // HoldAnswer counts the bytes of an answer until giveBack is called. If ok is false there
-// is no room: the answer must not exceed [SmallAnswer]. giveBack is never nil: call it
-// once.
+// is no room: the answer must not exceed [SmallAnswer]. There is room for one answer of
+// any size to an address that reads everything. giveBack is never nil: call it once.
 func (c *Control) HoldAnswer(r *http.Request, bytes int) (giveBack func(), ok bool) {
 	return c.HoldFor(c.Source.Of(r), bytes)
 }
@@ -47,7 +47,9 @@ func (c *Control) HoldFor(address netip.Addr, bytes int) (giveBack func(), ok bo
 func (u *unread) hold(address netip.Addr, bytes int) (giveBack func(), ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.bytes.Of(address)+bytes > unreadPerAddress || u.bytes.Total()+bytes > unreadBytes {
+	held := u.bytes.Of(address)
+	// One of any size must pass, else a large message would never reach anybody.
+	if held > 0 && held+bytes > unreadPerAddress || u.bytes.Total()+bytes > unreadBytes {
 		return func() {}, false
 	}
 	u.bytes.Add(address, bytes)
