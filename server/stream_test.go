@@ -146,6 +146,42 @@ func TestStreamsOfLargeMessages(t *testing.T) {
 	}
 }
 
+// Many streams of one address are given a message that is more for all of them together
+// than an address may have unread: some get it when others have read it.
+func TestLargeMessageForManyOfOneAddress(t *testing.T) {
+	const streams = 16
+	set := open()
+	set.MaxMessageBytes = 1 << 20
+	for _, s := range []*running{start(t, set), startHanded(t, set)} {
+		var all [streams]*streamed
+		for i := range all {
+			all[i] = s.stream(t, ways[0], "/sub/room")
+			defer all[i].Close()
+		}
+		s.streaming(t, streams)
+		large := strings.Repeat("x", 600_000)
+		require.Equal(t, http.StatusOK, s.say(t, large))
+		s.delivering(t, streams)
+		require.Equal(t, http.StatusOK, s.say(t, "after"))
+		var got [streams]string
+		var reads sync.WaitGroup
+		for i, c := range all {
+			reads.Go(func() {
+				for !strings.HasSuffix(got[i], "after") {
+					one, err := c.next()
+					if got[i] += one.text; err != nil {
+						got[i] = err.Error() + " after"
+					}
+				}
+			})
+		}
+		reads.Wait()
+		for i := range got {
+			require.Len(t, got[i], len(large)+len("after"), "stream %d: %.40s", i, got[i])
+		}
+	}
+}
+
 // Readers that come while messages pour in miss none, and get none twice.
 func TestStreamsThatJoinAFlood(t *testing.T) {
 	eachWay(t, open(), func(t *testing.T, s *running, way way) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -288,6 +289,21 @@ func (s *streamed) readFrame() ([]thing, error) {
 // say sends a text frame.
 func (s *streamed) say(t require.TestingT, text string) {
 	require.NoError(t, ws.WriteFrame(s, ws.MaskFrame(ws.NewTextFrame([]byte(text)))))
+}
+
+// delivering waits until so many messages were given to polls and streams, which may not
+// have read them.
+func (r *running) delivering(t require.TestingT, n int) {
+	for deadline := time.Now().Add(patience); ; {
+		_, value, _ := strings.Cut(r.get(t, "/metrics"), "\npubsub_messages_delivered_total ")
+		value, _, _ = strings.Cut(value, "\n")
+		given, err := strconv.Atoi(value)
+		require.NoError(t, err)
+		if given >= n {
+			return
+		}
+		require.True(t, time.Now().Before(deadline), "%d of %d were given", given, n)
+	}
 }
 
 // streaming waits until so many streams are open.

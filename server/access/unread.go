@@ -25,8 +25,10 @@ var ErrUnread = web.TooMany("unread-answers", 5, "Answers for your address wait 
 // unread counts the bytes of larger answers while they are written. Its zero value is
 // empty.
 type unread struct {
-	mu    sync.Mutex
-	bytes shares.Shares[netip.Addr]
+	mu      sync.Mutex
+	bytes   shares.Shares[netip.Addr]
+	total   int                          // a page counts once
+	readers map[*byte]map[netip.Addr]int // how many clients of each address a page is written to, by its first byte
 }
 
 // HoldAnswer counts the bytes of an answer until giveBack is called. If ok is false there
@@ -44,18 +46,81 @@ func (c *Control) HoldFor(address netip.Addr, bytes int) (giveBack func(), ok bo
 	return c.unread.hold(address, bytes)
 }
 
+// HoldPage is HoldFor for bytes that many clients are sent: they are in memory once, and
+// count once for an address and once in all.
+func (c *Control) HoldPage(address netip.Addr, page []byte) (giveBack func(), ok bool) {
+	if len(page) <= SmallAnswer {
+		return func() {}, true
+	}
+	return c.unread.holdPage(address, page)
+}
+
 func (u *unread) hold(address netip.Addr, bytes int) (giveBack func(), ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	held := u.bytes.Of(address)
-	// One of any size must pass, else a large message would never reach anybody.
-	if held > 0 && held+bytes > unreadPerAddress || u.bytes.Total()+bytes > unreadBytes {
+	if !u.add(address, bytes, bytes) {
 		return func() {}, false
 	}
-	u.bytes.Add(address, bytes)
 	return func() {
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		u.bytes.Add(address, -bytes)
+		u.remove(address, bytes, bytes)
 	}, true
+}
+
+func (u *unread) holdPage(address netip.Addr, page []byte) (giveBack func(), ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	readers, own, all := u.readers[&page[0]], len(page), len(page)
+	if readers != nil {
+		all = 0
+	}
+	if readers[address] > 0 {
+		own = 0
+	}
+	if !u.add(address, own, all) {
+		return func() {}, false
+	}
+	if u.readers == nil {
+		u.readers = make(map[*byte]map[netip.Addr]int)
+	}
+	if readers == nil {
+		readers = make(map[netip.Addr]int)
+		u.readers[&page[0]] = readers
+	}
+	readers[address]++
+	return func() { u.giveBackPage(address, page) }, true
+}
+
+func (u *unread) giveBackPage(address netip.Addr, page []byte) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	readers, own, all := u.readers[&page[0]], 0, 0
+	if readers[address]--; readers[address] == 0 {
+		delete(readers, address)
+		own = len(page)
+	}
+	if len(readers) == 0 {
+		delete(u.readers, &page[0])
+		all = len(page)
+	}
+	u.remove(address, own, all)
+}
+
+// add counts bytes for an address and in all. It returns false, and counts nothing, if
+// there is no room. mu is held.
+func (u *unread) add(address netip.Addr, own, all int) bool {
+	held := u.bytes.Of(address)
+	// One of any size must pass, else a large message would never reach anybody.
+	if own > 0 && held > 0 && held+own > unreadPerAddress || u.total+all > unreadBytes {
+		return false
+	}
+	u.bytes.Add(address, own)
+	u.total += all
+	return true
+}
+
+func (u *unread) remove(address netip.Addr, own, all int) {
+	u.bytes.Add(address, -own)
+	u.total -= all
 }

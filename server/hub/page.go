@@ -72,7 +72,10 @@ func (p *Page) Cut(bytes int) {
 	}
 }
 
-// cut keeps the first n messages, with n from 1.
+// Empty drops all messages, but not the gap before them.
+func (p *Page) Empty() { p.cut(0) }
+
+// cut keeps the first n messages.
 func (p *Page) cut(n int) {
 	begin, all := 0, len(p.Messages)
 	for i := range p.Cursors {

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -46,14 +47,32 @@ func (s *Streams) read(r *http.Request, places []hub.Place) (*hub.Page, error) {
 // steadily is not cut off.
 const pieceBytes = 16 << 10
 
-// lookAgain is how long a stream waits that has nothing to read, and cannot join.
+// lookAgain is how long a stream waits that has nothing to read, and cannot join, or that
+// has no room for what it reads.
 const lookAgain = 50 * time.Millisecond
 
-// catchUp writes b, and then what comes after some places, until the stream has all that
-// there is and joins its crowd, or ends.
-func (m *member) catchUp(b []byte, at []history.Cursor) {
+// start writes the head of a stream and its first page, and what comes after that.
+func (m *member) start(head []byte, page *hub.Page) {
 	defer m.contain()
-	for m.write(b) && m.write(m.unsent()) {
+	giveBack, ok := m.streams.hold(m.address, page.Size())
+	if !ok { // it is read again when there is room
+		page.Empty()
+	}
+	head = append(head, m.crowd.way.first(page)...)
+	m.goOn(m.writePage(head, page, giveBack), page.Cursors)
+}
+
+// catchUp writes a page of the crowd from its nth byte on, and what comes after some
+// places.
+func (m *member) catchUp(page []byte, n int, at []history.Cursor) {
+	defer m.contain()
+	m.goOn(m.writeRest(page, n), at)
+}
+
+// goOn writes what comes after some places, until the stream has all that there is and
+// joins its crowd, or ends. wrote is false if its client did not read what came before.
+func (m *member) goOn(wrote bool, at []history.Cursor) {
+	for wrote && m.write(m.unsent()) {
 		if why := m.why.Load(); why != nil {
 			m.sayLast(why, at)
 			return
@@ -61,21 +80,66 @@ func (m *member) catchUp(b []byte, at []history.Cursor) {
 		if m.join(at) {
 			return
 		}
-		page, err := m.streams.hub.Peek(context.Background(), m.crowd.places(at), maxPage)
+		page, giveBack, err := m.next(at)
 		switch {
+		case errors.Is(err, access.ErrUnread):
+			wrote = false
+			continue
 		case err != nil:
 			m.sayLast(outOfReach, at)
 			return
-		case page.HasNews():
-			m.streams.cut(page, m.address)
-			m.streams.metrics.DeliverTo(page, 1)
-			b, at = m.crowd.encode(page), page.Cursors
-		default: // the log is away, or somebody has just changed what join looks at
-			b, at = nil, page.Cursors
+		}
+		at, wrote = page.Cursors, m.writePage(nil, page, giveBack)
+		if !page.HasNews() { // the log is away, or somebody has just changed what join looks at
 			<-time.After(lookAgain)
 		}
 	}
 	m.close() // the client does not read, or is gone
+}
+
+// roomWithin is how long a stream waits for room: longer than others of its address may
+// take to read what they have.
+const roomWithin = 30 * time.Second
+
+// next reads the page after some places, and counts it until giveBack is called. A large
+// message may have to wait for room: it is read again then, so that who waits holds
+// nothing. The error is ErrUnread if there is no room in time.
+func (m *member) next(at []history.Cursor) (page *hub.Page, giveBack func(), err error) {
+	counted, giveBack := 0, func() {}
+	for {
+		page, err = m.streams.hub.Peek(context.Background(), m.crowd.places(at), maxPage)
+		if err != nil {
+			break
+		}
+		m.streams.cut(page, m.address)
+		bytes := page.Size()
+		if bytes <= counted {
+			return page, giveBack, nil
+		}
+		giveBack()
+		var ok bool
+		if giveBack, ok = m.streams.hold(m.address, bytes); ok {
+			return page, giveBack, nil
+		}
+		page, counted = nil, bytes
+		if giveBack, ok = m.awaitRoom(bytes); !ok {
+			err = access.ErrUnread
+			break
+		}
+	}
+	giveBack()
+	return nil, nil, err
+}
+
+// awaitRoom is hold that waits. ok is false if there is no room in time, or if the stream
+// is over.
+func (m *member) awaitRoom(bytes int) (giveBack func(), ok bool) {
+	for until := time.Now().Add(roomWithin); !m.over.Load() && time.Now().Before(until); <-time.After(lookAgain) {
+		if giveBack, ok = m.streams.hold(m.address, bytes); ok {
+			return giveBack, true
+		}
+	}
+	return func() {}, false
 }
 
 // contain ends the stream if it panics, which must not end the process.
@@ -103,21 +167,39 @@ func (s *Streams) hasRoom(address netip.Addr, bytes int) bool {
 
 // hold counts what is written to an address until giveBack is called, unless it is a small
 // page with what is around it. If ok is false there is no room. giveBack is never nil.
-func (s *Streams) hold(address netip.Addr, b []byte) (giveBack func(), ok bool) {
-	if len(b) <= 2*access.SmallAnswer {
+func (s *Streams) hold(address netip.Addr, bytes int) (giveBack func(), ok bool) {
+	if bytes <= 2*access.SmallAnswer {
 		return func() {}, true
 	}
-	return s.access.HoldFor(address, len(b))
+	return s.access.HoldFor(address, bytes)
 }
 
-// write writes in pieces. It returns false if the client does not read, if there is no
-// room for what its address has not read, or if the stream is over.
+// write writes what is no page. It returns false if the client does not read, if there is
+// no room for what its address has not read, or if the stream is over.
 func (m *member) write(b []byte) bool {
-	giveBack, ok := m.streams.hold(m.address, b)
+	giveBack, ok := m.streams.hold(m.address, len(b))
 	defer giveBack()
-	if !ok {
-		return false
-	}
+	return ok && m.writePieces(b)
+}
+
+// writePage writes a page that is counted, and something before it. It returns false as
+// write does.
+func (m *member) writePage(before []byte, page *hub.Page, giveBack func()) bool {
+	defer giveBack()
+	m.streams.metrics.DeliverTo(page, 1)
+	return m.writePieces(append(before, m.crowd.encode(page)...))
+}
+
+// writeRest writes a page of the crowd from its nth byte on. It returns false as write
+// does.
+func (m *member) writeRest(page []byte, n int) bool {
+	giveBack, ok := m.streams.access.HoldPage(m.address, page)
+	defer giveBack()
+	return ok && m.writePieces(page[n:])
+}
+
+// writePieces writes what is counted. It returns false as write does.
+func (m *member) writePieces(b []byte) bool {
 	for !m.over.Load() {
 		n := min(len(b), pieceBytes)
 		if _, err := m.link.Write(b[:n]); err != nil { // also if b is empty: something may wait

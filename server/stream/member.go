@@ -73,7 +73,7 @@ func (m *member) take(w http.ResponseWriter, r *http.Request, page *hub.Page, a 
 	if m.talk != nil {
 		m.talk.listen(to.Taken, sent)
 	}
-	m.catchUp(m.first(head, page), page.Cursors)
+	m.start(head, page)
 	return nil
 }
 
@@ -89,7 +89,7 @@ func (m *member) hand(w http.ResponseWriter, r *http.Request, page *hub.Page, a 
 	if m.talk != nil {
 		go m.talk.readFrom(said)
 	}
-	go m.catchUp(m.first(head, page), page.Cursors)
+	go m.start(head, page)
 	to.run(r.Context(), m.hungUp)
 	return nil
 }
@@ -107,12 +107,6 @@ func (m *member) begin(to link, a *asked) {
 	if m.over.Load() { // it was displaced when there was nothing to close
 		m.close()
 	}
-}
-
-// first is what the stream begins with.
-func (m *member) first(head []byte, page *hub.Page) []byte {
-	m.streams.metrics.DeliverTo(page, 1)
-	return append(append(head, m.crowd.way.first(page)...), m.crowd.encode(page)...)
 }
 
 // due tells why the stream is to end now, nil if it is not. It is asked at each tick.

@@ -127,7 +127,7 @@ func (s *shard) deliverRest(e *ahead, page *hub.Page) {
 	rest, ok := page.Rest(e.at)
 	if !ok {
 		e.shard.Store(nil)
-		go e.catchUp(nil, e.at)
+		go e.catchUp(nil, 0, e.at)
 		return
 	}
 	before := e.at
@@ -155,9 +155,9 @@ func (s *shard) write(m *member, b []byte, from, to []history.Cursor) {
 	case err != nil:
 		m.close()
 	case n == 0 && from != nil:
-		go m.catchUp(nil, from)
+		go m.catchUp(nil, 0, from)
 	default:
-		go m.catchUp(b[n:], to)
+		go m.catchUp(b, n, to)
 	}
 }
 
