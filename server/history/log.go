@@ -109,11 +109,17 @@ type Query struct {
 	Channel string
 	Since   Since
 	Limit   int // messages
+	Bytes   int // of JSON, after which a log may stop that has to copy it; 0 is no bound, as for [Before]
 
 	// Fresh is for a reader that will not wait: it must get all that is kept by now,
 	// by whatever instance. For one that will wait, a log that rings for what others
 	// keep may answer with what it knows.
 	Fresh bool
+}
+
+// Full tells whether messages of so many bytes are enough.
+func (q Query) Full(bytes int) bool {
+	return q.Bytes > 0 && bytes >= q.Bytes && q.Since.Kind != SinceBefore
 }
 
 // Page is what one call of Read returns.

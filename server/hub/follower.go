@@ -94,7 +94,7 @@ func (f *Follower) Read(ctx context.Context) (*Page, error) {
 // the wait that follows.
 func (f *Follower) look(ctx context.Context) (*Page, error) {
 	f.rings[0].Clear() // the log has the messages of all rings so far
-	page, err := f.hub.Peek(ctx, f.places, f.limit)
+	page, err := f.hub.Peek(ctx, f.places, f.limit, PageBytes)
 	if err != nil || page.HasNews() {
 		return page, err
 	}

@@ -93,6 +93,7 @@ func (p *Page) cut(n int) {
 		}
 		begin = end
 	}
+	clear(p.Messages[n:]) // else they would be kept
 	p.Messages, p.More = p.Messages[:n], true
 }
 
@@ -109,20 +110,30 @@ func (p *Page) CutOldest(bytes int) {
 	}
 }
 
+// PageBytes is how many bytes of messages a page should have at most, but for a single one.
+// A page that is read may have more: [Page.Cut] it.
+const PageBytes = 256 << 10
+
 // Read returns what the log has now since some places: at most limit messages, of which
 // each channel may have an equal share, and at least one. It does not wait. Its errors are
 // those of [history.Log.Read]. It also reads when ctx has ended: in a drain a client is
 // still given what there is.
 func (h *Hub) Read(ctx context.Context, places []Place, limit int) (*Page, error) {
-	return h.read(ctx, places, limit, true)
+	return h.read(ctx, places, limit, true, PageBytes)
 }
 
-// Peek is Read for a reader that waits for what it is not given: see [history.Query].
-func (h *Hub) Peek(ctx context.Context, places []Place, limit int) (*Page, error) {
-	return h.read(ctx, places, limit, false)
+// ReadBack is Read for a reader that wants the newest messages of a channel.
+func (h *Hub) ReadBack(ctx context.Context, channel string, since history.Since, limit int) (*Page, error) {
+	return h.read(ctx, []Place{{channel, since}}, limit, true, 0)
 }
 
-func (h *Hub) read(ctx context.Context, places []Place, limit int, fresh bool) (*Page, error) {
+// Peek is Read for a reader that waits for what it is not given, and that wants so many
+// bytes of each channel: see [history.Query].
+func (h *Hub) Peek(ctx context.Context, places []Place, limit, bytes int) (*Page, error) {
+	return h.read(ctx, places, limit, false, bytes)
+}
+
+func (h *Hub) read(ctx context.Context, places []Place, limit int, fresh bool, bytes int) (*Page, error) {
 	ctx = context.WithoutCancel(ctx)
 	page := new(Page)
 	page.Starts, page.Cursors = page.one[:0:1], page.one[1:1]
@@ -133,7 +144,7 @@ func (h *Hub) read(ctx context.Context, places []Place, limit int, fresh bool) (
 	for i := range places {
 		left, rest := limit-len(page.Messages), len(places)-i
 		share := max((left+rest-1)/rest, min(limit, 1)) // else a busy channel could keep the others out
-		found, err := h.log.Read(ctx, history.Query{Channel: places[i].Channel, Since: places[i].Since, Limit: share, Fresh: fresh})
+		found, err := h.log.Read(ctx, history.Query{Channel: places[i].Channel, Since: places[i].Since, Limit: share, Fresh: fresh, Bytes: bytes})
 		if err != nil {
 			return nil, err
 		}

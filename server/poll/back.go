@@ -6,7 +6,6 @@ import (
 
 	"pubsub/server/access"
 	"pubsub/server/history"
-	"pubsub/server/hub"
 	"pubsub/server/web"
 )
 
@@ -20,7 +19,7 @@ func (p *Polls) Back(w http.ResponseWriter, r *http.Request, channel string) err
 	if err != nil {
 		return err
 	}
-	page, err := p.hub.Read(r.Context(), []hub.Place{{Channel: channel, Since: since}}, limit)
+	page, err := p.hub.ReadBack(r.Context(), channel, since, limit)
 	if err != nil {
 		return err
 	}

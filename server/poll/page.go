@@ -6,7 +6,6 @@ import (
 
 	"pubsub/server/access"
 	"pubsub/server/history"
-	"pubsub/server/hub"
 	"pubsub/server/web"
 )
 
@@ -44,7 +43,7 @@ func (p *Polls) lines(r *http.Request, channel string) ([]web.Line, error) {
 	if err := p.access.AdmitRead(r); err != nil {
 		return nil, err
 	}
-	page, err := p.hub.Read(r.Context(), []hub.Place{{Channel: channel, Since: history.Last(plainMessages)}}, plainMessages)
+	page, err := p.hub.ReadBack(r.Context(), channel, history.Last(plainMessages), plainMessages)
 	if err != nil {
 		return nil, err
 	}

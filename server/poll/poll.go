@@ -23,7 +23,7 @@ import (
 
 // maxBytes is how many bytes of messages an answer has at most. A single larger message
 // is an answer of its own.
-const maxBytes = 256 << 10
+const maxBytes = hub.PageBytes
 
 // Polls answers polls in any dialect. Its methods are safe for concurrent use.
 type Polls struct {

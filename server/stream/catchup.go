@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"pubsub/server/access"
@@ -32,14 +33,16 @@ func (w *writer) Write(b []byte) (int, error) { *w = append(*w, b...); return le
 
 // read reads the first page of a stream.
 func (s *Streams) read(r *http.Request, places []hub.Place) (*hub.Page, error) {
-	page, err := s.hub.Peek(r.Context(), places, maxPage)
+	address := s.access.Source.Of(r)
+	bytes := s.roomFor(address)
+	page, err := s.hub.Peek(r.Context(), places, maxPage, bytes)
 	if err != nil {
 		return nil, err
 	}
 	if page.Gap != nil && page.Gap.Reason == history.Restarted {
 		s.access.SlowRestart(r, s.responder.Log)
 	}
-	s.cut(page, s.access.Source.Of(r))
+	page.Cut(bytes)
 	return page, nil
 }
 
@@ -59,7 +62,8 @@ func (m *member) start(head []byte, page *hub.Page) {
 		page.Empty()
 	}
 	head = append(head, m.crowd.way.first(page)...)
-	m.goOn(m.writePage(head, page, giveBack), page.Cursors)
+	at := slices.Clone(page.Cursors)
+	m.goOn(m.writePage(head, page, giveBack), at)
 }
 
 // catchUp writes a page of the crowd from its nth byte on, and what comes after some
@@ -89,8 +93,10 @@ func (m *member) goOn(wrote bool, at []history.Cursor) {
 			m.sayLast(outOfReach, at)
 			return
 		}
-		at, wrote = page.Cursors, m.writePage(nil, page, giveBack)
-		if !page.HasNews() { // the log is away, or somebody has just changed what join looks at
+		at = slices.Clone(page.Cursors) // its own would keep its messages
+		news := page.HasNews()
+		wrote = m.writePage(nil, page, giveBack)
+		if !news { // the log is away, or somebody has just changed what join looks at
 			<-time.After(lookAgain)
 		}
 	}
@@ -107,22 +113,26 @@ const roomWithin = 30 * time.Second
 func (m *member) next(at []history.Cursor) (page *hub.Page, giveBack func(), err error) {
 	counted, giveBack := 0, func() {}
 	for {
-		page, err = m.streams.hub.Peek(context.Background(), m.crowd.places(at), maxPage)
+		bytes := counted
+		if bytes == 0 {
+			bytes = m.streams.roomFor(m.address)
+		}
+		page, err = m.streams.hub.Peek(context.Background(), m.crowd.places(at), maxPage, bytes)
 		if err != nil {
 			break
 		}
-		m.streams.cut(page, m.address)
-		bytes := page.Size()
-		if bytes <= counted {
+		page.Cut(bytes)
+		size := page.Size()
+		if size <= counted {
 			return page, giveBack, nil
 		}
 		giveBack()
 		var ok bool
-		if giveBack, ok = m.streams.hold(m.address, bytes); ok {
+		if giveBack, ok = m.streams.hold(m.address, size); ok {
 			return page, giveBack, nil
 		}
-		page, counted = nil, bytes
-		if giveBack, ok = m.awaitRoom(bytes); !ok {
+		page, counted = nil, size
+		if giveBack, ok = m.awaitRoom(size); !ok {
 			err = access.ErrUnread
 			break
 		}
@@ -150,19 +160,14 @@ func (m *member) contain() {
 	}
 }
 
-// cut cuts a page to what may be held for an address until it is read.
-func (s *Streams) cut(page *hub.Page, address netip.Addr) {
-	page.Cut(maxBytes)
-	if !s.hasRoom(address, page.Size()) {
-		page.Cut(access.SmallAnswer)
-	}
-}
-
-// hasRoom tells whether so many bytes could be held for an address now.
-func (s *Streams) hasRoom(address netip.Addr, bytes int) bool {
-	giveBack, ok := s.access.HoldFor(address, bytes)
+// roomFor is how many bytes a page for an address should have now.
+func (s *Streams) roomFor(address netip.Addr) int {
+	giveBack, ok := s.access.HoldFor(address, maxBytes)
 	giveBack()
-	return ok
+	if !ok {
+		return access.SmallAnswer
+	}
+	return maxBytes
 }
 
 // hold counts what is written to an address until giveBack is called, unless it is a small

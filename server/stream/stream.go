@@ -25,8 +25,8 @@ import (
 )
 
 const (
-	maxPage  = 256       // messages that are written at a time
-	maxBytes = 256 << 10 // of them, but for a single one
+	maxPage  = 256 // messages that are written at a time
+	maxBytes = hub.PageBytes
 
 	// defaultTick is how often streams are looked at that are sent no heartbeats.
 	defaultTick = 20 * time.Second

@@ -34,6 +34,8 @@ func open(t testing.TB, options history.Options) history.Log {
 
 func TestContract(t *testing.T) { historytest.Contract(t, open) }
 
+func TestBytes(t *testing.T) { historytest.Bytes(t, open) }
+
 func TestClock(t *testing.T) { historytest.Clock(t, open) }
 
 func TestOneProcessOnly(t *testing.T) {

@@ -105,9 +105,10 @@ func (r *reader) page(q history.Query) *history.Page {
 		page.LastTime = r.lastTime()
 	}
 	cursor := r.messages.Cursor()
-	id := after + 1
-	for _, entry := cursor.Seek(key(r.name, id)); id <= upTo && len(page.Messages) < q.Limit && entry != nil; _, entry = cursor.Next() {
+	id, bytes := after+1, 0
+	for _, entry := cursor.Seek(key(r.name, id)); id <= upTo && len(page.Messages) < q.Limit && entry != nil && !q.Full(bytes); _, entry = cursor.Next() {
 		page.Messages = append(page.Messages, message(id, r.name, entry))
+		bytes += len(entry)
 		id++
 	}
 	if n := len(page.Messages); n > 0 {

@@ -108,6 +108,36 @@ func testLimit(t *testing.T, open Open) {
 	require.False(t, page.More, "nothing is left")
 }
 
+// Bytes tests a log that copies what it reads: it stops when that is enough, and goes on
+// from there.
+func Bytes(t *testing.T, open Open) {
+	log := open(t, history.Options{})
+	for range 7 {
+		post(t, log, history.Post{Channel: "chat", Object: fmt.Appendf(nil, `{"message":"%01000d"}`, 0), By: ann})
+	}
+	query := history.Query{Channel: "chat", Since: history.All(), Limit: everything, Fresh: true, Bytes: 2500}
+	for _, want := range []string{"1 2 3", "4 5 6", "7", ""} {
+		page, err := log.Read(context.Background(), query)
+		require.NoError(t, err)
+		require.Equal(t, want, ids(page))
+		require.Nil(t, page.Gap)
+		require.Equal(t, want == "1 2 3" || want == "4 5 6", page.More)
+		query.Since = history.After(page.Cursor)
+	}
+	query.Since, query.Bytes = history.All(), 1
+	page, err := log.Read(context.Background(), query)
+	require.NoError(t, err)
+	require.Equal(t, "1", ids(page), "at least one")
+	query.Since, query.Limit = history.Before(page.Cursor), 5
+	page, err = log.Read(context.Background(), query)
+	require.NoError(t, err)
+	require.Equal(t, "1", ids(page))
+	query.Since = history.Before(read(t, log, "chat", history.Now(), 1).Cursor)
+	page, err = log.Read(context.Background(), query)
+	require.NoError(t, err)
+	require.Equal(t, "3 4 5 6 7", ids(page), "who goes back has all")
+}
+
 func testCount(t *testing.T, open Open) {
 	log := open(t, history.Options{Messages: 10})
 	old := read(t, log, "chat", history.Now(), everything).Cursor

@@ -28,7 +28,7 @@ func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) 
 	said, err := l.call(ctx, readScript,
 		[]string{streamOf(q.Channel), metaOf(q.Channel), epochs},
 		[]string{kinds[q.Since.Kind], q.Since.Epoch, strconv.FormatUint(min(q.Since.N, maxNumber), 10), strconv.FormatUint(uint64(q.Since.Check), 10), strconv.Itoa(min(q.Limit, maxNumber)),
-			strconv.Itoa(l.options.Messages), micros(l.options.Age), strconv.Itoa(l.options.Bytes), newEpoch()})
+			strconv.Itoa(l.options.Messages), micros(l.options.Age), strconv.Itoa(l.options.Bytes), newEpoch(), strconv.Itoa(q.Bytes)})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 -- Finds where a reader goes on, and reads from there.
 -- KEYS: 1 stream  2 meta  3 epochs of the log
 -- ARGV: 1 kind  2 epoch  3 number  4 check  5 limit  6 most messages  7 age in µs  8 most bytes  9 new epoch of the log
+-- 10 bytes of objects that are enough, 0 if none are
 -- Returns epoch, id before the first message of the page, reason of the gap, missed, last id, its time, and per
 -- message id, time, object; the check's message's time, and that of the fifth newest message.
 local function number(n) return string.format('%.0f', n) end
@@ -72,12 +73,14 @@ if kind == 'before' then
   from = math.max(dropped + 1, to - limit + 1)
   after = from - 1
 end
-local messages = {}
+local messages, size, enough = {}, 0, tonumber(ARGV[10])
 if limit > 0 and from <= to then
   for i, e in ipairs(redis.call('XRANGE', KEYS[1], number(from) .. '-0', number(to) .. '-0', 'COUNT', number(limit))) do
     messages[#messages + 1] = number(idOf(e))
     messages[#messages + 1] = e[2][2]
     messages[#messages + 1] = e[2][6]
+    size = size + #e[2][6]
+    if enough > 0 and size >= enough and kind ~= 'before' then break end
   end
 end
 local start = after > 0 and entry(after)

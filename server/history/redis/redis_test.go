@@ -47,13 +47,15 @@ func start(t testing.TB, options ...string) (address string) {
 
 func TestContract(t *testing.T) {
 	address, databases := start(t, "--databases", "500"), 0
-	historytest.Contract(t, func(t testing.TB, options history.Options) history.Log {
+	open := func(t testing.TB, options history.Options) history.Log {
 		databases++
 		log, err := redis.Open(fmt.Sprintf("%s/%d", address, databases), options)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, log.Close()) })
 		return log
-	})
+	}
+	historytest.Contract(t, open)
+	historytest.Bytes(t, open)
 }
 
 type heard struct {
