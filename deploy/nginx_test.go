@@ -74,14 +74,16 @@ func TestFloodReachesPlainClients(t *testing.T) {
 	addr, _ := startNginx(t, s.Addr())
 	var clients sync.WaitGroup
 	for range crowd {
-		c := newClient(t, addr, "127.0.0.1")
+		conn, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		t.Cleanup(func() { conn.Close() })
 		clients.Go(func() {
-			for want := range uint64(messages) {
-				if m, ok := c.Message("/sub"); !ok || !assert.Equal(t, want+1, m.ID) {
+			for r, want := bufio.NewReader(conn), uint64(1); want <= messages; want++ {
+				m, err := pollOver(conn, r)
+				if !assert.NoError(t, err) || !assert.Equal(t, want, m.ID) {
 					return
 				}
 			}
-			assert.Equal(t, int64(1), c.Dials(), "a client keeps its connection")
 		})
 	}
 	s.AwaitPolling(t, crowd)
@@ -90,6 +92,27 @@ func TestFloodReachesPlainClients(t *testing.T) {
 		publisher.Publish("hi")
 	}
 	clients.Wait()
+}
+
+// pollOver polls over one connection. Go's client takes another where the machine is so busy that it learns late that
+// its request was written, and is a new client then.
+func pollOver(conn net.Conn, r *bufio.Reader) (m pubsubtest.Message, err error) {
+	if err = conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return m, err
+	}
+	if _, err = io.WriteString(conn, "GET /sub HTTP/1.1\r\nHost: chat\r\n\r\n"); err != nil {
+		return m, err
+	}
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return m, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return m, err
+	}
+	return m, json.Unmarshal(body, &m)
 }
 
 // The last client's place is not the next one's. Behind an address translator, ports come again soon.
