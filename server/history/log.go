@@ -109,7 +109,7 @@ type Query struct {
 	Channel string
 	Since   Since
 	Limit   int // messages
-	Bytes   int // of JSON, after which a log may stop that has to copy it; 0 is no bound, as for [Before]
+	Bytes   int // of messages, which are enough for a log that has to copy them; 0 is no bound, and [Before] has none
 
 	// Fresh is for a reader that will not wait: it must get all that is kept by now,
 	// by whatever instance. For one that will wait, a log that rings for what others

@@ -33,8 +33,7 @@ func (w *writer) Write(b []byte) (int, error) { *w = append(*w, b...); return le
 
 // read reads the first page of a stream.
 func (s *Streams) read(r *http.Request, places []hub.Place) (*hub.Page, error) {
-	address := s.access.Source.Of(r)
-	bytes := s.roomFor(address)
+	bytes := s.roomFor(s.access.Source.Of(r))
 	page, err := s.hub.Peek(r.Context(), places, maxPage, bytes)
 	if err != nil {
 		return nil, err
@@ -87,7 +86,7 @@ func (m *member) goOn(wrote bool, at []history.Cursor) {
 		page, giveBack, err := m.next(at)
 		switch {
 		case errors.Is(err, access.ErrUnread):
-			wrote = false
+			wrote = m.why.Load() != nil // the client may still be told that
 			continue
 		case err != nil:
 			m.sayLast(outOfReach, at)
@@ -142,9 +141,10 @@ func (m *member) next(at []history.Cursor) (page *hub.Page, giveBack func(), err
 }
 
 // awaitRoom is hold that waits. ok is false if there is no room in time, or if the stream
-// is over.
+// is to end.
 func (m *member) awaitRoom(bytes int) (giveBack func(), ok bool) {
-	for until := time.Now().Add(roomWithin); !m.over.Load() && time.Now().Before(until); <-time.After(lookAgain) {
+	until := time.Now().Add(roomWithin)
+	for ; !m.over.Load() && m.why.Load() == nil && time.Now().Before(until); <-time.After(lookAgain) {
 		if giveBack, ok = m.streams.hold(m.address, bytes); ok {
 			return giveBack, true
 		}

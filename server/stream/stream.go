@@ -25,8 +25,8 @@ import (
 )
 
 const (
-	maxPage  = 256 // messages that are written at a time
-	maxBytes = hub.PageBytes
+	maxPage  = 256           // messages that are written at a time
+	maxBytes = hub.PageBytes // of them, but for a single one
 
 	// defaultTick is how often streams are looked at that are sent no heartbeats.
 	defaultTick = 20 * time.Second
