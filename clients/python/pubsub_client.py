@@ -657,6 +657,18 @@ class _Blocking:
         time.sleep(seconds)
 
 
+async def _within(limit, work):
+    """asyncio.wait_for, which before Python 3.12 forgets a cancel that comes with the result."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait([task], timeout=limit)
+        if not task.done():
+            raise asyncio.TimeoutError
+        return task.result()
+    finally:
+        task.cancel()  # does nothing to one that is done
+
+
 class _Async:
     """A connection of asyncio."""
 
@@ -665,14 +677,14 @@ class _Async:
 
     @classmethod
     async def open(cls, host, port, tls, limit):
-        return cls(*await asyncio.wait_for(asyncio.open_connection(host, port, ssl=tls), limit), limit)
+        return cls(*await _within(limit, asyncio.open_connection(host, port, ssl=tls)), limit)
 
     async def write(self, data):
         self._writer.write(data)
-        await asyncio.wait_for(self._writer.drain(), self._limit)
+        await _within(self._limit, self._writer.drain())
 
     async def read(self, n):
-        return await asyncio.wait_for(self._reader.read(n), self._limit)
+        return await _within(self._limit, self._reader.read(n))
 
     def close(self):
         self._writer.close()

@@ -224,6 +224,24 @@ class Streams(Case):
         asyncio.run(cancelled())
         self.assertTrue(server.hung_up.wait(10))
 
+    def test_a_cancel_that_comes_with_something_else_counts(self):
+        async def cancelled():
+            came = asyncio.get_running_loop().create_future()
+
+            async def work():
+                await came
+
+            task = asyncio.ensure_future(pubsub._within(10, work()))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            came.set_result(None)
+            await asyncio.sleep(0)
+            task.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+
+        asyncio.run(cancelled())
+
     def test_a_server_without_streams_is_told(self):
         with self.assertRaisesRegex(pubsub.Refused, "way='poll'"):
             self.follow(self.serve([answer({"messages": []})]), 1)
