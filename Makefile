@@ -15,7 +15,7 @@ test: deps lint
 
 # The real programs that the tests start, and Debian's packages of them.
 deps:
-	@.ci/install chromium:chromium node:nodejs npm:npm nginx:nginx redis-server:redis-server redis-cli:redis-tools python3:python3
+	@.ci/install chromium:chromium node:nodejs npm:npm nginx:nginx redis-server:redis-server python3:python3
 	@.ci/install chromium-headless-shell:chromium-headless-shell || echo "Without it the tests of the page take twice as long."
 
 # staticcheck has a go.mod of its own, so that nothing of it is in the product's.

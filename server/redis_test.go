@@ -112,10 +112,10 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 		// everysec puts a write off while a sync runs, which on a busy disk is long enough to lose it.
 		"killed": {[]string{"--appendonly", "yes", "--appendfsync", "always"}, (*pubsubtest.Redis).Kill, (*pubsubtest.Redis).Restart},
 		"frozen": {nil, (*pubsubtest.Redis).Freeze, (*pubsubtest.Redis).Thaw},
-		"out of memory": {nil, func(r *pubsubtest.Redis) { r.CLI("config", "set", "maxmemory", "1") }, func(r *pubsubtest.Redis) {
-			r.CLI("config", "set", "maxmemory", "0")
+		"out of memory": {nil, func(r *pubsubtest.Redis) { r.Do("config", "set", "maxmemory", "1") }, func(r *pubsubtest.Redis) {
+			r.Do("config", "set", "maxmemory", "0")
 		}},
-		"read only": {nil, func(r *pubsubtest.Redis) { r.CLI("replicaof", "127.0.0.1", "1") }, func(r *pubsubtest.Redis) { r.CLI("replicaof", "no", "one") }},
+		"read only": {nil, func(r *pubsubtest.Redis) { r.Do("replicaof", "127.0.0.1", "1") }, func(r *pubsubtest.Redis) { r.Do("replicaof", "no", "one") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -155,7 +155,7 @@ func TestRedisIsSetBack(t *testing.T) {
 	for i := range 4 {
 		require.Equal(t, http.StatusOK, a.say(t, fmt.Sprint(i+1)))
 	}
-	redis.CLI("save")
+	redis.Do("save")
 	for i := range 3 {
 		require.Equal(t, http.StatusOK, a.say(t, fmt.Sprint(i+5)))
 	}
@@ -181,7 +181,7 @@ func TestRedisIsEmptied(t *testing.T) {
 		require.Equal(t, http.StatusOK, a.say(t, "old"))
 	}
 	cursor := a.poll(t, "since=all&timeout=0").Cursor
-	redis.CLI("flushall")
+	redis.Do("flushall")
 	require.Equal(t, http.StatusOK, a.say(t, "new"))
 	page := a.poll(t, "timeout=0&since="+cursor)
 	require.Equal(t, "restarted", page.Gap.Reason)
@@ -197,7 +197,7 @@ func TestBellIsReplaced(t *testing.T) {
 		cursor := b.poll(t, "since=now&timeout=0").Cursor
 		waiting := b.dial(t, "/sub/room?timeout=60&since="+cursor)
 		b.polling(t, 1)
-		redis.CLI("client", "kill", "type", "pubsub")
+		redis.Do("client", "kill", "type", "pubsub")
 		require.Equal(t, http.StatusOK, a.say(t, fmt.Sprint("after ", i)))
 		_, body := answer(t, waiting)
 		require.Contains(t, body, fmt.Sprint("after ", i))
@@ -229,7 +229,7 @@ func TestReadsOfRedisDoNotGrowWithThePolls(t *testing.T) {
 		})
 	}
 	b.polling(t, polls)
-	redis.CLI("config", "resetstat")
+	redis.Do("config", "resetstat")
 	for i := range messages {
 		require.Equal(t, http.StatusOK, a.say(t, fmt.Sprint(i)))
 		require.Eventually(t, func() bool {
@@ -240,7 +240,7 @@ func TestReadsOfRedisDoNotGrowWithThePolls(t *testing.T) {
 		}
 	}
 	all.Wait()
-	said := calls.FindStringSubmatch(redis.CLI("info", "commandstats"))
+	said := calls.FindStringSubmatch(redis.Do("info", "commandstats"))
 	require.NotNil(t, said)
 	n, err := strconv.Atoi(said[1])
 	require.NoError(t, err)

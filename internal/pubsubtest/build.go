@@ -15,16 +15,26 @@ import (
 var (
 	buildMu sync.Mutex
 	bin     string // the folder of this process's program; empty until it is built
+	kept    bool   // whether others use that folder, too
 )
+
+// Shared names a folder, in the environment, that has the program already: many packages
+// of tests need the same one, and linking it takes longer than many a test. make test sets it.
+const Shared = "PUBSUBTEST_BIN"
 
 // Build installs the program as a buildpack does, with go install and these flags,
 // into a folder of this process, and returns that folder. The first call counts:
 // later ones return the same folder whatever their flags. [Start] builds without
-// flags if nobody has built before. Remove must be called in the end.
+// flags if nobody has built before. Without flags the program that [Shared] names is taken,
+// if it names one. Remove must be called in the end.
 func Build(flags ...string) (dir string, err error) {
 	buildMu.Lock()
 	defer buildMu.Unlock()
 	if bin != "" {
+		return bin, nil
+	}
+	if dir = os.Getenv(Shared); dir != "" && len(flags) == 0 {
+		bin, kept = dir, true
 		return bin, nil
 	}
 	source, err := root()
@@ -74,10 +84,10 @@ func RaceFlag() (flags []string) {
 func Remove() {
 	buildMu.Lock()
 	defer buildMu.Unlock()
-	if bin != "" {
+	if bin != "" && !kept {
 		_ = os.RemoveAll(bin) // a folder of the system's temporary ones
-		bin = ""
 	}
+	bin = ""
 }
 
 // root is the folder of the program's module: that of the tests, or one above it.

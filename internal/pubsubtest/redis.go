@@ -1,12 +1,18 @@
 package pubsubtest
 
 import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -72,18 +78,54 @@ func (r *Redis) Thaw() {
 // runs tells whether it answers, neither killed nor frozen.
 func (r *Redis) runs() bool { return r.process != nil && !r.frozen }
 
-// CLI runs a command of redis-cli and returns what it says.
-func (r *Redis) CLI(command ...string) string {
+// Do runs a command and returns the reply as text: the elements of a list are lines.
+func (r *Redis) Do(command ...string) string {
 	r.t.Helper()
-	said, err := commandLine(r.t, r.Addr, command...)
-	require.NoError(r.t, err, "%s", said)
+	said, err := ask(r.Addr, command...)
+	require.NoError(r.t, err)
 	return said
 }
 
-// commandLine is redis-cli.
-func commandLine(t testing.TB, addr string, command ...string) (said string, err error) {
-	t.Helper()
-	host, port, _ := net.SplitHostPort(addr)
-	out, err := exec.Command(Find(t, "redis-tools", "redis-cli"), append([]string{"-h", host, "-p", port}, command...)...).CombinedOutput()
-	return strings.TrimSpace(string(out)), err
+// ask sends one command to a Redis or a Sentinel, on a connection of its own.
+func ask(addr string, command ...string) (said string, err error) {
+	c, err := net.DialTimeout("tcp", addr, Patience)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(Patience))
+	fmt.Fprintf(c, "*%d\r\n", len(command))
+	for _, word := range command {
+		fmt.Fprintf(c, "$%d\r\n%s\r\n", len(word), word)
+	}
+	return readReply(bufio.NewReader(c))
+}
+
+// readReply reads a reply in RESP, the protocol of Redis.
+func readReply(r *bufio.Reader) (said string, err error) {
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	kind, rest := line[0], strings.TrimRight(line[1:], "\r\n")
+	n, _ := strconv.Atoi(rest)
+	switch kind {
+	case '-':
+		return "", errors.New(rest)
+	case '$':
+		text := make([]byte, max(n, 0)+2) // with its line end; -1 is nothing, and has none
+		if n >= 0 {
+			_, err = io.ReadFull(r, text)
+		}
+		return string(text[:len(text)-2]), err
+	case '*':
+		lines := make([]string, max(n, 0))
+		for i := range lines {
+			if lines[i], err = readReply(r); err != nil {
+				return "", err
+			}
+		}
+		return strings.Join(lines, "\n"), nil
+	}
+	return rest, nil
 }

@@ -81,11 +81,11 @@ sentinel failover-timeout %[3]s 3000
 // isReady tells whether a Sentinel could have a failover: it has found enough others,
 // and each replica.
 func (s *Sentinels) isReady(addr string) bool {
-	quorum, err := commandLine(s.t, addr, "sentinel", "ckquorum", masterSet)
+	quorum, err := ask(addr, "sentinel", "ckquorum", masterSet)
 	if err != nil || !strings.HasPrefix(quorum, "OK 3 usable") {
 		return false
 	}
-	replicas, err := commandLine(s.t, addr, "sentinel", "replicas", masterSet)
+	replicas, err := ask(addr, "sentinel", "replicas", masterSet)
 	return err == nil && strings.Count(replicas, "master-link-status\nok") == len(s.Nodes)-1
 }
 
@@ -96,7 +96,7 @@ func (s *Sentinels) URL() string {
 
 // Primary is the server that the Sentinels name.
 func (s *Sentinels) Primary() *Redis {
-	said, err := commandLine(s.t, s.addrs[0], "sentinel", "get-master-addr-by-name", masterSet)
+	said, err := ask(s.addrs[0], "sentinel", "get-master-addr-by-name", masterSet)
 	require.NoError(s.t, err, "%s", said)
 	addr := strings.Replace(said, "\n", ":", 1)
 	i := slices.IndexFunc(s.Nodes, func(r *Redis) bool { return r.Addr == addr })
@@ -123,7 +123,7 @@ func (s *Sentinels) FreezePrimary() (was *Redis) {
 // that was: it goes on as a replica.
 func (s *Sentinels) AskPrimaryToGo() (was *Redis) {
 	was = s.Primary()
-	said, err := commandLine(s.t, s.addrs[0], "sentinel", "failover", masterSet)
+	said, err := ask(s.addrs[0], "sentinel", "failover", masterSet)
 	require.NoError(s.t, err, "%s", said)
 	require.Equal(s.t, "OK", said)
 	return was
@@ -134,7 +134,7 @@ func (s *Sentinels) AwaitCopies() {
 	s.t.Helper()
 	primary := s.Primary()
 	s.await("the replicas", func() bool {
-		info := primary.CLI("info", "replication")
+		info := primary.Do("info", "replication")
 		offset := regexp.MustCompile(`master_repl_offset:(\d+)`).FindStringSubmatch(info)
 		return offset != nil && strings.Count(info, ",offset="+offset[1]+",") == len(s.Nodes)-1
 	})
@@ -149,7 +149,7 @@ func (s *Sentinels) AwaitOther(was *Redis) {
 		if !was.runs() {
 			return true
 		}
-		role, err := commandLine(s.t, was.Addr, "role") // it closes its connections when it steps down
+		role, err := ask(was.Addr, "role") // it closes its connections when it steps down
 		return err == nil && strings.HasPrefix(role, "slave")
 	})
 }
@@ -159,14 +159,16 @@ func (s *Sentinels) AwaitOther(was *Redis) {
 func (s *Sentinels) Unfollow() {
 	s.t.Helper()
 	primary := s.Primary()
-	primary.CLI("acl", "setuser", "default", "-psync", "-sync")
-	primary.CLI("client", "kill", "type", "replica")
+	primary.Do("acl", "setuser", "default", "-psync", "-sync")
+	primary.Do("client", "kill", "type", "replica")
 }
 
-// await looks again and again. Each look is a round trip or more, so it does not spin.
+// await looks again and again, with pauses that leave the processor to those it waits for.
 func (s *Sentinels) await(what string, is func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(Patience); !is(); {
+	pause := time.NewTicker(20 * time.Millisecond)
+	defer pause.Stop()
+	for deadline := time.Now().Add(Patience); !is(); <-pause.C {
 		require.True(s.t, time.Now().Before(deadline), "waited for %s", what)
 	}
 }

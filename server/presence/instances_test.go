@@ -157,7 +157,7 @@ func TestInstancesShareARoster(t *testing.T) {
 		}, patience, 20*time.Millisecond, "%q", &told)
 		require.ElementsMatch(t, []string{"join stays", "join moves", "join goes", "join crashes", "join both", "leave goes", "leave crashes"}, told)
 	}
-	require.Equal(t, fmt.Sprint(3*rooms), r.CLI("zcard", "pubsub:leases"), "nothing stays of the killed one, which put some twice")
+	require.Equal(t, fmt.Sprint(3*rooms), r.Do("zcard", "pubsub:leases"), "nothing stays of the killed one, which put some twice")
 }
 
 // Redis is killed and comes back empty. Meanwhile people come and go, and nobody waits.

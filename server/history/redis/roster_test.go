@@ -63,7 +63,7 @@ func TestLeases(t *testing.T) {
 		require.NoError(t, err)
 		return len(changes) == 1 && changes[0].Name == "ann" && changes[0].Count == 0
 	}, 10*time.Second, time.Millisecond)
-	require.Equal(t, "0", r.CLI("exists", "pubsub:leases", "pubsub:{room}:here"), "nothing stays")
+	require.Equal(t, "0", r.Do("exists", "pubsub:leases", "pubsub:{room}:here"), "nothing stays")
 	for i := range 1000 {
 		require.Equal(t, 1, put(a, roster.Person{Channel: "room", Name: fmt.Sprint(i)}))
 	}
@@ -80,7 +80,7 @@ func TestLeases(t *testing.T) {
 	_, tell, err = b.Count(t.Context(), "room")
 	require.NoError(t, err)
 	require.False(t, tell, "one tells it in a second")
-	ttl := r.CLI("ttl", "pubsub:leases")
+	ttl := r.Do("ttl", "pubsub:leases")
 	require.NotEqual(t, "-1", ttl)
 }
 
@@ -92,7 +92,7 @@ func TestEvictedPeople(t *testing.T) {
 	_, err := a.Put(t.Context(), people)
 	require.NoError(t, err)
 	for _, key := range []string{"pubsub:{room}:here", "pubsub:leases"} {
-		r.CLI("del", key)
+		r.Do("del", key)
 		_, err = a.Put(t.Context(), people)
 		require.NoError(t, err)
 		count, _, err := a.Who(t.Context(), "room")
