@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"pubsub/internal/pubsubtest"
 )
 
 // drained is a client that polls until the server sends it away.
@@ -88,7 +90,8 @@ func (d *drained) take(id uint64) error {
 // who was waiting, every poll is answered whole, and the next server tells the
 // old cursors that it does not know them.
 func TestDrainUnderFlood(t *testing.T) {
-	const waiting = 2000
+	t.Parallel()
+	waiting := pubsubtest.Size(2000, 400)
 	p := startWeb(t, "PUBSUB_MAX_POLLS_PER_ADDRESS=0", "PUBSUB_PUBLISH_RATE=0", "PUBSUB_DRAIN_TIMEOUT=20s")
 	var start said
 	p.Get(t, "/sub?since=now&timeout=0").Into(t, &start)

@@ -87,6 +87,7 @@ func (l *ledger) check(t *testing.T, base string) (messages int) {
 }
 
 func TestKillsLoseNothingOfAFolder(t *testing.T) {
+	t.Parallel()
 	book := &ledger{texts: make(map[int]string)}
 	dir := filepath.Join(t.TempDir(), "data")
 	var s *pubsubtest.Server
@@ -122,6 +123,7 @@ func TestKillsLoseNothingOfAFolder(t *testing.T) {
 
 // A full disk refuses, loses nothing, and goes on when there is room.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	disk := t.TempDir()
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk).CombinedOutput(); err != nil {
 		t.Skipf("only root may mount a small disk: %s", out)

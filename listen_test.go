@@ -14,6 +14,7 @@ import (
 )
 
 func TestListensOnASocket(t *testing.T) {
+	t.Parallel()
 	socket := filepath.Join(t.TempDir(), "a.sock")
 	start := func() *pubsubtest.Server {
 		p := pubsubtest.Start(t, "PUBSUB_ADDR=unix:"+socket)
@@ -43,6 +44,7 @@ func TestListensOnASocket(t *testing.T) {
 // A terminal that closes stops the server as SIGTERM does, unless it was started
 // to survive that.
 func TestHangUpOfTheTerminal(t *testing.T) {
+	t.Parallel()
 	// Whoever runs the tests may survive a hang-up, and what they start with them.
 	p := pubsubtest.Command{Shell: "exec env --default-signal=HUP pubsub"}.Start(t)
 	require.NoError(t, p.Stop(syscall.SIGHUP))

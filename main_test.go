@@ -23,6 +23,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	pubsubtest.Parallel()
+	pubsubtest.ShortSize("folder.kills=2")
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		pubsubtest.Remove()
 		os.Exit(code)
@@ -73,7 +75,7 @@ func TestStartsAsABuildpackStartsIt(t *testing.T) {
 // Everybody who waits gets the message; on SIGTERM everybody is answered so
 // that they ask again, and the process ends well.
 func TestTwoThousandWait(t *testing.T) {
-	const waiting = 2000
+	waiting := pubsubtest.Size(2000, 500)
 	p := startWeb(t, "PUBSUB_MAX_POLLS_PER_ADDRESS=0")
 	wait := func() <-chan string {
 		answers := make(chan string, waiting)
@@ -214,6 +216,7 @@ func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 		"connections":             {"127.0.0.66", "127.0.0.67", "127.0.0.68"},
 	} {
 		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
 			p := pubsubtest.Command{Shell: "ulimit -n 1024; exec pubsub"}.Start(t)
 			for i := range 1100 {
 				d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addresses[i%len(addresses)])}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"pubsub/bench/scenario"
 	"pubsub/bench/target"
@@ -19,6 +20,7 @@ sends them away. Tells the time and the memory of each step.
 The server's limits for one address must be off, and both processes may have to
 open more files than there are polls (ulimit -n).`, stderr)
 	polls := f.Int("polls", 18_000, "how many wait")
+	after := f.Duration("after", 30*time.Second, "how long its memory is looked at when all have left")
 	spec := targetFlags(f)
 	if err := parse(f, args); err != nil {
 		return err
@@ -35,5 +37,5 @@ open more files than there are polls (ulimit -n).`, stderr)
 		return err
 	}
 	defer t.Stop()
-	return scenario.Crowd(ctx, t, *polls, func(format string, args ...any) { fmt.Fprintf(stdout, format+"\n", args...) })
+	return scenario.Crowd(ctx, t, *polls, *after, func(format string, args ...any) { fmt.Fprintf(stdout, format+"\n", args...) })
 }

@@ -19,6 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	pubsubtest.Parallel()
 	if _, err := pubsubtest.Build(pubsubtest.RaceFlag()...); err != nil {
 		panic(err)
 	}

@@ -39,6 +39,7 @@ func shows(t *testing.T, cmd *exec.Cmd, printed string) {
 
 // The examples run as they are, in a folder in which nothing else is.
 func TestExamplesForPython(t *testing.T) {
+	t.Parallel()
 	for n := range 2 {
 		url := pubsubtest.Start(t).URL.String()
 		dir := t.TempDir()
@@ -53,6 +54,7 @@ func TestExamplesForPython(t *testing.T) {
 }
 
 func TestExampleForJavaScript(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS("js")))
 	text := example(t, "js/README.md", "js", 0)
@@ -64,6 +66,7 @@ func TestExampleForJavaScript(t *testing.T) {
 }
 
 func TestExampleForGo(t *testing.T) {
+	t.Parallel()
 	url := pubsubtest.Start(t).URL.String()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(example(t, "go/README.md", "go", 0)), 0o600))

@@ -13,8 +13,8 @@ import (
 	"pubsub/internal/pubsubtest"
 )
 
-// posts is how many messages each driver posts to each channel.
-const posts = 50
+// posts are how many messages each driver posts to each channel.
+func posts() int { return pubsubtest.Size(50, 20) }
 
 // Every client, in each of its ways, reads every message once and in order, though its
 // connections are cut and the server is killed and stopped meanwhile.
@@ -66,7 +66,7 @@ func readThroughRestarts(t *testing.T, s *pubsubtest.Server, front front) {
 
 // linesOf are the messages of a driver.
 func linesOf(d driver) []string {
-	lines := make([]string, posts)
+	lines := make([]string, posts())
 	for i := range lines {
 		lines[i] = fmt.Sprintf("%s %d é漢😀", d.name, i)
 	}

@@ -16,6 +16,7 @@ import (
 
 // Each client speaks TLS in each of its ways, and knows whom it may trust.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	proxy := httputil.NewSingleHostReverseProxy(full(t, 1).URL)
 	transport := new(http.Transport)
 	proxy.Transport, proxy.FlushInterval = transport, -1

@@ -16,6 +16,7 @@ const patience = pubsubtest.Patience
 var long = flag.Bool("long", false, "hold polls for 65 seconds of real time")
 
 func TestMain(m *testing.M) {
+	pubsubtest.Parallel()
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		pubsubtest.Remove()
 		os.Exit(code)

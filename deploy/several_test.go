@@ -78,11 +78,12 @@ func TestSeveralInstances(t *testing.T) {
 	t.Log("readers of every kind, from any instance, have had all")
 
 	began := time.Now()
-	for range 2 {
+	rolls := pubsubtest.Size(2, 1)
+	for range rolls {
 		s.deploy(t)
 	}
-	t.Logf("six instances were replaced in %v; %d posts were refused meanwhile and repeated, the longest wait was %v",
-		time.Since(began).Round(time.Millisecond), room.refused.Swap(0), room.slowest())
+	t.Logf("%d instances were replaced in %v; %d posts were refused meanwhile and repeated, the longest wait was %v",
+		rolls*len(s.all), time.Since(began).Round(time.Millisecond), room.refused.Swap(0), room.slowest())
 	for _, r := range readers {
 		r.awaitAll(t)
 		require.Zero(t, r.restarts.Load(), "%s was told of a gap", r.name)

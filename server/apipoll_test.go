@@ -85,6 +85,7 @@ func TestTimeoutTellsWhenItWasAsked(t *testing.T) {
 // A client that has had no message yet, and so asks since=0 again, goes on from its
 // place on its connection.
 func TestSinceZeroGoesOn(t *testing.T) {
+	t.Parallel()
 	for name, before := range map[string]uint64{"empty channel": 0, "used channel": 2} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, open())

@@ -16,6 +16,7 @@ func (s *running) sayText(t require.TestingT, text string) {
 // A reader of a conversation knows by its length alone that there is something new.
 // Where lines leave as others come, newlines at the end make the difference.
 func TestEachNewLineChangesTheLength(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.HistoryMessages = 3
 	s := start(t, config)
@@ -47,6 +48,7 @@ func TestEachNewLineChangesTheLength(t *testing.T) {
 // The first line that leaves may do so where the length is what the rule for those
 // after it asks for.
 func TestFirstLineThatLeavesChangesTheLength(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.HistoryMessages = 3
 	s := start(t, config)

@@ -52,6 +52,7 @@ func (r *running) connections(t *testing.T, n int) {
 }
 
 func TestConnectionsOfOneAddressAreBounded(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.MaxConnectionsPerAddress = 3
 	s, log := startLogging(t, config)
@@ -98,6 +99,7 @@ func (l named) Accept() (net.Conn, error) {
 }
 
 func TestConnectionsOfOneIPv6NetworkAreBoundedTogether(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.MaxConnectionsPerAddress = 2
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -118,6 +120,7 @@ func TestConnectionsOfOneIPv6NetworkAreBoundedTogether(t *testing.T) {
 
 // Where everybody comes from one peer, that is no reason to refuse anybody.
 func TestConnectionsOfAProxyAreNotBounded(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.MaxConnectionsPerAddress = 1
 	s := start(t, config)

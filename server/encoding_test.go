@@ -16,6 +16,7 @@ import (
 // A message wakes a thousand polls, and what they get is compressed about once. Those who
 // did not ask for that get it plain.
 func TestThousandPollsShareOneCompression(t *testing.T) {
+	t.Parallel()
 	const polls = 1000
 	config := open()
 	config.MaxPollsPerChannel = 0
@@ -65,6 +66,7 @@ func TestThousandPollsShareOneCompression(t *testing.T) {
 
 // A list that is written in parts is plain, and one that is written at once is compressed.
 func TestListOfChannelsIsWholeInEitherForm(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.MaxChannelsPerAddress = 0
 	s := start(t, config)

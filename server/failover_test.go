@@ -48,6 +48,9 @@ func TestFailover(t *testing.T) {
 		"frozen": (*pubsubtest.Sentinels).FreezePrimary,
 		"asked":  (*pubsubtest.Sentinels).AskPrimaryToGo,
 	} {
+		if testing.Short() && name != "killed" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sentinels := pubsubtest.StartSentinels(t, 1)

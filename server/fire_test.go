@@ -49,6 +49,7 @@ func (s *running) publishAll(t require.TestingT, rate int) uint64 {
 // Clients that keep their cursor see every message once and in order, though a
 // tenth of their polls is cut before, during or after the answer.
 func TestCursorClientsUnderFire(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	var clients sync.WaitGroup
 	var lastID uint64
@@ -178,6 +179,7 @@ func (c *fireClient) poll(t *testing.T, path string, how int) (body []byte, cut 
 // Clients of a plain /sub, written for the original, lose nothing on their
 // keep-alive connection.
 func TestPlainClientsUnderFire(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	total := uint64(fireFor.Seconds() * float64(*fireSerialRate))
 	var clients sync.WaitGroup

@@ -14,6 +14,7 @@ import (
 )
 
 func TestHangUpsOfClientsThatSentAheadAreSeen(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	for _, ahead := range []string{"G", request("/debug"), strings.Repeat("x", 10_000)} {
 		for _, path := range []string{"/sub", "/sub?since=now&timeout=60"} {
@@ -65,6 +66,7 @@ func (l countedListener) Accept() (net.Conn, error) {
 // needed: after the first part net/http's buffer of 4,096 bytes has room for no
 // more.
 func TestEveryByteOfARequestIsRead(t *testing.T) {
+	t.Parallel()
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	read := make(chan int, 1000)
@@ -94,14 +96,14 @@ func TestWaitingPollsHoldLittle(t *testing.T) {
 	s := start(t, open())
 	const polls = 50
 	s.polling(t, 0) // all that a server has runs
-	http.DefaultClient.CloseIdleConnections()
+	s.http.CloseIdleConnections()
 	before := runtime.NumGoroutine()
 	for i := range polls {
 		path := []string{"/sub", "/sub?since=now&timeout=60", "/subscribe/chat"}[i%3]
 		defer s.dial(t, path).Close()
 	}
 	s.polling(t, polls)
-	http.DefaultClient.CloseIdleConnections()
+	s.http.CloseIdleConnections()
 	require.Eventually(t, func() bool { return runtime.NumGoroutine()-before <= 2*polls+5 }, 10*time.Second, time.Millisecond,
 		"one of net/http's and one of zmq4's for each")
 	stacks := make([]byte, 4<<20)

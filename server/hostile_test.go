@@ -264,7 +264,7 @@ func TestHostileRequestsWhileOthersChat(t *testing.T) {
 	s.polling(t, 0)
 	var grown int64
 	require.Eventually(t, func() bool {
-		http.DefaultClient.CloseIdleConnections()
+		s.http.CloseIdleConnections()
 		grown = heap() - before
 		return grown < 10<<20
 	}, 30*time.Second, time.Second, "the memory comes back")

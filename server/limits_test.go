@@ -52,6 +52,7 @@ func requireRefused(t require.TestingT, resp *http.Response, body string, status
 }
 
 func TestPollLimits(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name     string
 		set      func(*settings.Settings)
@@ -94,6 +95,7 @@ func TestPollLimits(t *testing.T) {
 // A client over its limit gets the newest poll, so that one that reconnects does
 // not lock itself out; its oldest ends.
 func TestNewerPollOfAClientEndsItsOldest(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.MaxPollsPerClient = 2
 	s := start(t, config)
@@ -127,6 +129,7 @@ func TestNewerPollOfAClientEndsItsOldest(t *testing.T) {
 }
 
 func TestPublishRate(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.PublishRate, config.PublishBurst, config.TrustedHops = 0.001, 3, 1
 	s := start(t, config)
@@ -152,6 +155,7 @@ func TestPublishRate(t *testing.T) {
 // Who posts on while refused does not put off the time when a post is let in
 // again, nor does anybody else at that address.
 func TestRefusedPostsTakeNoTokens(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.PublishRate, config.PublishBurst = 0.01, 1
 	s := start(t, config)
@@ -206,6 +210,7 @@ func TestAddressBehindProxies(t *testing.T) {
 }
 
 func TestOtherLimits(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.MaxChannels, config.MaxMessageBytes, config.HistoryMessages = 2, 100, 5
 	s := start(t, config)
@@ -230,6 +235,7 @@ func TestOtherLimits(t *testing.T) {
 // An answer holds a bounded part of a channel that is full of long messages, and
 // the rest comes with the next.
 func TestAnswersAreBounded(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	long := strings.Repeat("x", 16_000)
 	for i := range 60 {
@@ -261,6 +267,7 @@ func TestAnswersAreBounded(t *testing.T) {
 }
 
 func TestOrigins(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.AllowedOrigins = []string{"https://friend.example"}
 	s := start(t, config)
@@ -329,6 +336,7 @@ func TestLongJSONIsNotReadFirst(t *testing.T) {
 // An address that sends more than its rate waits, also if it sends all at once and
 // closes its half, as who does not care for the answers might.
 func TestRequestRate(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.RequestRate = 50
 	s := start(t, config)

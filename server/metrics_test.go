@@ -32,6 +32,7 @@ func (s *running) metric(t *testing.T, series string) float64 {
 }
 
 func TestMetricsCountWhatHappened(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.HistoryMessages = 5
 	config.MaxPollsPerAddress = 3
@@ -97,6 +98,7 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 }
 
 func TestHealthAndReadiness(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	require.Contains(t, s.get(t, "/healthz"), "healthy")
 	require.Contains(t, s.get(t, "/readyz"), "ready")

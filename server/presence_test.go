@@ -122,6 +122,7 @@ func relabel(told []string) []string {
 // A companion can be listened to in every way, also beside other channels, and has ids and
 // a cursor of its own. Nobody can post there, and it is in no list.
 func TestCompanions(t *testing.T) {
+	t.Parallel()
 	set, certificate := withTLS(t)
 	for i, way := range append(ways, ways...) {
 		s := start(t, map[bool]settings.Settings{true: open(), false: set}[i < len(ways)])
@@ -167,6 +168,7 @@ func firstID(t *testing.T, page string) uint64 {
 
 // What cannot be a name is refused, in polls, streams, and by who types.
 func TestNamesOfThePresent(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	for _, name := range []string{"", " ", "\u00a0", "\u200b", "a\nb", "a\x00b", "a\x7fb", "a\u0085b", "a\u2028b", "a\u202eb", "\xff", strings.Repeat("x", 65)} {
 		query := "presence=" + url.QueryEscape(name)
@@ -189,6 +191,7 @@ func TestNamesOfThePresent(t *testing.T) {
 
 // A token's name counts, whatever the field says.
 func TestPresenceOfTokens(t *testing.T) {
+	t.Parallel()
 	s := start(t, guarded())
 	ann, nameless := "Authorization: Bearer "+token(t, "ann", time.Hour, nil), "Authorization: Bearer "+token(t, "", time.Hour, nil)
 	for _, way := range ways {
@@ -214,6 +217,7 @@ func TestPresenceOfTokens(t *testing.T) {
 
 // Who types is told once in 3 s, and not more than five in a second.
 func TestTyping(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	for _, sent := range []struct{ body, kind string }{
 		{`{"typing":true,"name":"ann"}`, "application/json"},
@@ -246,6 +250,7 @@ func TestTyping(t *testing.T) {
 // Those of one address who have just left are bounded, and only those who ask for presence
 // are refused.
 func TestPresenceIsBounded(t *testing.T) {
+	t.Parallel()
 	set := open()
 	set.MaxPollsPerAddress = 10
 	s := start(t, set)
@@ -265,6 +270,7 @@ func TestPresenceIsBounded(t *testing.T) {
 // Instances that share a Redis are one server also in who is here. One that stops tells
 // nobody to leave.
 func TestPresenceOnInstances(t *testing.T) {
+	t.Parallel()
 	redis := pubsubtest.StartRedis(t)
 	a, b := start(t, onRedis(redis)), start(t, onRedis(redis))
 	listener := b.stream(t, ways[0], "/sub/room:presence")

@@ -66,6 +66,7 @@ func (r *running) sayUntilTaken(t *testing.T, text string) {
 }
 
 func TestInstancesShareALog(t *testing.T) {
+	t.Parallel()
 	redis := pubsubtest.StartRedis(t)
 	a, b := start(t, onRedis(redis)), start(t, onRedis(redis))
 	cursor := b.poll(t, "since=now&timeout=0").Cursor
@@ -91,7 +92,7 @@ func TestInstancesShareALog(t *testing.T) {
 		req, err := http.NewRequest(http.MethodPost, s.url("/pub/room?message=once"), nil)
 		require.NoError(t, err)
 		req.Header.Set("Idempotency-Key", "k")
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := s.http.Do(req)
 		require.NoError(t, err)
 		var receipt struct{ Cursor string }
 		require.NoError(t, json.NewDecoder(resp.Body).Decode(&receipt))
@@ -175,6 +176,7 @@ func TestRedisIsSetBack(t *testing.T) {
 }
 
 func TestRedisIsEmptied(t *testing.T) {
+	t.Parallel()
 	redis := pubsubtest.StartRedis(t)
 	a := start(t, onRedis(redis))
 	for range 3 {
@@ -209,6 +211,7 @@ var redisPolls = flag.Int("redis.polls", 300, "polls that wait for the same mess
 
 // Reads of Redis for a message do not grow with the polls that wait for it.
 func TestReadsOfRedisDoNotGrowWithThePolls(t *testing.T) {
+	t.Parallel()
 	redis := pubsubtest.StartRedis(t)
 	set := onRedis(redis)
 	set.MaxPolls, set.MaxPollsPerChannel = 0, 0
@@ -249,6 +252,7 @@ func TestReadsOfRedisDoNotGrowWithThePolls(t *testing.T) {
 }
 
 func TestMessagesInAFolderOutliveTheProcess(t *testing.T) {
+	t.Parallel()
 	set := open()
 	set.History, set.HistoryAge = filepath.Join(t.TempDir(), "data"), time.Hour
 	a := start(t, set)
@@ -269,6 +273,7 @@ func TestMessagesInAFolderOutliveTheProcess(t *testing.T) {
 // An instance that stops takes posts as long as it answers at all, and sends away who
 // waits: there are others, which have the same log.
 func TestInstanceLeavesAtOnce(t *testing.T) {
+	t.Parallel()
 	redis := pubsubtest.StartRedis(t)
 	a, b := start(t, onRedis(redis)), start(t, onRedis(redis))
 	cursor := b.poll(t, "since=now&timeout=0").Cursor
@@ -282,7 +287,7 @@ func TestInstanceLeavesAtOnce(t *testing.T) {
 	require.Contains(t, body, cursor, "to go on from, elsewhere")
 	taken := 0
 	for ; ; taken++ {
-		resp, err := http.PostForm(a.url("/pub/room"), url.Values{"message": {"hi"}})
+		resp, err := a.http.PostForm(a.url("/pub/room"), url.Values{"message": {"hi"}})
 		if err != nil {
 			break // it has stopped listening
 		}

@@ -23,6 +23,7 @@ import (
 
 // What net/http refuses before a handler sees it looks as our own refusals do.
 func TestRefusalsBeforeAnyHandler(t *testing.T) {
+	t.Parallel()
 	s, log := startLogging(t, open())
 	for name, c := range map[string]struct {
 		request  string
@@ -82,6 +83,7 @@ func TestEqualRefusalsAreSummedUp(t *testing.T) {
 }
 
 func TestOriginRefusalNamesBothSides(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	resp, body := s.do(t, "POST", "/pub?message=hi", "", "Origin: https://evil.example")
 	require.Equal(t, http.StatusForbidden, resp.StatusCode)
@@ -92,6 +94,7 @@ func TestOriginRefusalNamesBothSides(t *testing.T) {
 }
 
 func TestRequestIDs(t *testing.T) {
+	t.Parallel()
 	config := open()
 	s, log := startLogging(t, config)
 	for id, echoed := range map[string]bool{
@@ -145,6 +148,7 @@ func (panicking) Close() error              { return nil }
 func (panicking) Write([]byte) (int, error) { panic("no answer") }
 
 func TestPanicsAreAnswered(t *testing.T) {
+	t.Parallel()
 	log := new(said)
 	s, err := server.New(open(), static, page, slog.New(slog.NewTextHandler(log, nil)))
 	require.NoError(t, err)
@@ -211,6 +215,7 @@ func (s *short) Accept() (net.Conn, error) {
 }
 
 func TestConnectionsThatCannotBeTakenAreTold(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	out := &short{Listener: l}

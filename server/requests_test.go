@@ -56,6 +56,7 @@ func (s *running) raw(t *testing.T, request string) string {
 }
 
 func TestProxyThatIsNotTrustedIsWarnedOfOnce(t *testing.T) {
+	t.Parallel()
 	s, log := startLogging(t, open())
 	for range 3 {
 		s.do(t, "GET", "/debug", "", "X-Forwarded-For: 192.0.2.1")
@@ -70,6 +71,7 @@ func TestProxyThatIsNotTrustedIsWarnedOfOnce(t *testing.T) {
 }
 
 func TestChannelsAreNotListedWhereSetSo(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.ListChannels = false
 	s := start(t, config)
@@ -80,6 +82,7 @@ func TestChannelsAreNotListedWhereSetSo(t *testing.T) {
 
 // A page elsewhere may turn its name to this server's address.
 func TestOtherHostsAreRefused(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.AllowedHosts = []string{"Chat.example.org", "[::1]", "127.0.0.1:81"}
 	s := start(t, config)
@@ -100,11 +103,13 @@ func TestOtherHostsAreRefused(t *testing.T) {
 }
 
 func TestAbsoluteFormWithoutAPathIsTheRoot(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	require.Contains(t, s.raw(t, "GET http://chat.example.org HTTP/1.1\r\nHost: chat.example.org\r\nConnection: close\r\n\r\n"), "<title>chat</title>")
 }
 
 func TestProbesMayAskForTheHeadAlone(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
 		resp, body := s.do(t, "HEAD", path, "")

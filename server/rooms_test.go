@@ -45,6 +45,7 @@ func fine(t require.TestingT) func(*http.Response, string) {
 }
 
 func TestAnAddressBeginsSoManyChannels(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.MaxChannelsPerAddress, config.TrustedHops = 3, 1
 	for name, c := range map[string]struct{ address, same, other string }{
@@ -72,6 +73,7 @@ func TestAnAddressBeginsSoManyChannels(t *testing.T) {
 // On a full server a newcomer's channel takes the place of the oldest of who has
 // most, as long as that has more than the newcomer.
 func TestChannelsAreTakenFromWhoHasMost(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.MaxChannels, config.TrustedHops = 4, 1
 	s := start(t, config)
@@ -91,6 +93,7 @@ func TestChannelsAreTakenFromWhoHasMost(t *testing.T) {
 }
 
 func TestChannelsThatAreWaitedOnAreNotTaken(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.MaxChannels, config.TrustedHops = 3, 1
 	s := start(t, config)
@@ -123,6 +126,7 @@ func TestChannelsThatAreWaitedOnAreNotTaken(t *testing.T) {
 
 // However many channels are asked for that nobody has posted to, there are none.
 func TestReadingBeginsNoChannel(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.ReadRate = 0
 	s := start(t, config)
@@ -148,6 +152,7 @@ func TestReadingBeginsNoChannel(t *testing.T) {
 }
 
 func TestListOfChannelsInParts(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.ReadRate = 0
 	s := start(t, config)
@@ -231,6 +236,7 @@ func TestReadRate(t *testing.T) {
 // Who has most of the polls makes room for who has fewer, in a full channel and on
 // a full server.
 func TestPollsAreTakenFromWhoHasMost(t *testing.T) {
+	t.Parallel()
 	config := open()
 	config.TrustedHops = 1
 	inChannel, inAll := config, config

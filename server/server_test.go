@@ -30,6 +30,8 @@ import (
 
 func TestMain(m *testing.M) {
 	pubsubtest.Parallel()
+	pubsubtest.ShortSize("leaving.rounds=5", "hostile.requests=800", "hostile.clients=60", "slow.clients=60",
+		"crowd.clients=400", "fire.clients=40", "fire.for=1500ms", "redis.polls=100")
 	goleak.VerifyTestMain(m)
 }
 
@@ -95,13 +97,13 @@ func serveOn(t *testing.T, s *server.Server, l net.Listener) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx, l, nil) }()
-	r := &running{addr: l.Addr().String(), http: http.DefaultClient}
+	r := &running{addr: l.Addr().String(), http: &http.Client{Transport: new(http.Transport)}}
 	r.stop = sync.OnceValue(func() error {
 		cancel()
 		return errors.Join(<-served, s.Close())
 	})
 	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
+		r.http.CloseIdleConnections()
 		require.NoError(t, r.stop())
 	})
 	return r
@@ -126,7 +128,7 @@ func (r *running) get(t require.TestingT, path string) string {
 }
 
 func (r *running) post(t require.TestingT, message string) (id uint64) {
-	resp, err := http.PostForm(r.url("/pub"), url.Values{"nick": {"ann"}, "message": {message}})
+	resp, err := r.http.PostForm(r.url("/pub"), url.Values{"nick": {"ann"}, "message": {message}})
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	var answer struct{ ID uint64 }
@@ -223,7 +225,7 @@ func TestNothingStaysOfThoseWhoLeft(t *testing.T) {
 		}
 	}
 	s.polling(t, 0)
-	http.DefaultClient.CloseIdleConnections()
+	s.http.CloseIdleConnections()
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines+10 }, 30*time.Second, 100*time.Millisecond)
 	grown := heap() - bytes
 	t.Logf("%d hung up, %d served: %+d goroutines, %+d KiB", rounds*each, rounds*each, runtime.NumGoroutine()-goroutines, grown>>10)
@@ -233,6 +235,7 @@ func TestNothingStaysOfThoseWhoLeft(t *testing.T) {
 // Where net/http cuts a long answer into writes, a message may stand that looks
 // like the beginning of one of its own.
 func TestMessagesThatLookLikeAnAnswer(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	const text = "HTTP/1.1 501 "
 	for shift := range len(text) {
@@ -247,6 +250,7 @@ func TestMessagesThatLookLikeAnAnswer(t *testing.T) {
 // A client that sends no more than its request cannot be told from one that hung
 // up; it gets no answer that looks like one.
 func TestHalfClosedConnectionsGetNoEmptyAnswer(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	for _, path := range []string{"/sub", "/sub?since=now", "/chat"} {
 		c := s.dial(t, path)

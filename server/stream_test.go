@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pubsub/internal/pubsubtest"
 	"pubsub/server"
 	"pubsub/server/settings"
 )
@@ -43,18 +44,33 @@ func startTLS(t *testing.T, set settings.Settings) *running {
 	return start(t, set).overTLS(t, false, certificate)
 }
 
-// eachWay runs a test for each way, over connections that are taken over, with TLS and
-// without, and over those that are not.
+// transports are connections that are taken over, without TLS and with it, and those that
+// are not.
+var transports = []struct {
+	name  string
+	start func(*testing.T, settings.Settings) *running
+}{{"plain", start}, {"TLS", startTLS}, {"handed over", startHanded}}
+
+// eachWay runs a test for each way over each transport, and in the short size for each of
+// either once.
 func eachWay(t *testing.T, set settings.Settings, test func(t *testing.T, s *running, way way)) {
-	for _, way := range ways {
-		t.Run(way.name, func(t *testing.T) { t.Parallel(); test(t, start(t, set), way) })
-		t.Run(way.name+" over TLS", func(t *testing.T) { t.Parallel(); test(t, startTLS(t, set), way) })
-		t.Run(way.name+" handed over", func(t *testing.T) { t.Parallel(); test(t, startHanded(t, set), way) })
+	t.Parallel()
+	for i, way := range ways {
+		for j, over := range transports {
+			if testing.Short() && i != j {
+				continue
+			}
+			t.Run(way.name+" "+over.name, func(t *testing.T) {
+				t.Parallel()
+				test(t, over.start(t, set), way)
+			})
+		}
 	}
 }
 
 // A client goes on with its cursor in another way, and in each it has every message once.
 func TestOneCursorForAllWays(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	for i := range 3 {
 		require.Equal(t, http.StatusOK, s.say(t, fmt.Sprint(i)))
@@ -125,6 +141,7 @@ func TestStreamsThatAreCut(t *testing.T) {
 // A message is given to a stream whatever its size, also if it is more than an address may
 // have unread otherwise.
 func TestStreamsOfLargeMessages(t *testing.T) {
+	t.Parallel()
 	set := open()
 	set.MaxMessageBytes = 16 << 20
 	s := start(t, set)
@@ -149,6 +166,7 @@ func TestStreamsOfLargeMessages(t *testing.T) {
 // Many streams of one address are given a message that is more for all of them together
 // than an address may have unread: some get it when others have read it.
 func TestLargeMessageForManyOfOneAddress(t *testing.T) {
+	t.Parallel()
 	const streams = 16
 	set := open()
 	set.MaxMessageBytes = 1 << 20
@@ -217,7 +235,7 @@ func TestStreamsThatJoinAFlood(t *testing.T) {
 
 // Whoever leaves takes everything along.
 func TestNothingStaysOfStreamsThatLeft(t *testing.T) {
-	const rounds, each = 12, 100
+	rounds, each := pubsubtest.Size(12, 4), 100
 	set := open()
 	set.ReadRate = 0
 	s := start(t, set)
@@ -240,7 +258,7 @@ func TestNothingStaysOfStreamsThatLeft(t *testing.T) {
 	for range rounds {
 		wave()
 	}
-	http.DefaultClient.CloseIdleConnections()
+	s.http.CloseIdleConnections()
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines+10 }, patience, 10*time.Millisecond)
 	s.connections(t, 1)
 	grown := heap() - bytes
@@ -250,6 +268,7 @@ func TestNothingStaysOfStreamsThatLeft(t *testing.T) {
 
 // A drain gives each stream what was acknowledged before, tells it, and ends it.
 func TestStreamsInADrain(t *testing.T) {
+	t.Parallel()
 	for name, history := range map[string]string{"memory": "memory", "folder": t.TempDir() + "/log"} {
 		t.Run(name, func(t *testing.T) {
 			const each = 100
@@ -264,7 +283,7 @@ func TestStreamsInADrain(t *testing.T) {
 			for i := range 10 {
 				require.Equal(t, http.StatusOK, s.say(t, fmt.Sprint(i)))
 			}
-			http.DefaultClient.CloseIdleConnections()
+			s.http.CloseIdleConnections()
 			began := time.Now()
 			stopped := make(chan error)
 			go func() { stopped <- s.stop() }()
@@ -312,6 +331,7 @@ func TestLifetimeAndHeartbeat(t *testing.T) {
 
 // A limit and a drain do not end a browser's EventSource for good.
 func TestStreamsOverALimit(t *testing.T) {
+	t.Parallel()
 	set := open()
 	set.MaxPollsPerChannel = 1
 	s := start(t, set)

@@ -47,6 +47,7 @@ func (r *running) overTLS(t *testing.T, http2 bool, certificates ...*x509.Certif
 }
 
 func TestHTTPS(t *testing.T) {
+	t.Parallel()
 	set, certificate := withTLS(t)
 	s := start(t, set)
 	for _, http2 := range []bool{true, false} {
@@ -116,6 +117,7 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 
 // Polls over HTTP/2 that hang up leave nothing, each by itself or all with their connection.
 func TestPollsOverHTTP2ThatHangUp(t *testing.T) {
+	t.Parallel()
 	set, certificate := withTLS(t)
 	s := start(t, set)
 	c := s.overTLS(t, true, certificate)
@@ -145,7 +147,7 @@ func TestPollsOverHTTP2ThatHangUp(t *testing.T) {
 		})
 	}
 	c.polling(t, polls)
-	http.DefaultClient.CloseIdleConnections()
+	s.http.CloseIdleConnections()
 	require.Equal(t, http.StatusOK, c.say(t, "not there"))
 	for i := range 5 {
 		c.do(t, http.MethodPost, fmt.Sprintf("/pub/room%d?message=hi", i), "")
@@ -156,6 +158,7 @@ func TestPollsOverHTTP2ThatHangUp(t *testing.T) {
 
 // One poll of an HTTP/2 connection that has to make room does not end the others.
 func TestDisplacedPollsOverHTTP2(t *testing.T) {
+	t.Parallel()
 	set, certificate := withTLS(t)
 	set.MaxPolls = 4
 	s := start(t, set)
@@ -195,6 +198,7 @@ func TestDisplacedPollsOverHTTP2(t *testing.T) {
 // Over HTTP/2 a browser's tabs share a connection, so a plain poll goes on by its
 // X-Client-ID, and without one with what comes next.
 func TestPlainPollsOverHTTP2(t *testing.T) {
+	t.Parallel()
 	set, certificate := withTLS(t)
 	c := start(t, set).overTLS(t, true, certificate)
 	poll := func(id string) string {
@@ -215,6 +219,7 @@ func TestPlainPollsOverHTTP2(t *testing.T) {
 
 // Plain HTTP is sent to HTTPS.
 func TestRedirect(t *testing.T) {
+	t.Parallel()
 	set, _ := withTLS(t)
 	s, err := newServer(t, set)
 	require.NoError(t, err)
@@ -247,6 +252,7 @@ func TestRedirect(t *testing.T) {
 
 // Connections that wait to be sent to HTTPS are limited as the others are.
 func TestConnectionsForARedirectAreLimited(t *testing.T) {
+	t.Parallel()
 	set, _ := withTLS(t)
 	set.MaxConnectionsPerAddress = 3
 	s, err := newServer(t, set)
@@ -270,6 +276,7 @@ func TestConnectionsForARedirectAreLimited(t *testing.T) {
 
 // Requests over HTTP/2 whose bodies do not come are bounded for an address.
 func TestBodiesOverHTTP2(t *testing.T) {
+	t.Parallel()
 	set, certificate := withTLS(t)
 	set.MaxConnectionsPerAddress = 5
 	c := start(t, set).overTLS(t, true, certificate)

@@ -54,6 +54,7 @@ func operator(c *tokens.Claims) { c.Rights.Operate = true }
 
 // Every URL keeps out who may not, and says so as promised. A route without a row fails.
 func TestEveryWayIn(t *testing.T) {
+	t.Parallel()
 	s := start(t, guarded())
 	const post, get = http.MethodPost, http.MethodGet
 	good, other := token(t, "ann", time.Hour, operator), token(t, "ann", time.Hour, func(c *tokens.Claims) {
@@ -146,6 +147,7 @@ func doWith(t *testing.T, s *running, method, url, bearer, headers string) int {
 
 // What is said is said under the token's name, whatever is posted as nick.
 func TestNamesOfTokens(t *testing.T) {
+	t.Parallel()
 	s := start(t, guarded())
 	auth := "Authorization: Bearer " + token(t, "ann", time.Hour, nil)
 	s.do(t, "POST", "/pub/room-1?message=a&nick=bob", "", auth)
@@ -168,6 +170,7 @@ func TestNamesOfTokens(t *testing.T) {
 }
 
 func TestAnonymousRights(t *testing.T) {
+	t.Parallel()
 	set := guarded()
 	set.Anonymous = tokens.Rights{Subscribe: []string{"public-*"}, Publish: []string{"lobby"}}
 	s := start(t, set)
@@ -228,6 +231,7 @@ func TestTokensThatExpireMeanwhile(t *testing.T) {
 
 // A ticket is good once. It is for a stream.
 func TestTickets(t *testing.T) {
+	t.Parallel()
 	s := start(t, guarded())
 	auth := "Authorization: Bearer " + token(t, "ann", time.Hour, nil)
 	ticket := func() string {
@@ -259,6 +263,7 @@ func TestTickets(t *testing.T) {
 
 // A token whose exp is in milliseconds, or who knows when, is good for a ticket, too.
 func TestTicketForATokenThatLasts(t *testing.T) {
+	t.Parallel()
 	s := start(t, guarded())
 	long := token(t, "ann", 0, func(c *tokens.Claims) { c.Expires = time.Unix(time.Now().UnixMilli(), 0) })
 	resp, text := s.do(t, "POST", "/ticket", "", "Authorization: Bearer "+long)
@@ -272,6 +277,7 @@ func TestTicketForATokenThatLasts(t *testing.T) {
 
 // Instances share tickets: one may be had from one of them, and be spent at another.
 func TestTicketsOfInstances(t *testing.T) {
+	t.Parallel()
 	redis := pubsubtest.StartRedis(t)
 	set := guarded()
 	set.History = redis.URL()

@@ -28,9 +28,13 @@ func (s *streamed) heard(t require.TestingT) (text string) {
 }
 
 func webSocketEachWay(t *testing.T, set settings.Settings, test func(t *testing.T, s *running)) {
-	t.Run("plain", func(t *testing.T) { t.Parallel(); test(t, start(t, set)) })
-	t.Run("TLS", func(t *testing.T) { t.Parallel(); test(t, startTLS(t, set)) })
-	t.Run("handed over", func(t *testing.T) { t.Parallel(); test(t, startHanded(t, set)) })
+	t.Parallel()
+	for _, over := range transports {
+		t.Run(over.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, over.start(t, set))
+		})
+	}
 }
 
 // A client publishes over its WebSocket, and each answer has the key that it sent.
@@ -109,6 +113,7 @@ func TestAWebSocketThatTalksAndListens(t *testing.T) {
 
 // On a stream of several channels the client names the one that it means.
 func TestPublishOverAWebSocketOfSeveralChannels(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	c := s.stream(t, ways[2], "/sub/a,b")
 	defer c.Close()
@@ -180,6 +185,7 @@ func TestWebSocketsThatBreakTheProtocol(t *testing.T) {
 }
 
 func TestHandshakesOfWebSockets(t *testing.T) {
+	t.Parallel()
 	set := open()
 	set.AllowedOrigins = []string{"https://friend.example"}
 	s := start(t, set)
@@ -210,6 +216,7 @@ func TestHandshakesOfWebSockets(t *testing.T) {
 
 // Who asks on and on and reads nothing is cut off.
 func TestAWebSocketThatOnlyTalks(t *testing.T) {
+	t.Parallel()
 	s := start(t, open())
 	c := s.stream(t, ways[2], "/sub/room")
 	defer c.Close()
@@ -222,6 +229,7 @@ func TestAWebSocketThatOnlyTalks(t *testing.T) {
 
 // Who sends without end is slowed down to the rate of requests.
 func TestAWebSocketIsPaced(t *testing.T) {
+	t.Parallel()
 	set := open()
 	set.RequestRate = 100
 	s := start(t, set)

@@ -8,13 +8,14 @@ import (
 	"pubsub/bench/target"
 )
 
-// crowdPatience is how long the target may take to give back what it held; a
-// Go program returns memory to the system bit by bit.
+// crowdPatience is how long the target may take to close its connections.
 const crowdPatience = 30 * time.Second
 
 // Crowd lets n polls wait, gives one message to all and sends them away. Each
-// step is told. The error says what the target did not do.
-func Crowd(ctx context.Context, t *target.Target, n int, tell func(format string, args ...any)) error {
+// step is told. After the last it waits until the target holds a quarter of the memory, at
+// most so long: a Go program returns memory to the system bit by bit. The error says what
+// the target did not do.
+func Crowd(ctx context.Context, t *target.Target, n int, after time.Duration, tell func(format string, args ...any)) error {
 	s := Default("fanout")
 	s.Polls = n
 	r := newRun(s, t)
@@ -55,7 +56,7 @@ func Crowd(ctx context.Context, t *target.Target, n int, tell func(format string
 		return fmt.Errorf("%d connections are still open %s after all have left", kept, crowdPatience)
 	}
 	tell("all have left, and every connection is given back after %s%s", brief(time.Since(left)), r.weight("; ", memory, 0))
-	for held := t.Memory() - memory; t.Memory()-memory > held/4 && time.Since(left) < crowdPatience && ctx.Err() == nil; {
+	for held := t.Memory() - memory; t.Memory()-memory > held/4 && time.Since(left) < after && ctx.Err() == nil; {
 		time.Sleep(250 * time.Millisecond)
 	}
 	tell("after %s%s", brief(time.Since(left)), r.weight(" it holds ", memory, 0))

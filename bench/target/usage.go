@@ -131,13 +131,27 @@ func (t *Target) Settle(limit time.Duration) bool {
 	for end := time.Now().Add(limit); time.Now().Before(end); {
 		time.Sleep(step)
 		now := t.CPU()
-		if quiet++; now-before > step/50 {
+		if quiet++; now-before > step/50 || t.wantsCPU() {
 			quiet = 0
 		}
 		if quiet == calm {
 			return true
 		}
 		before = now
+	}
+	return false
+}
+
+// wantsCPU tells whether a thread of the target computes, or waits for a processor that
+// others have: on a busy machine what stands still is not always done.
+func (t *Target) wantsCPU() bool {
+	for _, pid := range t.pids {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		for _, thread := range threads {
+			if fields := statFields(thread); len(fields) > 0 && fields[0] == "R" {
+				return true
+			}
+		}
 	}
 	return false
 }

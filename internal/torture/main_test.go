@@ -18,6 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	pubsubtest.Parallel()
 	code := m.Run()
 	pubsubtest.Remove()
 	os.Exit(code)
@@ -73,10 +74,10 @@ func TestTortureWithTokens(t *testing.T) {
 	t.Parallel()
 	const key = "0123456789abcdef0123456789abcdef"
 	s := pubsubtest.Start(t, "PUBSUB_PUBLISH_RATE=0", "PUBSUB_TOKEN_KEY="+key)
-	verdict, err := run(t, "-rate=100", "-for=4s", "-no-gaps", "-way=mixed", "-token-key="+key, "-token-for=1s", s.URL.String())
+	verdict, err := run(t, "-rate=100", "-for="+pubsubtest.Size("4s", "2500ms"), "-no-gaps", "-way=mixed", "-token-key="+key, "-token-for=1s", s.URL.String())
 	require.NoError(t, err, verdict)
 	require.Contains(t, verdict, "Nothing was lost, doubled or reordered.")
-	verdict, err = run(t, "-for=100ms", s.URL.String())
+	verdict, err = run(t, "-for=100ms", "-patience=1s", s.URL.String())
 	require.ErrorIs(t, err, torture.ErrFaults)
 	require.Contains(t, verdict, "401")
 }

@@ -27,6 +27,7 @@ type options struct {
 	noGaps    bool
 	tokenKey  string
 	tokenLife time.Duration
+	patience  time.Duration
 	ways      []pubsub.Way // of the client that reads; none is polls of our own
 }
 
@@ -68,6 +69,7 @@ func (o *options) flags(dialect, way *string) *flag.FlagSet {
 	set.IntVar(&o.channels, "channels", 4, "how many channels there are")
 	set.Float64Var(&o.cut, "cut", 0.1, "share of the polls that are cut at a random moment")
 	set.DurationVar(&o.last, "for", 30*time.Second, "how long to post")
+	set.DurationVar(&o.patience, "patience", 10*time.Second, "how long nothing may come in the end until that is the end")
 	set.Uint64Var(&o.seed, "seed", 1, "what is done at random is the same again with the same `number`")
 	set.BoolVar(&o.noGaps, "no-gaps", false, "take every gap for a fault, even if it is told")
 	set.StringVar(&o.tokenKey, "token-key", "", "the `secret` of a server that asks for tokens: each reader makes its own")

@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	patience   = 10 * time.Second       // without progress, until the end is the end
 	settled    = 300 * time.Millisecond // that everybody has everything; a double may still come
 	tick       = 100 * time.Millisecond
 	readyAfter = 3 * time.Second // readers that have no answer until then begin when they can
@@ -110,7 +109,7 @@ func (t *torture) drain(posted <-chan struct{}) {
 		if behind > 0 || !isClosed(posted) {
 			complete = time.Now()
 		}
-		if time.Since(complete) > settled || time.Since(at) > patience {
+		if time.Since(complete) > settled || time.Since(at) > t.patience {
 			return
 		}
 	}

@@ -109,6 +109,7 @@ const (
 // 200 people come to three instances, move between them, go, and one instance is killed.
 // The roster is right, and each join and leave is told once.
 func TestInstancesShareARoster(t *testing.T) {
+	t.Parallel()
 	r := pubsubtest.StartRedis(t)
 	a, b, c := startInstance(t, r, shortLease), startInstance(t, r, shortLease), startInstance(t, r, shortLease)
 	all := []*instance{a, b, c}
@@ -162,6 +163,7 @@ func TestInstancesShareARoster(t *testing.T) {
 
 // Redis is killed and comes back empty. Meanwhile people come and go, and nobody waits.
 func TestRosterAfterARestart(t *testing.T) {
+	t.Parallel()
 	r := pubsubtest.StartRedis(t)
 	a, b := startInstance(t, r, presence.Lease), startInstance(t, r, presence.Lease)
 	a.enter(t, "ann", room)
@@ -187,6 +189,7 @@ func TestRosterAfterARestart(t *testing.T) {
 
 // An outage longer than a lease makes nobody leave who is here.
 func TestRosterAfterALongOutage(t *testing.T) {
+	t.Parallel()
 	r := pubsubtest.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	var all []*instance
 	for i := range 3 {
@@ -211,6 +214,7 @@ func TestRosterAfterALongOutage(t *testing.T) {
 // Who was with an instance that ends has some time to come to another one, and nobody is
 // told.
 func TestAnInstanceThatEnds(t *testing.T) {
+	t.Parallel()
 	r := pubsubtest.StartRedis(t)
 	a, b := startInstance(t, r, shortLease), startInstance(t, r, shortLease)
 	moves, slow := a.enter(t, "moves", room), a.enter(t, "slow", room)
