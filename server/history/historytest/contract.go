@@ -3,6 +3,7 @@ package historytest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -163,12 +164,35 @@ func testTimestamps(t *testing.T, open Open) {
 	}
 }
 
+// testHome: a channel that is everybody's takes nobody's place, whichever comes first, and
+// nobody takes its own.
 func testHome(t *testing.T, open Open) {
-	log := open(t, history.Options{Channels: 1, ChannelsPerOwner: 1, Home: "home"})
-	add(t, log, "a", 1)
-	add(t, log, "home", 1)
-	require.Equal(t, []string{"a", "home"}, channels(t, log))
-	require.ErrorIs(t, begin(log, "b", bob), history.ErrTooManyChannels, "it is nobody's to take")
+	for _, order := range [][]string{{"home", "a"}, {"a", "home"}} {
+		log := open(t, history.Options{Channels: 1, Home: "home"})
+		for _, channel := range order {
+			require.NoError(t, begin(log, channel, ann), "%s of %v", channel, order)
+		}
+		require.Equal(t, []string{"a", "home"}, channels(t, log))
+		require.ErrorIs(t, begin(log, "b", bob), history.ErrTooManyChannels)
+
+		log = open(t, history.Options{ChannelsPerOwner: 1, Home: "home"})
+		for _, channel := range order {
+			require.NoError(t, begin(log, channel, ann), "%s of %v", channel, order)
+		}
+		require.ErrorIs(t, begin(log, "b", ann), history.ErrTooManyOfOwner)
+		require.NoError(t, begin(log, "b", bob))
+	}
+
+	log := open(t, history.Options{Channels: 3, Home: "home"})
+	add(t, log, "home", 1) // ann's oldest
+	for _, channel := range []string{"1", "2", "3"} {
+		add(t, log, channel, 1)
+	}
+	err := begin(log, "b", bob) // is refused, or has one of ann's
+	require.True(t, err == nil || errors.Is(err, history.ErrTooManyChannels), err)
+	require.Contains(t, channels(t, log), "home")
+	require.Len(t, channels(t, log), 4)
+	require.Equal(t, "1", ids(read(t, log, "home", history.All(), everything)))
 }
 
 // testReadsLeaveNothing: reading a channel that nobody has posted to takes no room, and

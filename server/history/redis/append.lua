@@ -2,8 +2,12 @@
 -- KEYS: 1 stream  2 meta  3 receipt of the idempotency key  4 list of channels  5 channels that the owner began
 -- ARGV: 1 channel  2 object  3 most messages  4 age in µs  5 most bytes  6 new epoch  7 has a key  8 seconds for the key
 --       9 most channels  10 most channels of the owner  11 bell  12 seconds that meta stays  13 seconds that messages stay
+--       14 channel that counts towards no limit on channels
 -- A bound of 0 is none.
 local function number(n) return string.format('%.0f', n) end
+local function channels(list)
+  return redis.call('ZCARD', list) - (redis.call('ZSCORE', list, ARGV[14]) and 1 or 0)
+end
 
 if ARGV[7] == '1' then
   local receipt = redis.call('HMGET', KEYS[3], 'epoch', 'id', 'time')
@@ -19,8 +23,8 @@ if first then
     redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', number(now - age))
     redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', number(now - age))
   end
-  if ARGV[10] ~= '0' and redis.call('ZCARD', KEYS[5]) >= tonumber(ARGV[10]) then return {2} end
-  if ARGV[9] ~= '0' and redis.call('ZCARD', KEYS[4]) >= tonumber(ARGV[9]) then return {3} end
+  if ARGV[10] ~= '0' and channels(KEYS[5]) >= tonumber(ARGV[10]) then return {2} end
+  if ARGV[9] ~= '0' and channels(KEYS[4]) >= tonumber(ARGV[9]) then return {3} end
 end
 
 local epoch, last, before, sum = meta[1], 0, 0, 0

@@ -164,7 +164,8 @@ func (l *Log) Append(ctx context.Context, post history.Post) (history.Receipt, e
 	said, err := l.call(ctx, appendScript,
 		[]string{streamOf(post.Channel), metaOf(post.Channel), keyName, l.listed, l.begunBy(post.By)},
 		[]string{post.Channel, string(post.Object), strconv.Itoa(l.options.Messages), micros(l.options.Age), strconv.Itoa(l.options.Bytes), newEpoch(),
-			keyed, seconds(history.KeyFor), strconv.Itoa(channels), strconv.Itoa(ofOwner), l.target.bell(), seconds(stays + metaStays), seconds(stays)})
+			keyed, seconds(history.KeyFor), strconv.Itoa(channels), strconv.Itoa(ofOwner), l.target.bell(), seconds(stays + metaStays), seconds(stays),
+			l.options.Home})
 	if err != nil {
 		return history.Receipt{}, err
 	}
