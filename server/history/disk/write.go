@@ -152,7 +152,9 @@ func (b *batch) append(post history.Post) (history.Receipt, error) {
 			return history.Receipt{}, err
 		}
 		c = b.channel(post.Channel) // which may have been tidied up
-		b.begun[post.Channel] = post.By
+		if post.Channel != b.log.options.Home {
+			b.begun[post.Channel] = post.By
+		}
 	}
 	if c.Epoch == "" {
 		c.Epoch = newEpoch()
@@ -291,7 +293,7 @@ func (b *batch) publish() {
 		}
 	}
 	for name, owner := range b.begun {
-		if c := l.channels[name]; c.counts() > 0 && name != l.options.Home {
+		if c := l.channels[name]; c.counts() > 0 {
 			l.begun.Remove(l.holdings[name])
 			l.holdings[name] = l.begun.Add(owner, name, 1)
 		}
