@@ -19,6 +19,7 @@ import (
 // thing is what a stream brings.
 type thing struct {
 	text   string // of a message
+	id     uint64 // of a message on a line
 	cursor string // the place behind it, "" if the way does not tell
 	gap    string // reason of a gap
 	end    string // why the stream ends
@@ -160,6 +161,7 @@ func (s *streamed) texts(t require.TestingT, n int) (texts []string) {
 
 // told is a message.
 type told struct {
+	ID       uint64
 	Message  string
 	Presence string
 	Name     string
@@ -243,7 +245,7 @@ func (s *streamed) readLine() ([]thing, error) {
 	if err := json.Unmarshal(line, &said); err != nil {
 		return nil, err
 	}
-	one := thing{text: said.text(), cursor: said.Cursor, end: said.End}
+	one := thing{text: said.text(), id: said.ID, cursor: said.Cursor, end: said.End}
 	if said.Gap != nil {
 		one.gap = said.Gap.Reason
 	}
