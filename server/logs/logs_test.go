@@ -81,12 +81,26 @@ func TestWhatCouldNotBeWrittenIsTold(t *testing.T) {
 		}
 		synctest.Wait()
 		require.EqualValues(t, 3, h.Dropped())
+		said := func(text string) []string {
+			to.Reset()
+			slog.New(h).Info(text)
+			synctest.Wait()
+			return strings.Split(strings.TrimSuffix(to.String(), "\n"), "\n")
+		}
+		const dropped = `"msg":"log lines were dropped, nobody took them in","lines":`
 		to.broken = false
-		slog.New(h).Info("found")
+		lines := said("found")
+		require.Len(t, lines, 2)
+		require.Contains(t, lines[0], `"msg":"found"`)
+		require.Contains(t, lines[1], dropped+"3")
+		require.Len(t, said("once"), 1, "that is told once")
+		to.broken = true
+		said("lost")
+		to.broken = false
+		lines = said("found again")
+		require.Len(t, lines, 2)
+		require.Contains(t, lines[1], dropped+"1", "without those that were told")
 		h.Close()
-		found, told, _ := strings.Cut(to.String(), "\n")
-		require.Contains(t, found, `"msg":"found"`)
-		require.Contains(t, told, `"msg":"log lines were dropped, nobody took them in","lines":3`)
 	})
 }
 
