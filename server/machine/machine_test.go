@@ -24,6 +24,11 @@ func TestMemoryIsTheSmallestThatAnybodySets(t *testing.T) {
 			"proc/meminfo": "MemTotal: 4194304 kB\n", "proc/self/cgroup": "5:cpu,cpuacct:/docker/1\n4:memory:/docker/1\n",
 			"sys/fs/cgroup/memory/memory.limit_in_bytes": "536870912\n",
 		}, gib / 2, gib / 2},
+		"an old one with controllers together": {map[string]string{
+			"proc/meminfo": "MemTotal: 4194304 kB\n", "proc/self/cgroup": "5:cpu,cpuacct:/docker/2\n4:hugetlb,memory:/docker/1\n",
+			"sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes": "536870912\n",
+			"sys/fs/cgroup/memory/docker/2/memory.limit_in_bytes": "268435456\n", "sys/fs/cgroup/docker/2/memory.max": "268435456\n",
+		}, gib / 2, gib / 2},
 		"a unit of systemd": {map[string]string{
 			"proc/meminfo": "MemTotal: 4194304 kB\n", "proc/self/cgroup": "0::/chat.slice/pubsub.service\n",
 			"sys/fs/cgroup/chat.slice/memory.max": "1073741824\n", "sys/fs/cgroup/chat.slice/pubsub.service/memory.max": "2147483648\n",

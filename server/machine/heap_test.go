@@ -1,0 +1,46 @@
+package machine_test
+
+import (
+	"math"
+	"runtime/debug"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pubsub/server/machine"
+)
+
+// limit is the limit of the runtime.
+func limit() int64 { return debug.SetMemoryLimit(-1) }
+
+// The heap may grow with the polls, but not over what the process may take.
+func TestHeapGrowsWithThePolls(t *testing.T) {
+	before := debug.SetMemoryLimit(math.MaxInt64)
+	defer debug.SetMemoryLimit(before)
+	const calm, poll = 160 << 20, 30 << 10
+	h := machine.NewHeap(1 << 30)
+	for _, c := range []struct{ polls, limit int64 }{
+		{0, calm}, {1000, calm}, {5000, calm + 4*poll*4000}, {1_000_000, 1 << 30}, {0, calm},
+	} {
+		h.Limit(c.polls)
+		require.EqualValues(t, c.limit, limit(), "%d polls", c.polls)
+	}
+	h.Leave()
+	require.EqualValues(t, math.MaxInt64, limit())
+
+	h = machine.NewHeap(0)
+	h.Limit(1_000_000)
+	require.EqualValues(t, calm+4*poll*999_000, limit(), "0 is no limit")
+	h.Leave()
+}
+
+// What was set by GOMEMLIMIT stays.
+func TestLimitOfTheEnvironmentStays(t *testing.T) {
+	before := debug.SetMemoryLimit(2 << 30)
+	defer debug.SetMemoryLimit(before)
+	h := machine.NewHeap(1 << 30)
+	h.Limit(1_000_000)
+	require.EqualValues(t, 2<<30, limit())
+	h.Leave()
+	require.EqualValues(t, 2<<30, limit())
+}
