@@ -57,6 +57,37 @@ func TestFirstPollsAtOnceShareTheirBookmarks(t *testing.T) {
 	require.Equal(t, history.After(at(7)), p.ofClient("203.0.113.1", "", "other").since())
 }
 
+// A client takes the same room however many messages it is given.
+func TestBookmarkCountsOnce(t *testing.T) {
+	p := newBookmarks(address.Source{TrustedHops: 1})
+	p.ofClient("203.0.113.1", "", "chat").set(at(1))
+	once := p.byAddress.Weights.Total()
+	for id := range uint64(10) {
+		p.ofClient("203.0.113.1", "", "chat").set(at(id))
+	}
+	require.Equal(t, once, p.byAddress.Weights.Total())
+	require.Len(t, p.byID, 1)
+}
+
+// All tabs of a browser share a connection of HTTP/2, so it is no client by itself.
+func TestBookmarksOverHTTP2(t *testing.T) {
+	p := newBookmarks(address.Source{})
+	of := func(id string) bookmark {
+		r := httptest.NewRequest("GET", "/sub", nil)
+		r.ProtoMajor, r.ProtoMinor = 2, 0
+		if id != "" {
+			r.Header.Set("X-Client-ID", id)
+		}
+		return p.of(r, "chat")
+	}
+	of("").set(at(1))
+	require.Equal(t, history.Now(), of("").since())
+	of("tab").set(at(2))
+	require.Equal(t, history.After(at(2)), of("tab").since())
+	require.Equal(t, history.Now(), of("another tab").since())
+	require.Equal(t, history.Now(), of("").since())
+}
+
 // An address may invent as many clients as it likes: what is remembered is bounded,
 // and the others' is not what is forgotten.
 func TestInventedClientsPushOutNobodyElse(t *testing.T) {
