@@ -116,5 +116,7 @@ func TestLinesAreShort(t *testing.T) {
 		require.Equal(t, strings.Repeat("ä", 100)+"…", line[key])
 	}
 	require.Len(t, line[logs.Stack], 8<<10+len("…"))
-	require.Equal(t, "xx", logs.Cut("xx", 2))
+	for most, text := range map[int]string{0: "…", 1: "…", 2: "ä…", 3: "ä…", 4: "ää"} {
+		require.Equal(t, text, logs.Cut("ää", most), "not within a character")
+	}
 }
