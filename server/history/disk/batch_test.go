@@ -3,8 +3,11 @@ package disk
 import (
 	"net/netip"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	bolt "go.etcd.io/bbolt"
 
 	"pubsub/server/history"
 )
@@ -24,4 +27,28 @@ func TestHomeInATransactionWithOthers(t *testing.T) {
 	require.NoError(t, batch[0].err)
 	require.NoError(t, batch[1].err)
 	require.ErrorIs(t, batch[2].err, history.ErrTooManyOfOwner)
+}
+
+// A key takes no room any more when its time is over: neither it, nor when that was.
+func TestKeysAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, err := Open(t.TempDir(), history.Options{})
+		require.NoError(t, err)
+		defer log.Close()
+		kept := func(n int) {
+			require.NoError(t, log.db.View(func(tx *bolt.Tx) error {
+				require.Equal(t, n, tx.Bucket(keysBucket).Stats().KeyN)
+				require.Equal(t, n, tx.Bucket(keyTimesBucket).Stats().KeyN)
+				return nil
+			}))
+		}
+		for _, key := range []string{"one", "two"} {
+			_, err := log.Append(t.Context(), history.Post{Channel: "chat", Object: []byte(`{}`), Key: key})
+			require.NoError(t, err)
+		}
+		time.Sleep(history.KeyFor - time.Second)
+		kept(2)
+		time.Sleep(time.Second + 2*tidyEvery)
+		kept(0)
+	})
 }

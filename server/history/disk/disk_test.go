@@ -36,6 +36,8 @@ func TestContract(t *testing.T) { historytest.Contract(t, open) }
 
 func TestBytes(t *testing.T) { historytest.Bytes(t, open) }
 
+func TestDropped(t *testing.T) { historytest.Dropped(t, open) }
+
 func TestClock(t *testing.T) { historytest.Clock(t, open) }
 
 func TestOneProcessOnly(t *testing.T) {

@@ -139,6 +139,25 @@ func Bytes(t *testing.T, open Open) {
 	require.Equal(t, "3 4 5 6 7", ids(page), "who goes back has all")
 }
 
+// Dropped tests a log that may be set back to an earlier state: it still knows the newest
+// message that it has dropped, on which the cursors of its readers may stand.
+func Dropped(t *testing.T, open Open) {
+	log := open(t, history.Options{Messages: 2})
+	var cursors []history.Cursor
+	for range 9 {
+		cursors = append(cursors, add(t, log, "chat", 1))
+	}
+	page := read(t, log, "chat", history.After(cursors[6]), everything)
+	require.Equal(t, "8 9", ids(page))
+	require.Nil(t, page.Gap)
+	require.Equal(t, cursors[6], page.Start)
+	wrong := cursors[6]
+	wrong.Check = wrong.Check%1000 + 1
+	page = read(t, log, "chat", history.After(wrong), everything)
+	require.Equal(t, "8 9", ids(page))
+	require.Equal(t, &history.Gap{Reason: history.Restarted}, page.Gap)
+}
+
 func testCount(t *testing.T, open Open) {
 	log := open(t, history.Options{Messages: 10})
 	old := read(t, log, "chat", history.Now(), everything).Cursor

@@ -56,6 +56,7 @@ func TestContract(t *testing.T) {
 	}
 	historytest.Contract(t, open)
 	historytest.Bytes(t, open)
+	historytest.Dropped(t, open)
 }
 
 type heard struct {
