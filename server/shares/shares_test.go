@@ -62,6 +62,13 @@ func TestHoldings(t *testing.T) {
 	require.True(t, h.Remove(b))
 	require.Empty(t, things("ann"))
 	require.Equal(t, 4, h.Weights.Total())
+	d := h.Add("ann", "d", 5)
+	require.Equal(t, "d", things("ann"), "who had nothing left begins anew")
+	require.Equal(t, 5, h.Weights.Of("ann"))
+	largest, _ = h.Weights.Largest()
+	require.Equal(t, "ann", largest)
+	require.True(t, h.Remove(d))
+	require.Zero(t, h.Weights.Of("ann"))
 }
 
 // Who keeps a thing that was removed keeps none of those removed after it.
