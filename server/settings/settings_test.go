@@ -45,6 +45,24 @@ func TestNoLimitIsZero(t *testing.T) {
 	require.Zero(t, c.MaxPolls+c.HistoryBytes+c.MaxMessageBytes+int(c.PublishRate)+int(c.PollTimeout))
 }
 
+// Requests are counted with the polls that an address may have: each that was answered
+// comes again.
+func TestRequestRateGoesWithThePolls(t *testing.T) {
+	for _, each := range []struct {
+		args []string
+		rate float64
+	}{
+		{[]string{"-max-polls-per-address=40"}, 200},
+		{[]string{"-max-polls-per-address=40", "-request-rate=7"}, 7},
+		{[]string{"-max-polls-per-address=40", "-request-rate=0"}, 0},
+		{[]string{"-max-polls-per-address=0"}, 0},
+	} {
+		c, err := settings.Load(each.args, nil)
+		require.NoError(t, err)
+		require.Equal(t, each.rate, c.RequestRate, each.args)
+	}
+}
+
 // What fits a PaaS is what else is set wins over, in whatever order.
 func TestPaaSSetsDefaults(t *testing.T) {
 	for _, each := range []struct {
