@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -110,6 +111,80 @@ func TestDatabasesHaveTheirOwnBells(t *testing.T) {
 	}
 	require.Equal(t, "ours 1", <-h.rings)
 	require.Empty(t, h.rings)
+	stop()
+	<-ended
+}
+
+// do sends a command to a Redis beside the log.
+func do(t *testing.T, address string, command ...string) {
+	client, err := rueidis.NewClient(rueidis.MustParseURL(address))
+	require.NoError(t, err)
+	defer client.Close()
+	require.NoError(t, client.Do(t.Context(), client.B().Arbitrary(command...).Build()).Error())
+}
+
+func say(t *testing.T, log *redis.Log, channel string) history.Cursor {
+	receipt, err := log.Append(t.Context(), history.Post{Channel: channel, Object: []byte(`{}`)})
+	require.NoError(t, err)
+	return receipt.Cursor
+}
+
+// A Redis that is full may forget where a channel was, and keep its messages: the channel
+// begins anew, and its readers are told.
+func TestChannelWhoseEpochIsForgotten(t *testing.T) {
+	address := start(t)
+	log, err := redis.Open(address, history.Options{})
+	require.NoError(t, err)
+	defer log.Close()
+	say(t, log, "chat")
+	old := say(t, log, "chat")
+	do(t, address, "DEL", "pubsub:{chat}:meta")
+	renewed := say(t, log, "chat")
+	require.NotEqual(t, old.Epoch, renewed.Epoch)
+	page, err := log.Read(t.Context(), history.Query{Channel: "chat", Since: history.After(old), Limit: 9})
+	require.NoError(t, err)
+	require.Equal(t, &history.Gap{Reason: history.Restarted}, page.Gap)
+	require.Len(t, page.Messages, 1)
+	require.Equal(t, renewed, page.Cursor)
+}
+
+// Channels that have expired make room, to all and to who has begun them.
+func TestExpiredChannelsMakeRoom(t *testing.T) {
+	address := start(t)
+	for i, options := range []history.Options{{Channels: 1}, {ChannelsPerOwner: 1}} {
+		options.Age = 10 * time.Millisecond
+		log, err := redis.Open(fmt.Sprint(address, "/", i), options)
+		require.NoError(t, err)
+		defer log.Close()
+		say(t, log, "one")
+		require.Eventually(t, func() bool {
+			_, err := log.Append(t.Context(), history.Post{Channel: "another", Object: []byte(`{}`)})
+			return err == nil
+		}, 10*time.Second, time.Millisecond)
+	}
+}
+
+// doubts tells of doubts, and of nothing else.
+type doubts chan struct{}
+
+func (doubts) Heard(string, history.Cursor) {}
+func (doubts) Away(error)                   {}
+func (d doubts) Doubt()                     { d <- struct{}{} }
+
+// Who hears another server beat, or this one with another past, has not heard it all.
+func TestAnotherServerIsADoubt(t *testing.T) {
+	address := start(t)
+	log, err := redis.Open(address, history.Options{})
+	require.NoError(t, err)
+	defer log.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	ended, heard := make(chan struct{}), make(doubts, 100)
+	go func() { defer close(ended); log.Listen(ctx, heard) }()
+	<-heard // since nothing was heard before
+	for _, who := range []string{"one/past", "one/other"} {
+		do(t, address, "PUBLISH", "pubsub:bell:0", "/ "+who)
+		<-heard
+	}
 	stop()
 	<-ended
 }
