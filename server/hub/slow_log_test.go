@@ -110,3 +110,24 @@ func TestTimeoutIsNotInherited(t *testing.T) {
 		require.Error(t, err, "no place")
 	})
 }
+
+// A message that comes between a follower's look at the log and its wait is not waited for.
+func TestMessageBetweenReadingAndWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, history.Options{})
+		defer w.stop(t)
+		w.log.afterRead = func() {
+			w.publish(t, 1)
+			synctest.Wait() // until it has rung
+		}
+		next, err := w.hub.Follow([]hub.Place{{Channel: channel}}, 9)
+		require.NoError(t, err)
+		defer next.Close()
+		next.SetTimeout(timeout)
+		began := time.Now()
+		page, err := next.Next(t.Context())
+		require.NoError(t, err)
+		require.Len(t, page.Messages, 1)
+		require.Zero(t, time.Since(began))
+	})
+}
