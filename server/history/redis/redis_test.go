@@ -116,11 +116,13 @@ func TestDatabasesHaveTheirOwnBells(t *testing.T) {
 }
 
 // do sends a command to a Redis beside the log.
-func do(t *testing.T, address string, command ...string) {
+func do(t *testing.T, address string, command ...string) rueidis.RedisResult {
 	client, err := rueidis.NewClient(rueidis.MustParseURL(address))
 	require.NoError(t, err)
 	defer client.Close()
-	require.NoError(t, client.Do(t.Context(), client.B().Arbitrary(command...).Build()).Error())
+	result := client.Do(t.Context(), client.B().Arbitrary(command...).Build())
+	require.NoError(t, result.Error())
+	return result
 }
 
 func say(t *testing.T, log *redis.Log, channel string) history.Cursor {
@@ -161,6 +163,42 @@ func TestExpiredChannelsMakeRoom(t *testing.T) {
 			_, err := log.Append(t.Context(), history.Post{Channel: "another", Object: []byte(`{}`)})
 			return err == nil
 		}, 10*time.Second, time.Millisecond)
+	}
+}
+
+// Every key has an end: a Redis that evicts those that have one would be filled by others.
+func TestKeysHaveAnEnd(t *testing.T) {
+	address := start(t)
+	for i, options := range []history.Options{{}, {Age: time.Minute, Messages: 5, Channels: 5, ChannelsPerOwner: 5}} {
+		log, err := redis.Open(address, options)
+		require.NoError(t, err)
+		defer log.Close()
+		_, err = log.Append(t.Context(), history.Post{Channel: fmt.Sprint(i), Object: []byte(`{}`), Key: "key"})
+		require.NoError(t, err)
+	}
+	keys, err := do(t, address, "KEYS", "*").AsStrSlice()
+	require.NoError(t, err)
+	require.Len(t, keys, 9, "%q: of each channel a log, a place and a receipt; both lists, and the epochs", keys)
+	for _, key := range keys {
+		left, err := do(t, address, "TTL", key).AsInt64()
+		require.NoError(t, err)
+		require.Positive(t, left, key)
+	}
+}
+
+// Timestamps rise also where the clock of Redis was set back.
+func TestClockThatWasSetBack(t *testing.T) {
+	address := start(t)
+	log, err := redis.Open(address, history.Options{})
+	require.NoError(t, err)
+	defer log.Close()
+	say(t, log, "chat")
+	later := time.Now().Add(time.Hour).Truncate(time.Microsecond)
+	do(t, address, "HSET", "pubsub:{chat}:meta", "time", fmt.Sprint(later.UnixMicro()))
+	for i := range 3 {
+		receipt, err := log.Append(t.Context(), history.Post{Channel: "chat", Object: []byte(`{}`)})
+		require.NoError(t, err)
+		require.Equal(t, later.Add(time.Duration(i+1)*time.Microsecond).UTC(), receipt.Message.Time)
 	}
 }
 
