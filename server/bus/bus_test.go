@@ -215,12 +215,52 @@ func TestReleasedSubscriptionsAreBounded(t *testing.T) {
 		subscribe(t, b, "busy").Release()
 	}
 	require.EqualValues(t, 1000, b.Stats().Connects)
+	require.EqualValues(t, 1000, b.Stats().Released)
 
 	b = open(t, bus.Options{})
 	for i := range 3000 {
 		subscribe(t, b, fmt.Sprint("new-", i)).Release()
 	}
 	require.Less(t, b.Stats().Released, int64(300))
+}
+
+// What was in use lately may be needed again, also when it was looked through meanwhile.
+func TestReleasedSubscriptionsAreKeptForLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, bus.Options{IdleTimeout: 10 * time.Second})
+		subscribe(t, b, "chat").Release() // what is released is looked through 10 s from now
+		time.Sleep(9 * time.Second)
+		var subs []*bus.Subscription
+		for range 1000 {
+			subs = append(subs, subscribe(t, b, "chat"))
+		}
+		for _, sub := range subs {
+			sub.Release()
+		}
+		time.Sleep(2 * time.Second)
+		for range 1000 {
+			subscribe(t, b, "chat").Release()
+		}
+		require.EqualValues(t, 1000, b.Stats().Released)
+		require.EqualValues(t, 1000, b.Stats().Connects)
+	})
+}
+
+// A subscription that rings where another one does is its own again once it is released.
+func TestRingsElsewhere(t *testing.T) {
+	b := open(t, bus.Options{})
+	first, second := subscribe(t, b, "one"), subscribe(t, b, "two")
+	second.RingAt(first)
+	require.NoError(t, b.Publish("two", 1))
+	awaitRing(t, first)
+	require.False(t, hasRung(second))
+	second.Release()
+	first.Release()
+	second = subscribe(t, b, "two")
+	defer second.Release()
+	require.EqualValues(t, 2, b.Stats().Connects, "it is the same one")
+	require.NoError(t, b.Publish("two", 2))
+	awaitRing(t, second)
 }
 
 func TestClosedBus(t *testing.T) {
