@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -123,6 +124,16 @@ func TestInputUnderTLS(t *testing.T) {
 	}
 	require.NoError(t, c.CloseWrite())
 	require.True(t, bytes.Equal(want, <-heard))
+}
+
+// Who asks to be told of the end of a connection that has ended is told at once.
+func TestEndBeforeAnybodyAsks(t *testing.T) {
+	told := make(chan struct{})
+	secretly(t, func(c *conns.Taken) {
+		c.Close()
+		c.OnEnd(sync.OnceFunc(func() { close(told) }))
+	})
+	<-told
 }
 
 // runs tells whether a goroutine is in a function.
