@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"pubsub/internal/pubsubtest"
+	"pubsub/server/settings"
 )
 
 func TestMain(m *testing.M) {
@@ -234,5 +235,24 @@ func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 			require.Contains(t, p.Log(), " reason="+reason+" address=127.0.0.66:")
 			require.NotContains(t, p.Log(), "could not be taken")
 		})
+	}
+}
+
+// What is printed can be opened in a browser on this machine.
+func TestBrowsable(t *testing.T) {
+	here, everywhere := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, &net.TCPAddr{IP: net.IPv6zero, Port: 8080}
+	for _, c := range []struct {
+		addr net.Addr
+		set  settings.Settings
+		want string
+	}{
+		{here, settings.Settings{}, "http://127.0.0.1:8080"},
+		{here, settings.Settings{TLSCert: "cert.pem"}, "https://127.0.0.1:8080"},
+		{everywhere, settings.Settings{}, "http://localhost:8080 (on all interfaces)"},
+		{everywhere, settings.Settings{TLSCert: "cert.pem"}, "https://localhost:8080 (on all interfaces)"},
+		{everywhere, settings.Settings{Domain: "chat.example"}, "https://chat.example"},
+		{&net.UnixAddr{Name: "/run/pubsub.sock"}, settings.Settings{}, "unix:/run/pubsub.sock"},
+	} {
+		require.Equal(t, c.want, browsable(c.addr, &c.set))
 	}
 }
