@@ -256,3 +256,10 @@ func TestBrowsable(t *testing.T) {
 		require.Equal(t, c.want, browsable(c.addr, &c.set))
 	}
 }
+
+func TestLookUp(t *testing.T) {
+	variable := lookUp([]string{"PUBSUB_TOKEN_KEY=key", "PUBSUB_TOKEN=a=b", "EMPTY="})
+	for name, want := range map[string]string{"PUBSUB_TOKEN": "a=b", "PUBSUB_TOKEN_KEY": "key", "EMPTY": "", "PUBSUB": "", "KEY": ""} {
+		require.Equal(t, want, variable(name), name)
+	}
+}
