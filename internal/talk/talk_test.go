@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	pubsub "pubsub/clients/go"
 	"pubsub/internal/pubsubtest"
 	"pubsub/internal/talk"
 	"pubsub/server/tokens"
@@ -199,4 +202,31 @@ func TestTokenOfTheEnvironment(t *testing.T) {
 	require.Error(t, talk.Post(t.Context(), []string{s.URL.String(), "room"}, strings.NewReader("hi\n"), io.Discard))
 	t.Setenv("PUBSUB_TOKEN", token)
 	require.NoError(t, talk.Post(t.Context(), []string{s.URL.String(), "room"}, strings.NewReader("hi\n"), io.Discard))
+}
+
+// Who is interrupted while a line is on its way is told that nobody knows what became of
+// it; who is interrupted before that has lost nothing.
+func TestInterruptedPosts(t *testing.T) {
+	asked := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		asked <- struct{}{}
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- talk.Post(ctx, []string{server.URL, "room"}, strings.NewReader("hi\n"), io.Discard) }()
+	<-asked
+	cancel()
+	require.ErrorIs(t, <-ended, pubsub.ErrUnknown)
+
+	ctx, cancel = context.WithCancel(t.Context())
+	stdin, typed := io.Pipe()
+	defer typed.Close() // else its reader is left behind
+	go func() { ended <- talk.Post(ctx, []string{server.URL, "room"}, stdin, io.Discard) }()
+	_, err := typed.Write([]byte("a line that has no end"))
+	require.NoError(t, err)
+	cancel()
+	require.NoError(t, <-ended)
 }
