@@ -128,6 +128,14 @@ func TestEachFaultIsFound(t *testing.T) {
 			history(posts(3), answer("a", 3, 1, 3, 2)),
 			[]check.Kind{check.OutOfOrder},
 		},
+		"out of order, and the next one lost": {
+			history(posts(4), answer("a", 4, 1, 4, 2)),
+			[]check.Kind{check.OutOfOrder, check.Skipped, check.Lost},
+		},
+		"out of order, and the one before lost": {
+			history(posts(4), answer("a", 4, 1, 4, 3)),
+			[]check.Kind{check.OutOfOrder, check.Skipped, check.Lost},
+		},
 		"out of order over two answers": {
 			history(posts(3), answer("a", 1, 1), answer("a", 3, 3), answer("a", 3, 2)),
 			[]check.Kind{check.OutOfOrder},
@@ -151,6 +159,10 @@ func TestEachFaultIsFound(t *testing.T) {
 		},
 		"expired, with none": {
 			history(posts(5), answer("a", 1, 1), gap(answer("a", 5, 4, 5), "expired", 0)),
+			[]check.Kind{check.WrongMissed},
+		},
+		"expired, with none, where none are missing": {
+			history(posts(2), answer("a", 1, 1), gap(answer("a", 2, 2), "expired", 0)),
 			[]check.Kind{check.WrongMissed},
 		},
 		"timestamps that stand": {
