@@ -15,6 +15,27 @@ import (
 	"pubsub/server/web"
 )
 
+// Who may read a room may read who is there, and nobody else.
+func TestRightsOnCompanions(t *testing.T) {
+	set := settings.Default()
+	set.TokenKey = strings.Repeat("k", 32)
+	control, err := access.New(&set)
+	require.NoError(t, err)
+	token, err := tokens.Sign(set.TokenKey, tokens.Claims{
+		Expires: time.Now().Add(time.Hour), Rights: tokens.Rights{Subscribe: []string{"room"}},
+	}, "", "")
+	require.NoError(t, err)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	_, err = control.Authorize(r, access.Subscribe, "room", "room:presence")
+	require.NoError(t, err)
+	_, err = control.Authorize(r, access.Subscribe, "room", "other:presence", "another")
+	problem, is := err.(*web.Problem)
+	require.True(t, is)
+	require.Equal(t, http.StatusForbidden, problem.Status)
+	require.Equal(t, []string{"other:presence", "another"}, problem.Channels)
+}
+
 // A browser sends the cookie also with what a page elsewhere asks for: then it gives no
 // right, for reading neither. A token that a program sends itself does.
 func TestCookieOfAnotherPage(t *testing.T) {
