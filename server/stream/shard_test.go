@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -131,4 +132,23 @@ func TestStreamThatEndsWhileItJoins(t *testing.T) {
 		require.Empty(t, s.all())
 		require.Nil(t, m.shard.Load())
 	}
+}
+
+// A drain gives a crowd all that there is, also if that is several pages.
+func TestLastLookOfADrain(t *testing.T) {
+	c, page := newCrowd(t)
+	l, s := newNarrow(1<<20), newShard(c, page.Cursors)
+	require.True(t, s.join(c.newMember(l), page.Cursors))
+	c.at, c.shards = page.Cursors, []*shard{s}
+	const messages = 2*maxPage + 1
+	for range messages {
+		_, err := c.streams.hub.Publish(t.Context(), history.Post{Channel: "room", Object: []byte(`{"message":"hi"}`)})
+		require.NoError(t, err)
+	}
+	c.finish()
+	<-l.closed
+	lines := strings.Split(strings.TrimSpace(string(l.wrote)), "\n")
+	require.Len(t, lines, messages+1)
+	require.Contains(t, lines[messages], `"end":"draining"`)
+	require.Nil(t, c.shardFor(), "nobody can join any more")
 }
