@@ -166,7 +166,7 @@ func (r *reader) next() printed {
 	case line, more := <-r.lines:
 		require.True(r.t, more, "%s has ended", r.name)
 		return line
-	case <-time.After(pubsubtest.Patience):
+	case <-time.After(3 * pubsubtest.Patience): // a client that found nobody a few times waits half a minute
 		require.Fail(r.t, "nothing comes", "from %s", r.name)
 	}
 	return printed{}
