@@ -1,27 +1,65 @@
-# What a person types: make test, make fmt, make lint, make fuzz, make bench.
+# What a person types: make test, make check, make stress, make fmt, make lint, make fuzz, make bench.
 
 MODULES := . browser bench
+# Those that this one is built for beside linux/amd64.
+PLATFORMS := linux/386 linux/arm linux/arm64 darwin/arm64
 FUZZTIME ?= 10000x
 STATICCHECK := go tool -modfile=$(CURDIR)/.ci/tools/go.mod staticcheck
 
-.PHONY: test deps lint fmt fuzz bench picture
+# What takes longest begins first.
+SUITE := bin/suite
+PACKAGES := browser .:./server,./clients,.,./deploy,./... bench
+# Repeated by make stress: MODULE:PACKAGE,…, and flags of go test.
+ROUNDS ?= 20
+LOOPS ?= $(shell nproc)
+STRESS ?= $(PACKAGES)
+FLAGS ?= -short
 
-# What takes longest begins first. go test does not see that the server has changed that the browser's tests start.
-test: deps lint
-	go test -race -timeout 15m ./server ./clients . ./...
-	cd browser && go test -count=1 -timeout 15m ./...
-	cd bench && go test -race -timeout 5m ./...
+.PHONY: test check stress deps tools vet staticcheck lint fmt fuzz bench picture
+
+# Each package in its short size, within four minutes on two cores. The program that they
+# start is linked once, and staticcheck has what the tests leave of the processor.
+test: deps vet tools
+	@go build -o bin/pubsub .
+	@nice -n 19 $(MAKE) --no-print-directory staticcheck > bin/staticcheck.out 2>&1 & staticcheck=$$!; \
+	PUBSUBTEST_BIN=$(CURDIR)/bin $(SUITE) $(PACKAGES) -- -short -vet=off -timeout 10m; tests=$$?; \
+	wait $$staticcheck || { cat bin/staticcheck.out; exit 1; }; exit $$tests
+
+# All of it: the race detector, the long sizes, each way over each transport, the fuzzers.
+check: deps lint tools
+	$(SUITE) browser -- -vet=off -count=1 -timeout 30m
+	$(SUITE) .:./server,./clients,.,./deploy,./... bench -- -race -vet=off -timeout 30m
 	$(MAKE) fuzz
+
+# Some tests again and again on a machine that is busy, such as
+# make stress ROUNDS=5 STRESS=.:./server FLAGS='-short -run Streams'
+stress: deps tools
+	@go build -o bin/pubsub .
+	PUBSUBTEST_BIN=$(CURDIR)/bin $(SUITE) -rounds $(ROUNDS) -loops $(LOOPS) $(STRESS) -- -count=1 -vet=off -timeout 30m $(FLAGS)
 
 # The real programs that the tests start, and Debian's packages of them.
 deps:
 	@.ci/install chromium:chromium node:nodejs npm:npm nginx:nginx redis-server:redis-server python3:python3
 	@.ci/install chromium-headless-shell:chromium-headless-shell || echo "Without it the tests of the page take twice as long."
 
-# staticcheck has a go.mod of its own, so that nothing of it is in the product's.
-lint:
+tools:
+	@cd .ci/tools && go build -o $(CURDIR)/$(SUITE) ./suite
+
+# The quick part of lint.
+vet:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted. Run make fmt."; exit 1; fi
-	@for m in $(MODULES); do (cd $$m && go vet ./... && go fix -diff ./... && $(STATICCHECK) ./...) || exit 1; done
+	@for m in $(MODULES) .ci/tools; do (cd $$m && go vet ./...) || exit 1; done
+	@cd .ci/tools && go build -o $(CURDIR)/bin/platforms ./platforms
+	@bin/platforms $(PLATFORMS)
+
+# The whole of it: go vet also compiles for the other platforms. The tools have a go.mod of
+# their own, so that nothing of them is in the product's.
+lint: vet staticcheck
+	@for m in $(MODULES); do (cd $$m && go fix -diff ./...) || exit 1; done
+	@for p in $(PLATFORMS); do GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./... || exit 1; done
+
+staticcheck:
+	@for m in $(MODULES); do (cd $$m && $(STATICCHECK) ./...) || exit 1; done
 
 fmt:
 	gofmt -w .

@@ -21,13 +21,13 @@ var kinds = map[history.SinceKind]string{
 }
 
 // maxNumber is up to where a number in a script is exact.
-const maxNumber = 1 << 53
+const maxNumber uint64 = 1 << 53
 
 // Read implements [history.Log]. It is always fresh.
 func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) {
 	said, err := l.call(ctx, readScript,
 		[]string{streamOf(q.Channel), metaOf(q.Channel), epochs},
-		[]string{kinds[q.Since.Kind], q.Since.Epoch, strconv.FormatUint(min(q.Since.N, maxNumber), 10), strconv.FormatUint(uint64(q.Since.Check), 10), strconv.Itoa(min(q.Limit, maxNumber)),
+		[]string{kinds[q.Since.Kind], q.Since.Epoch, strconv.FormatUint(min(q.Since.N, maxNumber), 10), strconv.FormatUint(uint64(q.Since.Check), 10), strconv.FormatUint(min(uint64(q.Limit), maxNumber), 10),
 			strconv.Itoa(l.options.Messages), micros(l.options.Age), strconv.Itoa(l.options.Bytes), newEpoch(), strconv.Itoa(q.Bytes)})
 	if err != nil {
 		return nil, err
