@@ -140,7 +140,8 @@ func TestKeyboardAlone(t *testing.T) {
 	eval[any](p, "document.activeElement.blur()")
 	var reached []string
 	for range 6 {
-		p.do(toFront, chromedp.KeyEvent(kb.Tab))
+		p.toFront()
+		p.do(chromedp.KeyEvent(kb.Tab))
 		reached = append(reached, eval[string](p, `document.activeElement.id || document.activeElement.className || document.activeElement.localName`))
 		assert.True(t, eval[bool](p, `[document.activeElement, document.activeElement.parentElement]
 			.some((e) => getComputedStyle(e).outlineStyle !== "none" && parseFloat(getComputedStyle(e).outlineWidth) >= 2)`), "focus is seen on %s", reached)

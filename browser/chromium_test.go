@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	windows "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
@@ -32,6 +33,10 @@ const patience = 2 * pubsubtest.Patience
 type browser struct {
 	t   *testing.T
 	ctx context.Context
+
+	// hides says that the tab in front is the only one that is seen, though each has a window of its own.
+	hides bool
+	front *tab
 }
 
 // startBrowser returns a browser whose tabs are all seen. It is Chromium without windows, which takes a third of the
@@ -42,10 +47,16 @@ func startBrowser(t *testing.T) *browser {
 	return shell.browser(t, path, chromedp.Flag("process-per-site", true)) // else half of the time is that of starts
 }
 
-// startWindow returns a browser whose tabs hide each other, as in a window: for what a page does in a hidden tab.
+// startWindow returns a browser whose tabs hide each other, as in a window: for what a page does in a hidden tab. With
+// -short it is a Chromium without windows, which takes a quarter of the time: a tab is hidden there by minimizing it.
 func startWindow(t *testing.T) *browser {
 	t.Helper()
-	return whole.browser(t, chromium(t))
+	if !testing.Short() {
+		return whole.browser(t, chromium(t))
+	}
+	b := startBrowser(t)
+	b.hides = true
+	return b
 }
 
 // startChromium returns a browser in a Chromium of its own, for what is not offered to those that forget all, and for
@@ -66,7 +77,7 @@ func begin(t *testing.T, parent context.Context, options ...chromedp.ContextOpti
 		assert.NoError(t, chromedp.Cancel(soon), "the browser did not end well")
 	})
 	require.NoError(t, chromedp.Do(ctx), "the browser does not start")
-	return &browser{t, ctx}
+	return &browser{t: t, ctx: ctx}
 }
 
 // sharedChromium is one that many tests share, as its start takes longer than many a test. TestMain ends it.
@@ -137,9 +148,10 @@ func chromium(t *testing.T) string {
 
 // tab is one page in a browser.
 type tab struct {
-	t     *testing.T
-	ctx   context.Context
-	close func()
+	t       *testing.T
+	browser *browser
+	ctx     context.Context
+	close   func()
 
 	consoleMu sync.Mutex
 	console   []string
@@ -159,14 +171,21 @@ func (b *browser) open(url string, scripts ...string) *tab {
 func (b *browser) visit(url string, scripts ...string) *tab {
 	b.t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewWindow(false))
-	p := &tab{t: b.t, ctx: ctx, close: cancel}
-	b.t.Cleanup(cancel)
+	p := &tab{t: b.t, browser: b, ctx: ctx}
+	p.close = func() {
+		if b.front == p {
+			b.front = nil
+		}
+		cancel()
+	}
+	b.t.Cleanup(p.close)
 	b.t.Cleanup(func() { assert.Empty(b.t, p.takeConsole(), "the console of %s", url) })
 	require.NoError(b.t, chromedp.Listen(ctx, p.listen))
 	for _, script := range scripts {
 		call(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 	}
-	p.do(toFront, chromedp.Navigate(url))
+	p.toFront()
+	p.do(chromedp.Navigate(url))
 	return p
 }
 
@@ -175,7 +194,7 @@ func (b *browser) visitFailing(url string, scripts ...string) *tab {
 	b.t.Helper()
 	p := b.visit("about:blank", scripts...)
 	p.requestsFail = true
-	p.do(toFront, chromedp.Navigate(url))
+	p.do(chromedp.Navigate(url))
 	return p
 }
 
@@ -307,7 +326,6 @@ func (p *tab) tryToSay(message string) {
 	p.types("#message", message+"\n")
 }
 
-// takeNick replaces the nick.
 // takeNick types over the nick that is there, as a person does.
 func (p *tab) takeNick(nick string) {
 	p.t.Helper()
@@ -317,13 +335,15 @@ func (p *tab) takeNick(nick string) {
 
 func (p *tab) types(field, text string) {
 	p.t.Helper()
-	p.do(toFront, chromedp.SendKeys(chromedp.CSS(field), text))
+	p.toFront()
+	p.do(chromedp.SendKeys(chromedp.CSS(field), text))
 }
 
 // clicks waits until the element stands still: Chromium is told where to click, and what moves is missed.
 func (p *tab) clicks(what string) {
 	p.t.Helper()
-	p.do(toFront, chromedp.WaitVisible(chromedp.CSS(what)))
+	p.toFront()
+	p.do(chromedp.WaitVisible(chromedp.CSS(what)))
 	has(p, true, fmt.Sprintf(`new Promise((tell) => {
 		const place = () => JSON.stringify(document.querySelector(%q)?.getBoundingClientRect());
 		const before = place();
@@ -340,9 +360,26 @@ func (p *tab) opensMenu() {
 }
 
 // toFront makes the tab the one that is seen in its window, which hides the others.
-func toFront(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
-	_, err := cdp.Call(ctx, t, page.BringToFront, cdp.Empty{})
-	return chromedp.Void{}, err
+func (p *tab) toFront() {
+	p.t.Helper()
+	b := p.browser
+	if b.hides && b.front != p {
+		if b.front != nil {
+			b.front.becomes(windows.WindowStateMinimized)
+		}
+		p.becomes(windows.WindowStateNormal)
+		b.front = p
+	}
+	call(p, page.BringToFront, cdp.Empty{})
+}
+
+// becomes changes the window that has the tab alone, if it is not so already.
+func (p *tab) becomes(state windows.WindowState) {
+	p.t.Helper()
+	window := call(p, windows.GetWindowForTarget, windows.GetWindowForTargetParams{})
+	if window.Bounds.WindowState != state {
+		call(p, windows.SetWindowBounds, windows.SetWindowBoundsParams{WindowID: window.WindowID, Bounds: &windows.Bounds{WindowState: state}})
+	}
 }
 
 // cutNetwork takes the network away from the tab, or gives it back.

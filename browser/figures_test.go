@@ -78,7 +78,8 @@ func TestFiguresOfVisits(t *testing.T) {
 	for _, room := range []string{"empty", "talk"} {
 		p := startChromium(t).visit("about:blank")
 		first := p.measure()
-		p.do(toFront, chromedp.Navigate(s.URL+"/?channel="+room))
+		p.toFront()
+		p.do(chromedp.Navigate(s.URL + "/?channel=" + room))
 		p.isConnected()
 		has(p, true, `navigator.serviceWorker.ready.then(({active}) => active.state === "activated")`)
 		requests, bytes := first.now()
@@ -101,7 +102,8 @@ func TestFiguresOfASlowLine(t *testing.T) {
 	call(p, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
 		MatchedNetworkConditions: []*network.Conditions{{Latency: 400, DownloadThroughput: 50_000, UploadThroughput: 50_000}},
 	})
-	p.do(toFront, chromedp.Navigate(s.URL))
+	p.toFront()
+	p.do(chromedp.Navigate(s.URL))
 	took := eval[float64](p, `new Promise((seen) => {
 		const look = () => lines.querySelector(".text") ? seen(performance.now()) : requestAnimationFrame(look);
 		look();

@@ -31,7 +31,8 @@ func (p *tab) slow(milliseconds float64) {
 // typesFast writes texts, each with the enter key behind it, faster than a line of 150 ms answers.
 func (p *tab) typesFast(field string, texts ...string) {
 	p.t.Helper()
-	p.do(toFront, chromedp.Focus(chromedp.CSS(field)))
+	p.toFront()
+	p.do(chromedp.Focus(chromedp.CSS(field)))
 	for _, text := range texts {
 		call(p, input.InsertText, input.InsertTextParams{Text: text})
 		p.do(chromedp.KeyEvent(kb.Enter))
@@ -105,7 +106,8 @@ func TestOutboxOutlivesAReload(t *testing.T) {
 	other.pends()
 	has(other, "", "message.value")
 	open.Store(true)
-	p.do(toFront, chromedp.Reload())
+	p.toFront()
+	p.do(chromedp.Reload())
 	p.shows("ann: one", "ann: two")
 	p.pends()
 	assert.Equal(t, []string{"one", "two"}, s.said("chat"))

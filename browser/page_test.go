@@ -547,7 +547,7 @@ func TestUnreadInTitle(t *testing.T) {
 	s.publish("chat", "ann", "1")
 	s.publish("chat", "ann", "2")
 	has(p, "(2) chat · pubsub", "document.title")
-	p.do(toFront)
+	p.toFront()
 	has(p, "chat · pubsub", "document.title")
 }
 
