@@ -44,7 +44,10 @@ type browser struct {
 func startBrowser(t *testing.T) *browser {
 	t.Helper()
 	path := pubsubtest.Find(t, "chromium-headless-shell", append([]string{"chromium-headless-shell", "chrome-headless-shell"}, chromiums...)...)
-	return shell.browser(t, path, chromedp.Flag("process-per-site", true)) // else half of the time is that of starts
+	return shell.browser(t, path,
+		chromedp.Flag("process-per-site", true), // else half of the time is that of starts
+		chromedp.Flag("ignore-certificate-errors-spki-list", trusted(t)),
+	)
 }
 
 // startWindow returns a browser whose tabs hide each other, as in a window: for what a page does in a hidden tab. With
@@ -60,10 +63,13 @@ func startWindow(t *testing.T) *browser {
 }
 
 // startChromium returns a browser in a Chromium of its own, for what is not offered to those that forget all, and for
-// figures.
-func startChromium(t *testing.T, options ...chromedp.ExecAllocatorOption) *browser {
+// figures. With -short it is one without windows, which asks for neither the manifest nor an icon by itself.
+func startChromium(t *testing.T) *browser {
 	t.Helper()
-	allocator, free := launch(chromium(t), t.TempDir(), options...)
+	if testing.Short() {
+		return startBrowser(t)
+	}
+	allocator, free := launch(chromium(t), t.TempDir())
 	t.Cleanup(free)
 	return begin(t, allocator)
 }
@@ -117,6 +123,9 @@ func endShared() {
 		if s.end != nil {
 			s.end()
 		}
+	}
+	if certificate.dir != "" {
+		_ = os.RemoveAll(certificate.dir)
 	}
 }
 

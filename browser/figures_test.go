@@ -76,6 +76,9 @@ func TestFiguresOfVisits(t *testing.T) {
 		s.publish("talk", "ann", fmt.Sprint("message ", i))
 	}
 	for _, room := range []string{"empty", "talk"} {
+		if testing.Short() && room == "empty" {
+			continue // which asks for no more
+		}
 		p := startChromium(t).visit("about:blank")
 		first := p.measure()
 		p.toFront()
@@ -96,23 +99,26 @@ func TestFiguresOfVisits(t *testing.T) {
 
 // How long one waits for the first message on a line of 400 kbit/s whose answers take 400 ms.
 func TestFiguresOfASlowLine(t *testing.T) {
+	inTheWholeSize(t)
 	s := startServer(t)
 	s.publish("chat", "ann", "hi")
-	p := startChromium(t).visit("about:blank")
-	call(p, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
-		MatchedNetworkConditions: []*network.Conditions{{Latency: 400, DownloadThroughput: 50_000, UploadThroughput: 50_000}},
-	})
-	p.toFront()
-	p.do(chromedp.Navigate(s.URL))
-	took := eval[float64](p, `new Promise((seen) => {
-		const look = () => lines.querySelector(".text") ? seen(performance.now()) : requestAnimationFrame(look);
-		look();
-	})`)
-	t.Logf("first message after %.0f ms", took)
-	assert.Less(t, took, 10_000.0)
+	first := func(line *network.Conditions) (took float64) {
+		p := startBrowser(t).visit("about:blank")
+		call(p, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{line}})
+		p.do(chromedp.Navigate(s.URL))
+		return eval[float64](p, `new Promise((seen) => {
+			const look = () => lines.querySelector(".text") ? seen(performance.now()) : requestAnimationFrame(look);
+			look();
+		})`)
+	}
+	usual := first(&network.Conditions{DownloadThroughput: -1, UploadThroughput: -1})
+	took := first(&network.Conditions{Latency: 400, DownloadThroughput: 50_000, UploadThroughput: 50_000})
+	t.Logf("first message after %.0f ms, on a fast line after %.0f ms", took, usual)
+	assert.Less(t, took-usual, 10_000.0) // a busy machine is slow on any line
 }
 
 func TestFiguresOfAFlood(t *testing.T) {
+	inTheWholeSize(t)
 	s := startServer(t)
 	p := startChromium(t).open(s.URL)
 	for i := range 1000 {
@@ -186,6 +192,7 @@ func (p *tab) longestTask(meanwhile func()) (longest time.Duration) {
 }
 
 func TestFiguresOfMemory(t *testing.T) {
+	inTheWholeSize(t)
 	s := startServer(t)
 	p := startChromium(t).open(s.URL)
 	for i := range *messages {

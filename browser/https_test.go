@@ -3,31 +3,49 @@ package browser_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"pubsub/internal/pubsubtest"
 )
+
+// certificate is one that signs itself. Chromium without windows trusts it.
+var certificate struct {
+	once           sync.Once
+	dir, cert, key string
+	hash           string
+}
+
+// trusted is the hash of the certificate's key.
+func trusted(t *testing.T) (hash string) {
+	t.Helper()
+	c := &certificate
+	c.once.Do(func() {
+		dir, err := os.MkdirTemp("", "pubsub-certificate-")
+		require.NoError(t, err)
+		c.dir, c.cert, c.key = dir, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+		sum := sha256.Sum256(pubsubtest.Certificate(t, c.cert, c.key, 1).RawSubjectPublicKeyInfo)
+		c.hash = base64.StdEncoding.EncodeToString(sum[:])
+	})
+	return c.hash
+}
 
 // Over HTTPS a browser speaks HTTP/2, and everything goes over one connection of it.
 func TestChatOverHTTP2(t *testing.T) {
 	t.Parallel()
 	dir, err := pubsubtest.Build()
 	require.NoError(t, err)
-	files := t.TempDir()
-	cert, key := filepath.Join(files, "cert.pem"), filepath.Join(files, "key.pem")
-	certificate := pubsubtest.Certificate(t, cert, key, 1)
+	b := startBrowser(t)
 	addr := pubsubtest.Reserve(t, "127.0.0.1")
 	cmd := exec.Command(filepath.Join(dir, "pubsub"))
-	cmd.Env = []string{"PUBSUB_ADDR=" + addr, "PUBSUB_TLS_CERT=" + cert, "PUBSUB_TLS_KEY=" + key}
+	cmd.Env = []string{"PUBSUB_ADDR=" + addr, "PUBSUB_TLS_CERT=" + certificate.cert, "PUBSUB_TLS_KEY=" + certificate.key}
 	pubsubtest.Run(t, cmd, "The chat is at https://")
 
-	trusted := sha256.Sum256(certificate.RawSubjectPublicKeyInfo)
-	b := startChromium(t, chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(trusted[:])))
 	p, other := b.open("https://"+addr), b.open("https://"+addr)
 	p.takeNick("ann")
 	p.say("hello")

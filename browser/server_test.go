@@ -19,6 +19,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// inTheWholeSize skips a test that -short leaves out: another one looks at the same.
+func inTheWholeSize(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("not with -short")
+	}
+}
+
 // server is a server that can be stopped and started again under the same address.
 type server struct {
 	*pubsubtest.Server
