@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -89,10 +90,13 @@ var dresses = map[string]func(p *tab){
 	"phone-with-keyboard": func(p *tab) { p.do(chromedp.EmulateViewport(360, 300, chromedp.EmulateMobile)) },
 }
 
-// inEachDress checks the page as it is, in all dresses.
-func (p *tab) inEachDress(state string, check func(name string)) {
+// inEachDress checks the page as it is, in all dresses; with -short in those that are named.
+func (p *tab) inEachDress(state string, check func(name string), short ...string) {
 	p.t.Helper()
 	for name, dress := range dresses {
+		if testing.Short() && !slices.Contains(short, name) {
+			continue
+		}
 		call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "forced-colors"}, {Name: "prefers-color-scheme"}},
 		})
@@ -114,19 +118,19 @@ func TestAccessible(t *testing.T) {
 			const {left, right, top} = document.querySelector(of).getBoundingClientRect();
 			return document.elementFromPoint((left + right) / 2, top + 4).closest("form, #empty").id;
 		})`), "nothing lies over them, %s", name)
-	})
+	}, "400-percent")
 	variety(s, p)
 	p.inEachDress("mixed", func(name string) {
 		assert.Empty(t, eval[[]float64](p, edges), name)
 		assert.GreaterOrEqual(t, eval[int](p, "conversation.clientHeight"), 90, "room for the conversation, %s", name)
-	})
+	}, "dark", "phone-with-keyboard", "forced-colours")
 	p.do(chromedp.EmulateViewport(1200, 800))
 	p.opensMenu()
-	p.inEachDress("menu", func(string) {})
+	p.inEachDress("menu", func(string) {}, "phone")
 	p.do(chromedp.EmulateViewport(1200, 800))
 	p.clicks(".here summary")
 	has(p, []string{"ada", "kofi", "mira"}, hereNames)
-	p.inEachDress("here", func(string) {})
+	p.inEachDress("here", func(string) {}, "light")
 }
 
 // The keyboard alone reaches everything, in the order in which it is seen, and shows where one is.

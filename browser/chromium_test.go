@@ -277,19 +277,17 @@ func call[P, R any](p *tab, command cdp.Command[P, R], params P) R {
 	return result
 }
 
-// becomes waits until get returns want.
+// becomes waits until get returns want. What does not come soon is looked for less often: each look takes time.
 func becomes[T any](t *testing.T, want T, get func() T, what ...any) {
 	t.Helper()
 	deadline := time.After(patience)
-	tick := time.NewTicker(25 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	for pause := 10 * time.Millisecond; ; pause = min(pause*3/2, 100*time.Millisecond) {
 		got := get()
 		if assert.ObjectsAreEqual(want, got) {
 			return
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-deadline:
 			require.Equal(t, want, got, what...)
 		}

@@ -145,6 +145,9 @@ func TestPagesOfOtherOrigins(t *testing.T) {
 		"all are allowed":  {"*", []string{otherHost, sameHost}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if len(c.passes) > 1 {
+				inTheWholeSize(t)
+			}
 			s := startServer(t, "PUBSUB_ALLOWED_ORIGINS="+c.allowed)
 			s.publish("chat", "ann", "ours")
 			b := startBrowser(t)
