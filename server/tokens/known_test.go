@@ -44,7 +44,7 @@ func TestKnownTokens(t *testing.T) {
 			time.Sleep(knownFor / 3)
 		}
 		require.Equal(t, 1, asked.asked)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		_, err = v.Verify(t.Context(), long)
 		require.NoError(t, err)
 		require.Equal(t, 2, asked.asked)
