@@ -35,9 +35,13 @@ else
   epoch = ARGV[6]
 end
 local id, at = last + 1, math.max(now, before + 1)
-sum = sum + #ARGV[2]
 
--- The oldest entry is kept beyond the bounds, for cursors that stand on it to be compared.
+-- The oldest entry is kept beyond the bounds, for cursors that stand on it to be compared. If
+-- the stream has expired meanwhile, the entry stands for the last message that was in it.
+if last > 0 and redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('XADD', KEYS[1], number(last) .. '-0', 't', number(before), 's', number(sum), 'o', '')
+end
+sum = sum + #ARGV[2]
 local add = {'XADD', KEYS[1]}
 if ARGV[3] ~= '0' then
   add[#add + 1] = 'MAXLEN'

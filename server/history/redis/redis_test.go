@@ -150,6 +150,42 @@ func TestChannelWhoseEpochIsForgotten(t *testing.T) {
 	require.Equal(t, renewed, page.Cursor)
 }
 
+// The first message after a silence in which the stream has expired is for everybody: for
+// readers that had all before it, and for those that begin. A reader that missed some is told
+// how many.
+func TestMessageAfterASilence(t *testing.T) {
+	address := start(t)
+	log, err := redis.Open(address, history.Options{Age: time.Hour})
+	require.NoError(t, err)
+	defer log.Close()
+	first := say(t, log, "chat")
+	say(t, log, "chat")
+	last := say(t, log, "chat")
+	wrong := last
+	wrong.Check = wrong.Check%1000 + 1
+	for round := range 3 { // each silence ends with one message
+		do(t, address, "DEL", "pubsub:{chat}:log")
+		after := say(t, log, "chat")
+		for name, c := range map[string]struct {
+			since history.Since
+			gap   *history.Gap
+		}{
+			"had all":            {history.After(last), nil},
+			"begins":             {history.All(), nil},
+			"missed some":        {history.After(first), &history.Gap{Reason: history.Expired, Missed: uint64(2 + round)}},
+			"was somewhere else": {history.After(wrong), &history.Gap{Reason: history.Restarted}},
+		} {
+			page, err := log.Read(t.Context(), history.Query{Channel: "chat", Since: c.since, Limit: 9})
+			require.NoError(t, err)
+			require.Equal(t, c.gap, page.Gap, name)
+			require.Len(t, page.Messages, 1, name)
+			require.Equal(t, after, page.Cursor, name)
+		}
+		last, wrong = after, after
+		wrong.Check = wrong.Check%1000 + 1
+	}
+}
+
 // Channels that have expired make room, to all and to who has begun them.
 func TestExpiredChannelsMakeRoom(t *testing.T) {
 	address := start(t)
