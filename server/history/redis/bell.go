@@ -159,5 +159,7 @@ const renewAfter = metaStays / 2
 func (l *Log) beat(ctx context.Context) (who string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	return beatScript.Exec(ctx, l.client, []string{epochs}, []string{l.target.bell(), newEpoch(), micros(renewAfter)}).ToString()
+	who, err = beatScript.Exec(ctx, l.client, []string{epochs}, []string{l.target.bell(), newEpoch(), micros(renewAfter)}).ToString()
+	l.heed(err)
+	return who, err
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"crypto/sha256"
@@ -70,6 +71,7 @@ type Log struct {
 	client  rueidis.Client
 	options history.Options
 	calls   chan struct{} // one token for each call under way
+	renewed *atomic.Int64 // when the connection was given up last, in nanoseconds
 
 	listed string // where its channels are listed
 	begun  string // the beginning of where those are listed that an owner began
@@ -89,17 +91,30 @@ func Open(address string, options history.Options) (*Log, error) {
 	}
 	client, err := rueidis.NewClient(t.option())
 	if err != nil {
-		return nil, fmt.Errorf("the Redis at %s cannot be reached: %w", t.name, err)
+		return nil, fmt.Errorf("the Redis at %s cannot be reached: %w", t.name, explain(t, err))
 	}
-	l := &Log{target: t, client: client, options: options, calls: make(chan struct{}, manyCalls),
+	l := &Log{target: t, client: client, options: options, calls: make(chan struct{}, manyCalls), renewed: new(atomic.Int64),
 		listed: prefix + "channels", begun: prefix + "begun:"}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	if _, err := l.beat(ctx); err != nil {
+	if err := l.tryOut(ctx); err != nil {
 		client.Close()
-		return nil, fmt.Errorf("the Redis at %s takes no messages: %w", t.name, err)
+		return nil, fmt.Errorf("the Redis at %s cannot be used: %w", t.name, explain(t, err))
 	}
 	return l, nil
+}
+
+// tryOut finds out at the start what would make each post fail later.
+func (l *Log) tryOut(ctx context.Context) error {
+	cluster, err := l.isCluster(ctx)
+	switch {
+	case err != nil:
+		return err
+	case cluster:
+		return errCluster
+	}
+	_, err = l.beat(ctx)
+	return err
 }
 
 // Companions returns a log in the same Redis that lists its channels apart, with bounds of
@@ -127,6 +142,7 @@ func (l *Log) call(ctx context.Context, script *rueidis.Lua, keys, args []string
 		return nil, fmt.Errorf("%w: %w", history.ErrAway, context.Cause(ctx))
 	}
 	said, err := script.Exec(ctx, l.client, keys, args).ToArray()
+	l.heed(err)
 	switch {
 	case err == nil:
 		return said, nil
