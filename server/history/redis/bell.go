@@ -39,7 +39,7 @@ var errSilent = fmt.Errorf("nothing was heard for %v", silentAfter)
 // is silent though it should beat, is replaced by a new one: after a failover one can be
 // open for ever and deliver nothing.
 func (l *Log) Listen(ctx context.Context, to Listener) {
-	beats := l.newBeats()
+	beats := l.newBeats(to)
 	go beats.run(ctx)
 	for ctx.Err() == nil {
 		err := l.listenOnce(ctx, to, beats)
@@ -64,7 +64,7 @@ func (l *Log) listenOnce(ctx context.Context, to Listener, b *beats) error {
 	defer client.Close()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	ear := &ear{to: to, silence: time.AfterFunc(silentAfter, func() { stop(errSilent) })}
+	ear := &ear{to: to, beats: b, silence: time.AfterFunc(silentAfter, func() { stop(errSilent) })}
 	defer ear.silence.Stop()
 	err = client.Receive(rueidis.WithOnSubscriptionHook(ctx, func(rueidis.PubSubSubscription) {
 		to.Doubt() // whatever rang before
@@ -79,6 +79,7 @@ func (l *Log) listenOnce(ctx context.Context, to Listener, b *beats) error {
 // ear hears what comes on one connection.
 type ear struct {
 	to      Listener
+	beats   *beats // our own
 	silence *time.Timer
 	who     string // was heard last: the server's run and its line of replication
 }
@@ -104,19 +105,22 @@ func (e *ear) beat(who string) {
 		e.to.Doubt()
 	}
 	e.who = who
-	e.to.Away(nil)
+	if e.beats.failed() == nil { // else others can write, and we cannot
+		e.to.Away(nil)
+	}
 }
 
 // beats rings the bell now and then.
 type beats struct {
 	log   *Log
+	to    Listener
 	soon  chan struct{} // asks for one at once
 	ended chan struct{}
 	err   atomic.Pointer[error] // of the last one
 }
 
-func (l *Log) newBeats() *beats {
-	return &beats{log: l, soon: make(chan struct{}, 1), ended: make(chan struct{})}
+func (l *Log) newBeats(to Listener) *beats {
+	return &beats{log: l, to: to, soon: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
 func (b *beats) run(ctx context.Context) {
@@ -130,8 +134,21 @@ func (b *beats) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		_, err := b.log.beat(ctx)
-		b.err.Store(&err)
+		b.beat(ctx)
+	}
+}
+
+// beat rings once. Where that fails, posts fail, too.
+func (b *beats) beat(ctx context.Context) {
+	before := b.failed()
+	_, err := b.log.beat(ctx)
+	b.err.Store(&err)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		b.to.Away(err)
+	case before != nil:
+		b.now() // which tells that Redis is back: this one may have been heard too early
 	}
 }
 

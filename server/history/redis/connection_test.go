@@ -18,6 +18,7 @@ import (
 // A name, such as that of a Kubernetes Service, leads to another primary after a failover,
 // while the connections to the old one stay open. Posts find the new one.
 func TestNameThatLeadsToAnotherPrimary(t *testing.T) {
+	t.Parallel()
 	old, renewed := pubsubtest.StartRedis(t), pubsubtest.StartRedis(t)
 	leadsTo := new(atomic.Pointer[string])
 	leadsTo.Store(&old.Addr)
@@ -48,6 +49,7 @@ func TestNameThatLeadsToAnotherPrimary(t *testing.T) {
 
 // What would make every post fail is told at the start, with what to do about it.
 func TestRedisThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
 	cluster := pubsubtest.StartRedis(t, "--cluster-enabled", "yes")
 	cluster.Do("cluster", "addslotsrange", "0", "16383")
 	_, err := redis.Open(cluster.URL(), history.Options{})

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"pubsub/internal/pubsubtest"
 	"pubsub/server/history"
 	"pubsub/server/history/historytest"
 	"pubsub/server/history/redis"
@@ -86,6 +87,31 @@ func TestBell(t *testing.T) {
 	_, err = log.Append(t.Context(), history.Post{Channel: "chat", Object: []byte(`{}`)})
 	require.NoError(t, err)
 	require.Equal(t, "chat 1", <-h.rings)
+	stop()
+	<-ended
+}
+
+// A Redis that can be read, and to which nobody can write, is away, and comes back.
+func TestRedisThatTakesNothingIsAway(t *testing.T) {
+	t.Parallel()
+	r := pubsubtest.StartRedis(t)
+	log, err := redis.Open(r.URL(), history.Options{})
+	require.NoError(t, err)
+	defer log.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	h := heard{make(chan string, 10), make(chan error, 10)}
+	go func() { defer close(ended); log.Listen(ctx, h) }()
+	require.NoError(t, <-h.away)
+	r.Do("config", "set", "min-replicas-to-write", "1")
+	for err == nil {
+		err = <-h.away
+	}
+	require.ErrorContains(t, err, "NOREPLICAS")
+	r.Do("config", "set", "min-replicas-to-write", "0")
+	for err != nil {
+		err = <-h.away
+	}
 	stop()
 	<-ended
 }
