@@ -205,7 +205,11 @@ func TestRosterAfterALongOutage(t *testing.T) {
 	for _, i := range all {
 		i.eventually(t, room, "0", "1", "2", "new")
 	}
-	require.Eventually(t, func() bool { return len(all[0].said(t, room)) == 4 }, patience, 20*time.Millisecond)
+	var told []string
+	require.Eventually(t, func() bool {
+		told = all[0].told(t)
+		return len(told) == 4
+	}, patience, 20*time.Millisecond, "told %v", &told)
 	for _, one := range all[0].said(t, room) {
 		require.Equal(t, "join", one.Presence, one)
 	}
@@ -219,6 +223,7 @@ func TestAnInstanceThatEnds(t *testing.T) {
 	a, b := startInstance(t, r, shortLease), startInstance(t, r, shortLease)
 	moves, slow := a.enter(t, "moves", room), a.enter(t, "slow", room)
 	b.eventually(t, room, "moves", "slow")
+	require.Eventually(t, func() bool { return len(b.told(t)) == 2 }, patience, 20*time.Millisecond, "who has come is told a moment later")
 	a.end()
 	moves()
 	slow()
@@ -228,6 +233,6 @@ func TestAnInstanceThatEnds(t *testing.T) {
 	require.Eventually(t, func() bool {
 		told = b.told(t)
 		return len(told) == 3
-	}, patience, 20*time.Millisecond)
+	}, patience, 20*time.Millisecond, "told %v", &told)
 	require.Equal(t, "leave slow 1", told[2])
 }
