@@ -154,9 +154,17 @@ func TestInstancesShareARoster(t *testing.T) {
 			for _, one := range a.said(t, fmt.Sprint("room", n)) {
 				told = append(told, one.Presence+" "+one.Name)
 			}
-			return len(told) >= 7
+			return len(told) >= 7 || slices.Contains(told, "count ")
 		}, patience, 20*time.Millisecond, "%q", &told)
-		require.ElementsMatch(t, []string{"join stays", "join moves", "join goes", "join crashes", "join both", "leave goes", "leave crashes"}, told)
+		want := []string{"join stays", "join moves", "join goes", "join crashes", "join both", "leave goes", "leave crashes"}
+		if slices.Contains(told, "count ") { // on a busy machine, in place of names that are late
+			told = slices.DeleteFunc(told, func(one string) bool { return one == "count " })
+			require.Subset(t, want, told)
+			slices.Sort(told)
+			require.Len(t, slices.Compact(slices.Clone(told)), len(told), "each is told once")
+			continue
+		}
+		require.ElementsMatch(t, want, told)
 	}
 	require.Equal(t, fmt.Sprint(3*rooms), r.Do("zcard", "pubsub:leases"), "nothing stays of the killed one, which put some twice")
 }
