@@ -389,13 +389,11 @@ func (p *tab) becomes(state windows.WindowState) {
 	}
 }
 
-// cutNetwork takes the network away from the tab, or gives it back.
-func (p *tab) cutNetwork(cut bool) {
+// cutNetwork takes the network away from the tab, which is open over the cutter, or gives it back.
+func (p *tab) cutNetwork(c *cutter, cut bool) {
 	p.t.Helper()
 	p.requestsFail = true
-	call(p, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
-		MatchedNetworkConditions: []*network.Conditions{{Offline: cut, DownloadThroughput: -1, UploadThroughput: -1}},
-	})
+	c.remain(cut)
 	call(p, network.OverrideNetworkState, network.OverrideNetworkStateParams{
 		Offline: cut, DownloadThroughput: -1, UploadThroughput: -1,
 	})

@@ -10,23 +10,15 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// slow gives the tab's network so many milliseconds of latency.
-func (p *tab) slow(milliseconds float64) {
-	p.t.Helper()
-	call(p, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
-		MatchedNetworkConditions: []*network.Conditions{{Latency: milliseconds, DownloadThroughput: -1, UploadThroughput: -1}},
-	})
-}
 
 // typesFast writes texts, each with the enter key behind it, faster than a line of 150 ms answers.
 func (p *tab) typesFast(field string, texts ...string) {
@@ -44,12 +36,13 @@ const typed = "hello\n how are you?\n I am fine\n ok\n"
 // What is typed is what the room gets, in order and once, however slow the line is.
 func TestSlowLine(t *testing.T) {
 	want := strings.Split(strings.TrimSuffix(typed, "\n"), "\n")
-	for _, latency := range either([]float64{400}, []float64{0, 150, 400, 1500}) {
+	for _, latency := range either([]int64{400}, []int64{0, 150, 400, 1500}) {
 		t.Run(fmt.Sprint(latency, " ms"), func(t *testing.T) {
 			s := startServer(t)
-			p := startBrowser(t).open(s.URL)
+			line := startCutter(t, s.Addr())
+			p := startBrowser(t).open(line.url())
 			p.takeNick("ann")
-			p.slow(latency)
+			line.delay.Store(latency / 2 * int64(time.Millisecond)) // in each direction
 			p.typesFast("#message", want...)
 			becomes(t, want, func() []string { return s.said("chat") })
 			p.shows("ann: hello", "ann:  how are you?", "ann:  I am fine", "ann:  ok")

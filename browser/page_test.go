@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/accessibility"
-	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -246,12 +245,13 @@ func TestTabsWithoutSecureContext(t *testing.T) {
 
 func TestOffline(t *testing.T) {
 	s := startServer(t)
-	p := startBrowser(t).open(s.URL)
+	line := startCutter(t, s.Addr())
+	p := startBrowser(t).open(line.url())
 	p.takeNick("bo")
 	s.publish("chat", "ann", "before")
 	p.shows("ann: before")
 
-	p.cutNetwork(true)
+	p.cutNetwork(line, true)
 	has(p, "Offline.", `document.querySelector("#connection .words").textContent`)
 	want := []string{"ann: before"}
 	for i := range 5 {
@@ -263,7 +263,7 @@ func TestOffline(t *testing.T) {
 	p.pends("written offline")
 	p.shows("ann: before")
 
-	p.cutNetwork(false)
+	p.cutNetwork(line, false)
 	p.isConnected()
 	p.pends()
 	p.shows(append(want, "bo: written offline")...)
@@ -470,15 +470,16 @@ func TestBusyServer(t *testing.T) {
 // Where the server no longer has all, the page says how much is missing.
 func TestMissedMessages(t *testing.T) {
 	s := startServer(t, "PUBSUB_HISTORY_MESSAGES=3")
-	p := startBrowser(t).open(s.URL)
+	line := startCutter(t, s.Addr())
+	p := startBrowser(t).open(line.url())
 	s.publish("chat", "ann", "before")
 	p.shows("ann: before")
-	p.cutNetwork(true)
+	p.cutNetwork(line, true)
 	has(p, "Offline.", `document.querySelector("#connection .words").textContent`)
 	for i := range 15 {
 		s.publish("chat", "ann", fmt.Sprint(i))
 	}
-	p.cutNetwork(false)
+	p.cutNetwork(line, false)
 	p.shows("ann: before", "— 12 messages were missed", "ann: 12", "ann: 13", "ann: 14")
 }
 
@@ -487,13 +488,14 @@ func TestMissedMessages(t *testing.T) {
 func TestKeepsTheLast1000Lines(t *testing.T) {
 	const total = 1250
 	s := startServer(t, fmt.Sprintf("PUBSUB_HISTORY_MESSAGES=%d", total))
-	p := startBrowser(t).open(s.URL)
-	p.cutNetwork(true)
+	line := startCutter(t, s.Addr())
+	p := startBrowser(t).open(line.url())
+	p.cutNetwork(line, true)
 	has(p, "Offline.", `document.querySelector("#connection .words").textContent`)
 	for i := range total {
 		s.publish("chat", "ann", fmt.Sprint(i))
 	}
-	p.cutNetwork(false)
+	p.cutNetwork(line, false)
 	has(p, fmt.Sprint(total-1), `document.querySelector("#lines > :last-child .text")?.textContent ?? ""`)
 	kept := eval[int](p, "lines.childElementCount")
 	assert.GreaterOrEqual(t, kept, 1000)
@@ -506,13 +508,14 @@ func TestKeepsTheLast1000Lines(t *testing.T) {
 // What is typed while a message is on its way stays.
 func TestTypingGoesOn(t *testing.T) {
 	s := startServer(t)
-	p := startBrowser(t).open(s.URL)
+	line := startCutter(t, s.Addr())
+	p := startBrowser(t).open(line.url())
 	p.takeNick("ann")
-	p.cutNetwork(true)
+	p.cutNetwork(line, true)
 	p.tryToSay("first")
 	has(p, "waiting", `delivery.dataset.state`)
 	p.types("#message", "second")
-	p.cutNetwork(false)
+	p.cutNetwork(line, false)
 	p.shows("ann: first")
 	has(p, "second", "message.value")
 }
@@ -560,17 +563,26 @@ func TestUnreadInTitle(t *testing.T) {
 func TestUnreadWithoutANetwork(t *testing.T) {
 	s := startServer(t)
 	b := startWindow(t)
-	p := b.open(s.URL)
+	var asked, network atomic.Bool
+	proxy := httputil.NewSingleHostReverseProxy(s.Site.URL)
+	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {} // polls that the page ends
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/announce.js") && !network.Load() {
+			asked.Store(true)
+			panic(http.ErrAbortHandler)
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	p := b.open(front.URL)
 	p.requestsFail = true
-	call(p, network.SetBlockedURLs, network.SetBlockedURLsParams{
-		URLPatterns: []*network.BlockPattern{{URLPattern: "*://*:*/*/announce.js", Block: true}},
-	})
-	b.open(s.URL + "/?channel=other")
+	b.open(front.URL + "/?channel=other")
 	has(p, true, "document.hidden")
 	s.publish("chat", "ann", "1")
 	p.shows("ann: 1")
+	becomes(t, true, asked.Load)
 	has(p, true, `performance.getEntriesByName(new URL("announce.js", document.querySelector("script[type=module]").src)).length > 0`)
-	call(p, network.SetBlockedURLs, network.SetBlockedURLsParams{})
+	network.Store(true)
 	s.publish("chat", "ann", "2")
 	has(p, "(2) chat · pubsub", "document.title")
 }

@@ -15,15 +15,16 @@ const texts = `Array.from(document.querySelectorAll("#lines .text"), (e) => e.te
 // The page keeps as many messages as the log, so that those after a gap once pushed its note out.
 func TestGapNoteStays(t *testing.T) {
 	s := startServer(t)
-	p := startBrowser(t).open(s.URL)
+	line := startCutter(t, s.Addr())
+	p := startBrowser(t).open(line.url())
 	s.publish("chat", "ann", "before")
 	p.shows("ann: before")
-	p.cutNetwork(true)
+	p.cutNetwork(line, true)
 	has(p, "Offline.", `document.querySelector("#connection .words").textContent`)
 	for i := range 1500 {
 		s.publish("chat", "ann", fmt.Sprint(i))
 	}
-	p.cutNetwork(false)
+	p.cutNetwork(line, false)
 	has(p, "1499", `document.querySelector("#lines > :last-child .text").textContent`)
 	has(p, "500 messages were missed", `document.querySelector("#lines .gap")?.textContent ?? ""`)
 	s.publish("chat", "ann", "after")
@@ -255,11 +256,12 @@ func TestCopyAsText(t *testing.T) {
 
 func TestTryNow(t *testing.T) {
 	s := startServer(t)
-	p := startBrowser(t).open(s.URL)
+	line := startCutter(t, s.Addr())
+	p := startBrowser(t).open(line.url())
 	assert.Equal(t, "none", eval[string](p, "getComputedStyle(retry).display"))
-	p.cutNetwork(true)
+	p.cutNetwork(line, true)
 	has(p, true, `getComputedStyle(retry).display !== "none"`)
 	p.clicks("#retry")
-	p.cutNetwork(false)
+	p.cutNetwork(line, false)
 	p.isConnected()
 }
