@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -31,8 +32,9 @@ const patience = 2 * pubsubtest.Patience
 
 // browser is one as one person has it: what it stores is its own.
 type browser struct {
-	t   *testing.T
-	ctx context.Context
+	t    *testing.T
+	ctx  context.Context          // of its Chromium
+	tabs []chromedp.ContextOption // of each of its tabs
 
 	// hides says that the tab in front is the only one that is seen, though each has a window of its own.
 	hides bool
@@ -71,12 +73,7 @@ func startChromium(t *testing.T) *browser {
 	}
 	allocator, free := launch(chromium(t), t.TempDir())
 	t.Cleanup(free)
-	return begin(t, allocator)
-}
-
-func begin(t *testing.T, parent context.Context, options ...chromedp.ContextOption) *browser {
-	t.Helper()
-	ctx, _ := chromedp.NewContext(parent, options...)
+	ctx, _ := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
 		soon, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -100,7 +97,14 @@ func (s *sharedChromium) browser(t *testing.T, path string, options ...chromedp.
 	t.Helper()
 	s.once.Do(func() { s.start(path, options) })
 	require.NoError(t, s.err, "Chromium does not start")
-	return begin(t, s.ctx, chromedp.WithNewBrowserContext())
+	// Were it made by chromedp, it would have an empty tab, which has a process.
+	in, err := cdp.Call(s.ctx, chromedp.FromContext(s.ctx).Browser, target.CreateBrowserContext, target.CreateBrowserContextParams{})
+	require.NoError(t, err, "the browser does not start")
+	t.Cleanup(func() {
+		_, err := cdp.Call(s.ctx, chromedp.FromContext(s.ctx).Browser, target.DisposeBrowserContext, target.DisposeBrowserContextParams{BrowserContextID: in.BrowserContextID})
+		assert.NoError(t, err, "the browser did not end well")
+	})
+	return &browser{t: t, ctx: s.ctx, tabs: []chromedp.ContextOption{chromedp.WithExistingBrowserContext(in.BrowserContextID)}}
 }
 
 func (s *sharedChromium) start(path string, options []chromedp.ExecAllocatorOption) {
@@ -179,7 +183,7 @@ func (b *browser) open(url string, scripts ...string) *tab {
 // visit opens any page in a new tab.
 func (b *browser) visit(url string, scripts ...string) *tab {
 	b.t.Helper()
-	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewWindow(false))
+	ctx, cancel := chromedp.NewContext(b.ctx, append(b.tabs, chromedp.WithNewWindow(false))...)
 	p := &tab{t: b.t, browser: b, ctx: ctx}
 	p.close = func() {
 		if b.front == p {
