@@ -39,6 +39,7 @@ func talk(s *server, p *tab) {
 }
 
 func TestPicture(t *testing.T) {
+	inTheWholeSize(t)
 	s := startServer(t)
 	s.present("chat", "mira", "kofi", "jürgen")
 	p := startBrowser(t).open(s.URL)
@@ -55,6 +56,7 @@ func TestPicture(t *testing.T) {
 }
 
 func TestDarkScreen(t *testing.T) {
+	inTheWholeSize(t)
 	s := startServer(t)
 	p := startBrowser(t).open(s.URL)
 	p.prefersDark()

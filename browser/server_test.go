@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	pubsubtest.Parallel()
+	pubsubtest.ParallelTimes(4) // who is gone is so after 15 seconds, and much else is waited for, too
 	code := m.Run()
 	endShared()
 	pubsubtest.Remove()

@@ -14,6 +14,7 @@ const texts = `Array.from(document.querySelectorAll("#lines .text"), (e) => e.te
 
 // The page keeps as many messages as the log, so that those after a gap once pushed its note out.
 func TestGapNoteStays(t *testing.T) {
+	inTheWholeSize(t)
 	s := startServer(t)
 	line := startCutter(t, s.Addr())
 	p := startBrowser(t).open(line.url())

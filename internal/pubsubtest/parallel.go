@@ -10,10 +10,13 @@ import (
 
 // Parallel has twice as many tests run beside each other as there are cores, unless
 // -parallel says how many: those that may mostly wait. Call it in TestMain.
-func Parallel() {
+func Parallel() { ParallelTimes(2) }
+
+// ParallelTimes is Parallel with so many tests for each core.
+func ParallelTimes(n int) {
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
-		_ = parallel.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
+		_ = parallel.Value.Set(strconv.Itoa(n * runtime.GOMAXPROCS(0)))
 	}
 }
 
