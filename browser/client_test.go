@@ -63,6 +63,7 @@ func (p *tab) told(s *server, room string) {
 // In each way and in several tabs, nothing is lost or doubled, though connections are cut, the server is
 // killed, and the tab that leads is closed.
 func TestEachWayLosesNothing(t *testing.T) {
+	t.Parallel()
 	for _, way := range either([]string{"", "poll"}, []string{"", "sse", "ws", "poll"}) { // the first one is a stream, too
 		t.Run("way "+way, func(t *testing.T) {
 			origin := folder(t, reading)
@@ -163,6 +164,7 @@ func TestRefusals(t *testing.T) {
 
 // Where a proxy holds streams back until they end, and lets no WebSocket through, polls come through.
 func TestProxyWithoutStreams(t *testing.T) {
+	t.Parallel()
 	for _, host := range []string{"127.0.0.1", "pubsub.test"} { // what is tried first, a stream or a WebSocket
 		t.Run(host, func(t *testing.T) {
 			origin := strings.Replace(folder(t, reading), "127.0.0.1", host, 1)
@@ -219,10 +221,11 @@ func TestWebSocketThatNeverOpens(t *testing.T) {
 // A connection that is dead and does not know it is given up, after a minute of silence or when the network is said
 // to be back.
 func TestSilentConnection(t *testing.T) {
+	t.Parallel()
 	for _, way := range []string{"sse", "ws"} {
 		t.Run(way, func(t *testing.T) {
 			origin := folder(t, reading)
-			s := startServer(t, "PUBSUB_ALLOWED_ORIGINS="+origin)
+			s := startForLong(t, "PUBSUB_ALLOWED_ORIGINS="+origin)
 			front := startCutter(t, s.Addr())
 			p := startBrowser(t).read(origin, front.url(), way, "room", fast)
 			for i := range 2 {

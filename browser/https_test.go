@@ -38,6 +38,7 @@ func trusted(t *testing.T) (hash string) {
 // Over HTTPS a browser speaks HTTP/2, and everything goes over one connection of it.
 func TestChatOverHTTP2(t *testing.T) {
 	t.Parallel()
+	awaitTurn(t)
 	dir, err := pubsubtest.Build()
 	require.NoError(t, err)
 	b := startBrowser(t)

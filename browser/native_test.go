@@ -36,6 +36,7 @@ var natives = map[string]string{
 
 // What a browser has by itself loses nothing by a cut, with and without nginx in front.
 func TestNativeStreams(t *testing.T) {
+	t.Parallel()
 	for name, script := range natives {
 		for _, behind := range either([]string{"nginx"}, []string{"the server", "nginx"}) {
 			t.Run(name+" before "+behind, func(t *testing.T) {

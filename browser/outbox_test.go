@@ -35,6 +35,7 @@ const typed = "hello\n how are you?\n I am fine\n ok\n"
 
 // What is typed is what the room gets, in order and once, however slow the line is.
 func TestSlowLine(t *testing.T) {
+	t.Parallel()
 	want := strings.Split(strings.TrimSuffix(typed, "\n"), "\n")
 	for _, latency := range either([]int64{400}, []int64{0, 150, 400, 1500}) {
 		t.Run(fmt.Sprint(latency, " ms"), func(t *testing.T) {

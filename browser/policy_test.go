@@ -133,6 +133,7 @@ var tried = []string{"form", "blind", "json", "event", "api", "read", "poll", "t
 
 // A page of another origin may neither post nor read, whether or not it shares our host, until it is allowed.
 func TestPagesOfOtherOrigins(t *testing.T) {
+	t.Parallel()
 	sameHost := stranger(t, "")
 	otherHost := strings.Replace(stranger(t, ""), "127.0.0.1", "localhost", 1)
 	for name, c := range map[string]struct {

@@ -66,7 +66,7 @@ func (s *server) here(room string) (names []string) {
 
 // Two people see each other come, type, speak and go, and nobody sees oneself.
 func TestTwoPeopleSeeEachOther(t *testing.T) {
-	s := startServer(t)
+	s := startForLong(t)
 	ann := startBrowser(t).open(s.URL, nicked("ann"))
 	has(ann, "1 here", hereCount)
 	bob := startBrowser(t).open(s.URL, nicked("bob"))
@@ -130,7 +130,7 @@ func TestListOfWhoIsHere(t *testing.T) {
 
 // Without a nick one is not here, with another one under that, in all tabs, and nothing is lost.
 func TestNickIsWhoIsHere(t *testing.T) {
-	s := startServer(t)
+	s := startForLong(t)
 	b := startBrowser(t)
 	other := b.open(s.URL)
 	p := b.open(s.URL)
@@ -179,7 +179,7 @@ func TestWhoTypes(t *testing.T) {
 // Those who come together are one line; of many none is read out; nobody is told that they are unread, nor are they
 // copied.
 func TestQuietLines(t *testing.T) {
-	s := startServer(t, "PUBSUB_MAX_POLLS_PER_ADDRESS=0")
+	s := startForLong(t, "PUBSUB_MAX_POLLS_PER_ADDRESS=0")
 	for i := range 40 {
 		s.publish("chat", "ann", fmt.Sprint(i))
 	}
@@ -229,7 +229,7 @@ func TestRestartMakesNoQuietLines(t *testing.T) {
 
 // Of many people there is the count.
 func TestSixtyPeople(t *testing.T) {
-	s := startServer(t, "PUBSUB_MAX_POLLS_PER_ADDRESS=0", "PUBSUB_MAX_CONNECTIONS_PER_ADDRESS=0")
+	s := startForLong(t, "PUBSUB_MAX_POLLS_PER_ADDRESS=0", "PUBSUB_MAX_CONNECTIONS_PER_ADDRESS=0")
 	p := startBrowser(t).open(s.URL, nicked("me"))
 	var names []string
 	for i := range 59 {
@@ -248,7 +248,7 @@ func TestSixtyPeople(t *testing.T) {
 
 // Tabs share a connection under one nick, too, and go together to another.
 func TestManyTabsUnderOneNick(t *testing.T) {
-	s := startServer(t)
+	s := startForLong(t)
 	b := startBrowser(t)
 	n := either(4, 12)
 	room := func(i int) string { return fmt.Sprintf("room%d", i%(n/2)) }
@@ -277,6 +277,7 @@ func TestManyTabsUnderOneNick(t *testing.T) {
 
 // A server that knows nothing of who is here, or does not tell it, costs nothing but that.
 func TestServersWithoutPresence(t *testing.T) {
+	t.Parallel()
 	servers := map[string]int{"old": 404, "away": 503}
 	if !testing.Short() {
 		servers["forbidden"] = 403

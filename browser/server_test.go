@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,7 +13,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	pubsubtest.ParallelTimes(4) // who is gone is so after 15 seconds, and much else is waited for, too
+	pubsubtest.ParallelTimes(20) // most of them await their turn
 	code := m.Run()
 	endShared()
 	pubsubtest.Remove()
@@ -44,12 +45,34 @@ type server struct {
 
 // startServer starts a server with its default settings, but for the publish rate of the one address that
 // all browsers of a test share, and for those given as NAME=value. Since each
-// test has a server and browsers of its own, and mostly waits for them, it may run beside others.
+// test has a server and browsers of its own, it may run beside others, when its turn comes.
 func startServer(t *testing.T, settings ...string) *server {
 	t.Helper()
 	t.Parallel()
+	awaitTurn(t)
+	return start(t, settings)
+}
+
+// startForLong is startServer for a test that waits so long for what takes the server or the page its time that it should
+// begin with the first.
+func startForLong(t *testing.T, settings ...string) *server {
+	t.Helper()
+	t.Parallel()
+	return start(t, settings)
+}
+
+func start(t *testing.T, settings []string) *server {
+	t.Helper()
 	s := pubsubtest.Start(t, append([]string{"PUBSUB_PUBLISH_RATE=0"}, settings...)...)
 	return &server{s, t, s.Site.URL.String()}
+}
+
+// turns are those of tests that do not begin with the first. A third of a test is work for one core.
+var turns = make(chan struct{}, 3*runtime.GOMAXPROCS(0))
+
+func awaitTurn(t *testing.T) {
+	turns <- struct{}{}
+	t.Cleanup(func() { <-turns })
 }
 
 // publish posts a message to a channel as another program would.

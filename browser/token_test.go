@@ -15,9 +15,7 @@ import (
 const tokenKey = "a secret of more than thirty-two bytes"
 
 // guarded starts a server that wants tokens.
-func guarded(t *testing.T, settings ...string) *server {
-	return startServer(t, append([]string{"PUBSUB_TOKEN_KEY=" + tokenKey}, settings...)...)
-}
+func guarded(t *testing.T) *server { return startServer(t, "PUBSUB_TOKEN_KEY="+tokenKey) }
 
 // tokenFor is a token that lasts so long, with every right.
 func tokenFor(t *testing.T, name string, lasts time.Duration) string {
@@ -87,7 +85,7 @@ func TestTakesATokenFromTheAddress(t *testing.T) {
 
 // A token that expires in the middle of a conversation is asked for anew, and nothing is lost.
 func TestATokenThatExpires(t *testing.T) {
-	s := guarded(t, "PUBSUB_ANONYMOUS=publish:*")
+	s := startForLong(t, "PUBSUB_TOKEN_KEY="+tokenKey, "PUBSUB_ANONYMOUS=publish:*")
 	p := startBrowser(t).visitFailing(s.URL + "/#token=" + tokenFor(t, "ann", -20*time.Second)) // 30 s of leeway
 	p.isConnected()
 	s.publish("chat", "bob", "before")
