@@ -152,7 +152,7 @@ func TestKeyboardAlone(t *testing.T) {
 	}
 	assert.Equal(t, []string{"brand", "summary", "conversation", "nick", "message", "send"}, reached)
 
-	p.types("#nick", "ann\nby keyboard\n")
+	p.presses("#nick", "ann\nby keyboard\n")
 	p.shows("bo: hi", "ann: by keyboard")
 	eval[any](p, `document.querySelector("summary").focus()`)
 	p.do(chromedp.KeyEvent(kb.Enter))

@@ -14,6 +14,7 @@ import (
 	windows "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
@@ -344,7 +345,28 @@ func (p *tab) takeNick(nick string) {
 	p.types("#nick", nick)
 }
 
+// types writes text as what helps to write does, such as a phone's keyboard: whole words at once, which takes a fifth of
+// the time that keys do. What is no letter is a key.
 func (p *tab) types(field, text string) {
+	p.t.Helper()
+	p.toFront()
+	has(p, true, fmt.Sprintf(`((field) => (field?.focus(), field !== null && field === document.activeElement))(document.querySelector(%q))`, field))
+	for _, part := range keysAndWords.FindAllString(text, -1) {
+		if keys.MatchString(part) {
+			p.do(chromedp.KeyEvent(part))
+		} else {
+			call(p, input.InsertText, input.InsertTextParams{Text: part})
+		}
+	}
+}
+
+var (
+	keys         = regexp.MustCompile(`^[\n\x{8}]$`)
+	keysAndWords = regexp.MustCompile(`[\n\x{8}]|[^\n\x{8}]+`)
+)
+
+// presses writes text key by key.
+func (p *tab) presses(field, text string) {
 	p.t.Helper()
 	p.toFront()
 	p.do(chromedp.SendKeys(chromedp.CSS(field), text))

@@ -20,17 +20,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// typesFast writes texts, each with the enter key behind it, faster than a line of 150 ms answers.
-func (p *tab) typesFast(field string, texts ...string) {
-	p.t.Helper()
-	p.toFront()
-	p.do(chromedp.Focus(chromedp.CSS(field)))
-	for _, text := range texts {
-		call(p, input.InsertText, input.InsertTextParams{Text: text})
-		p.do(chromedp.KeyEvent(kb.Enter))
-	}
-}
-
 const typed = "hello\n how are you?\n I am fine\n ok\n"
 
 // What is typed is what the room gets, in order and once, however slow the line is.
@@ -44,7 +33,7 @@ func TestSlowLine(t *testing.T) {
 			p := startBrowser(t).open(line.url())
 			p.takeNick("ann")
 			line.delay.Store(latency / 2 * int64(time.Millisecond)) // in each direction
-			p.typesFast("#message", want...)
+			p.types("#message", typed) // faster than a line of 150 ms answers
 			becomes(t, want, func() []string { return s.said("chat") })
 			p.shows("ann: hello", "ann:  how are you?", "ann:  I am fine", "ann:  ok")
 			p.pends()

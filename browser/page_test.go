@@ -33,7 +33,7 @@ func TestTwoBrowsersChat(t *testing.T) {
 	bo.shows("ann: hello, who is there?")
 
 	bo.takeNick("bo")
-	bo.types("#message", "me: ü €😀")
+	bo.presses("#message", "me: ü €😀")
 	bo.clicks("#send")
 	for _, p := range []*tab{ann, bo} {
 		p.shows("ann: hello, who is there?", "bo: me: ü €😀")
