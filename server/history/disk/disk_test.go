@@ -57,7 +57,7 @@ func TestOneProcessOnly(t *testing.T) {
 	require.ErrorContains(t, err, "the folder for messages cannot be made")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "pubsub.db"), bytes.Repeat([]byte("no database "), 5000), 0o600))
 	_, err = disk.Open(dir, history.Options{})
-	require.ErrorContains(t, err, "cannot be opened")
+	require.ErrorContains(t, err, "is damaged")
 }
 
 // What is over the bound in bytes leaves the channel that has most, and is told.

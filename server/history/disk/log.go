@@ -10,13 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"pubsub/server/history"
 	"pubsub/server/shares"
@@ -55,14 +53,9 @@ func Open(folder string, options history.Options) (*Log, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("the folder for messages cannot be made: %w", err)
 	}
-	db, err := bolt.Open(filepath.Join(folder, fileName), 0o600, &bolt.Options{
-		Timeout: lockTimeout, FreelistType: bolt.FreelistMapType, NoFreelistSync: true,
-	})
-	switch {
-	case errors.Is(err, berrors.ErrTimeout):
-		return nil, fmt.Errorf("another process has the messages in %s open: stop it first, or choose another folder", folder)
-	case err != nil:
-		return nil, fmt.Errorf("the messages in %s cannot be opened: %w", folder, err)
+	db, err := openFile(folder)
+	if err != nil {
+		return nil, err
 	}
 	l := &Log{
 		db: db, options: options, posts: make(chan *waiting), ended: make(chan struct{}),

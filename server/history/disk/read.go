@@ -20,7 +20,7 @@ func (l *Log) load() error {
 				return err
 			}
 		}
-		return nil
+		return checkFormat(tx)
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,110 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// openFile opens the file of a folder, or makes one. A file that is damaged is refused: bbolt
+// would end the process when it comes to the damage, or take an empty file for a new one.
+func openFile(folder string) (*bolt.DB, error) {
+	file := filepath.Join(folder, fileName)
+	switch info, err := os.Stat(file); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("the messages in %s cannot be opened: %w", folder, err)
+	default:
+		if err := inspect(file, info.Size()); err != nil {
+			return nil, err
+		}
+	}
+	db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistMapType, NoFreelistSync: true})
+	return db, explain(file, err)
+}
+
+func explain(file string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, berrors.ErrTimeout):
+		return fmt.Errorf("another process has the messages in %s open: stop it first, or choose another folder", filepath.Dir(file))
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("the messages in %s cannot be opened: %w", filepath.Dir(file), err)
+	}
+	return damaged(file, err)
+}
+
+func damaged(file string, why error) error {
+	return fmt.Errorf("the file %s is damaged, as a copy may be that was made while a server wrote (%w). Put a good copy in its place, or move it away to begin without messages", file, why)
+}
+
+var (
+	errEmpty = errors.New("it is empty")
+	errShort = errors.New("its end is missing")
+)
+
+// inspect reads all keys of a file, as far as they can be read.
+func inspect(file string, size int64) error {
+	if size == 0 {
+		return damaged(file, errEmpty)
+	}
+	db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: lockTimeout, ReadOnly: true})
+	if err != nil {
+		return explain(file, err)
+	}
+	err = db.View(func(tx *bolt.Tx) error {
+		if tx.Size() > size {
+			return errShort
+		}
+		return walk(tx)
+	})
+	if err := db.Close(); err != nil {
+		return err
+	}
+	if err != nil {
+		return damaged(file, err)
+	}
+	return nil
+}
+
+// walk comes to each page that has a key. bbolt panics where a page is not what it must be,
+// or reads where there is nothing.
+func walk(tx *bolt.Tx) (err error) {
+	before := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(before)
+	defer func() {
+		if wrong := recover(); wrong != nil {
+			err = fmt.Errorf("%v", wrong)
+		}
+	}()
+	return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
+		return b.ForEach(func(_, _ []byte) error { return nil })
+	})
+}
+
+// format is the version of what is in the file. A file of a later one is not touched.
+const format = 1
+
+var formatKey = []byte("format")
+
+// checkFormat refuses a file that a later version of this program has written. One without a
+// format is of the first.
+func checkFormat(tx *bolt.Tx) error {
+	b := tx.Bucket(epochsBucket)
+	text := b.Get(formatKey)
+	if text == nil {
+		return b.Put(formatKey, strconv.AppendInt(nil, format, 10))
+	}
+	if version, err := strconv.Atoi(string(text)); err != nil || version > format {
+		return fmt.Errorf("they have the format %s, which a later version of pubsub writes; this one knows %d", text, format)
+	}
+	return nil
+}
