@@ -59,6 +59,7 @@ func variety(s *server, p *tab) {
 	s.post("/api/publish/chat", map[string]any{"temperature": 21.5})
 	has(p, 11, `document.querySelectorAll("#lines .line").length`)
 	s.present("chat", "mira", "kofi")
+	has(p, "3 here", hereCount) // who does not listen yet is not told who types
 	s.post("/presence/chat", map[string]any{"typing": true, "name": "mira"})
 	has(p, "mira is typing", typing)
 	has(p, 1, quiet+".length")

@@ -33,7 +33,7 @@ func TestSlowLine(t *testing.T) {
 			p := startBrowser(t).open(line.url())
 			p.takeNick("ann")
 			line.delay.Store(latency / 2 * int64(time.Millisecond)) // in each direction
-			p.types("#message", typed) // faster than a line of 150 ms answers
+			p.types("#message", typed)                              // faster than a line of 150 ms answers
 			becomes(t, want, func() []string { return s.said("chat") })
 			p.shows("ann: hello", "ann:  how are you?", "ann:  I am fine", "ann:  ok")
 			p.pends()
