@@ -54,7 +54,7 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 		return nil, fmt.Errorf("start the message bus: %w", err)
 	}
 	p := &parts{settings: set, log: log, bus: b, assets: assets, compressor: web.NewCompressor()}
-	if p.access, err = access.New(&p.settings); err != nil {
+	if p.access, err = access.New(&p.settings, p.log); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	if p.store, err = openStore(set.History, p.bounds(), b, log); err != nil {

@@ -371,23 +371,33 @@ func TestKeysAtAnAddress(t *testing.T) {
 			case <-r.Context().Done():
 			}
 		}
-		fmt.Fprintf(w, `{"keys":[{"kty":"EC","crv":"P-256","kid":"one","x":%q,"y":%q}]}`, b64(point[1:33]), b64(point[33:]))
+		// Those beside it are left out: one is of a kind to come, one for other purposes, one weak.
+		fmt.Fprintf(w, `{"keys":[{"kty":"AKP","alg":"ML-DSA-44","kid":"later","pub":"AAAA"},
+			{"kty":"EC","crv":"secp256k1","kid":"coin","x":"AAAA","y":"AAAA"},
+			{"kty":"EC","crv":"P-256","kid":"two","use":"enc","x":%[1]q,"y":%[2]q},
+			{"kty":"RSA","kid":"weak","n":"AQAB","e":"AQAB"}, 5,
+			{"kty":"EC","crv":"P-256","kid":"one","x":%[1]q,"y":%[2]q}]}`, b64(point[1:33]), b64(point[33:]))
 	}))
 	defer at.Close()
 	defer close(hold)
 	for path, want := range map[string]int{"/keys": 200, "/slow": 503} {
 		set := open()
 		set.TokenJWKS = at.URL + path
-		s := start(t, set)
+		s, log := startLogging(t, set)
 		require.Equal(t, want, doWith(t, s, "GET", "/sub/a?since=all&timeout=0", sign("one"), ""), path)
 		if want == 200 {
 			require.Equal(t, 401, doWith(t, s, "GET", "/sub/a?since=all&timeout=0", sign("two"), ""))
 			require.Equal(t, 401, doWith(t, s, "GET", "/sub/a?since=all&timeout=0", "", ""))
+			require.Contains(t, log.String(), "keys at the address for tokens are left out")
+			for _, why := range []string{"coin", "is not for signatures", "has less than 2048 bits"} {
+				require.Contains(t, log.String(), why)
+			}
 		}
 		require.Equal(t, 200, doWith(t, s, "GET", "/healthz", "", ""), "nobody else waits")
 	}
 	set := open()
 	set.TokenJWKS = "http://127.0.0.1:1/away"
-	s := start(t, set)
+	s, log := startLogging(t, set)
 	require.Equal(t, 503, doWith(t, s, "GET", "/sub/a?since=all&timeout=0", sign("one"), ""))
+	require.Contains(t, log.String(), "the keys of tokens cannot be had")
 }

@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,7 +20,7 @@ import (
 func TestRightsOnCompanions(t *testing.T) {
 	set := settings.Default()
 	set.TokenKey = strings.Repeat("k", 32)
-	control, err := access.New(&set)
+	control, err := access.New(&set, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	token, err := tokens.Sign(set.TokenKey, tokens.Claims{
 		Expires: time.Now().Add(time.Hour), Rights: tokens.Rights{Subscribe: []string{"room"}},
@@ -41,7 +42,7 @@ func TestRightsOnCompanions(t *testing.T) {
 func TestCookieOfAnotherPage(t *testing.T) {
 	set := settings.Default()
 	set.TokenKey = strings.Repeat("k", 32)
-	control, err := access.New(&set)
+	control, err := access.New(&set, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	token, err := tokens.Sign(set.TokenKey, tokens.Claims{
 		Expires: time.Now().Add(time.Hour), Rights: tokens.Rights{Subscribe: []string{"*"}},

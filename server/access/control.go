@@ -3,6 +3,7 @@
 package access
 
 import (
+	"log/slog"
 	"math"
 
 	"pubsub/server/address"
@@ -34,9 +35,9 @@ type Control struct {
 }
 
 // New returns a Control with the limits of the settings, which it keeps: do not change
-// them. The error tells a person what is wrong with the key for tokens.
-func New(s *settings.Settings) (*Control, error) {
-	verifier, err := verifierOf(s)
+// them. The log is told what is wrong with keys at an address. The error tells a person what is wrong with the key for tokens.
+func New(s *settings.Settings, log *slog.Logger) (*Control, error) {
+	verifier, err := verifierOf(s, log)
 	if err != nil {
 		return nil, err
 	}
@@ -61,11 +62,11 @@ func New(s *settings.Settings) (*Control, error) {
 }
 
 // verifierOf returns nil if no key is set.
-func verifierOf(s *settings.Settings) (*tokens.Verifier, error) {
+func verifierOf(s *settings.Settings, log *slog.Logger) (*tokens.Verifier, error) {
 	if s.TokenKey == "" && s.TokenJWKS == "" {
 		return nil, nil
 	}
-	return tokens.New(tokens.Options{Key: s.TokenKey, JWKS: s.TokenJWKS, Audience: s.TokenAudience, Issuer: s.TokenIssuer})
+	return tokens.New(tokens.Options{Key: s.TokenKey, JWKS: s.TokenJWKS, Audience: s.TokenAudience, Issuer: s.TokenIssuer, Log: log})
 }
 
 // Forget frees the memory of addresses that have not done anything for a while. Call it

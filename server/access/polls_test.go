@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -20,7 +21,7 @@ type streams struct {
 }
 
 func newStreams(t *testing.T, set settings.Settings) *streams {
-	control, err := access.New(&set)
+	control, err := access.New(&set, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	return &streams{control, t, make(map[string]error)}
 }

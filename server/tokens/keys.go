@@ -32,7 +32,7 @@ func keysOf(o Options) (keys, error) {
 	case o.Key != "" && o.JWKS != "":
 		return nil, errors.New("set a key or a JWKS address, not both")
 	case o.JWKS != "":
-		return newRemote(o.JWKS)
+		return newRemote(o.JWKS, o.Log)
 	case isPath(o.Key):
 		text, err := os.ReadFile(o.Key)
 		if err != nil {

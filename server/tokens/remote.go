@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,11 +21,13 @@ import (
 type remote struct {
 	address string
 	client  *http.Client
+	log     *slog.Logger
 
 	mu      sync.Mutex // guards all below
 	keys    keyfunc.Keyfunc
 	fetched time.Time     // when keys were
 	tried   time.Time     // when they were last asked for
+	left    string        // which of them are left out, as was told last
 	asking  chan struct{} // closed when the answer has come; nil if nobody asks
 }
 
@@ -35,12 +39,15 @@ const (
 	maxKeys    = 1 << 20          // bytes
 )
 
-func newRemote(address string) (keys, error) {
+func newRemote(address string, log *slog.Logger) (keys, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, fmt.Errorf("%q is no address of keys, such as https://login.example.org/jwks.json", address)
 	}
-	return &remote{address: address, client: &http.Client{Timeout: askTimeout}}, nil
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &remote{address: address, client: &http.Client{Timeout: askTimeout}, log: log}, nil
 }
 
 // methods have no HS256: a JWKS is public.
@@ -97,20 +104,26 @@ var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c
 
 // ask asks for the keys, once.
 func (r *remote) ask() {
-	keys, err := r.fetch()
+	keys, left, err := r.fetch()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil {
 		r.keys, r.fetched = keys, time.Now()
+	} else {
+		r.log.Warn("the keys of tokens cannot be had", "address", r.address, "error", err)
+	}
+	if said := strings.Join(left, "; "); said != r.left {
+		r.left = said
+		r.log.Info("keys at the address for tokens are left out", "address", r.address, "keys", said)
 	}
 	close(r.asking)
 	r.asking = nil
 }
 
-func (r *remote) fetch() (keyfunc.Keyfunc, error) {
+func (r *remote) fetch() (keys keyfunc.Keyfunc, left []string, err error) {
 	resp, err := r.client.Get(r.address)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxKeys))
@@ -118,7 +131,7 @@ func (r *remote) fetch() (keyfunc.Keyfunc, error) {
 		err = errors.New(resp.Status)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return keyfunc.NewJWKSetJSON(text)
+	return readKeys(text)
 }

@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -62,6 +63,10 @@ type Options struct {
 	JWKS     string // the address of public keys, RFC 7517
 	Audience string // which a token must have, if it is set
 	Issuer   string // likewise
+
+	// Log is told why the keys at an address cannot be had, and which are left out. Nil is
+	// nobody.
+	Log *slog.Logger
 }
 
 // Verifier checks tokens. It is safe for concurrent use. Make it with [New].
