@@ -127,7 +127,7 @@ func (c *capricious) events(w http.ResponseWriter, r *http.Request) {
 	begun := false
 	err := c.pages(r, func(p *page) error {
 		if !begun {
-			fmt.Fprintf(w, "id: %s\n\n", p.Start)
+			fmt.Fprintf(w, "event: begin\nid: %s\ndata: {}\n\n", p.Start)
 			begun = true
 		}
 		writeEvents(w, p)
@@ -162,7 +162,7 @@ func writeEvents(w io.Writer, p *page) {
 		fmt.Fprintf(w, "id: %s\ndata: %s\n\n", strings.Join(at, ","), m)
 	}
 	if len(p.Messages) == 0 {
-		fmt.Fprint(w, ": still here\n\n")
+		fmt.Fprint(w, ": still here\n")
 	}
 }
 
@@ -207,6 +207,6 @@ func TestCapriciousAnswersAsTheContractHasIt(t *testing.T) {
 	defer front.CloseIdle()
 	s.Post(t, "/pub/room?message=hi", pubsubtest.Body{})
 	a := front.Get(t, "/sub/room?since=all", "Accept: text/event-stream")
-	require.Regexp(t, `(?s)^retry: \d+\r\n\nid: \w+-0\n\nid: \w+-1\ndata: \{"id":1,.*"message":"hi"\}\n\n`, a.Body)
+	require.Regexp(t, `(?s)^retry: \d+\r\n\nevent: begin\nid: \w+-0\ndata: \{\}\n\nid: \w+-1\ndata: \{"id":1,.*"message":"hi"\}\n\n`, a.Body)
 	require.Contains(t, a.Body, "event: end\r\n")
 }

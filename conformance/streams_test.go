@@ -55,11 +55,13 @@ func TestServerSentEvents(t *testing.T) {
 	assert.Equal(t, "text/event-stream; charset=utf-8", s.head.Header.Get("Content-Type"))
 	assert.Equal(t, "no-store", s.head.Header.Get("Cache-Control"))
 	assert.Equal(t, "no", s.head.Header.Get("X-Accel-Buffering"))
-	lines := s.lines(4)
+	lines := s.lines(6)
 	assert.Regexp(t, `^retry: \d+$`, lines[0])
-	assert.Regexp(t, `^id: \S+-0$`, lines[1], "where it begins")
-	assert.Equal(t, "id: "+first.Cursor, lines[2])
-	assert.Contains(t, lines[3], `data: {"id":1,`)
+	assert.Equal(t, "event: begin", lines[1])
+	assert.Regexp(t, `^id: \S+-0$`, lines[2], "where it begins")
+	assert.Equal(t, "data: {}", lines[3], "for clients that parse whatever comes")
+	assert.Equal(t, "id: "+first.Cursor, lines[4])
+	assert.Contains(t, lines[5], `data: {"id":1,`)
 	second := say(t, base, channel, "two\nlines\r\n\nid: 7")
 	assert.Equal(t, "id: "+second.Cursor, s.lines(2)[0])
 	assert.Equal(t, []any{"two\nlines\r\n\nid: 7"}, read(t, base, channel, "since="+first.Cursor).texts())
@@ -70,11 +72,11 @@ func TestServerSentEvents(t *testing.T) {
 		begin(t, "/sub/"+channel+"?lastEventId="+first.Cursor, wantsEvents),
 		begin(t, "/sub/"+channel+"?since="+first.Cursor, wantsEvents),
 	} {
-		assert.Equal(t, "id: "+second.Cursor, again.lines(4)[2])
+		assert.Equal(t, "id: "+second.Cursor, again.lines(6)[4])
 	}
-	gap := begin(t, "/sub/"+channel+"?since=abcdefgh-7", wantsEvents).lines(5)
-	assert.Equal(t, "event: gap", gap[2])
-	assert.Equal(t, `data: {"reason":"restarted"}`, gap[4])
+	gap := begin(t, "/sub/"+channel+"?since=abcdefgh-7", wantsEvents).lines(7)
+	assert.Equal(t, "event: gap", gap[4])
+	assert.Equal(t, `data: {"reason":"restarted"}`, gap[6])
 }
 
 func TestLinesOfJSON(t *testing.T) {
@@ -125,7 +127,7 @@ func TestStreamsOfSeveralChannels(t *testing.T) {
 	t.Parallel()
 	a, b := fresh(), fresh()
 	s := begin(t, "/sub/"+a+","+b, wantsEvents)
-	empty := strings.TrimPrefix(s.lines(2)[1], "id: ")
+	empty := strings.TrimPrefix(s.lines(4)[2], "id: ")
 	say(t, base, b, "one")
 	ids := s.lines(2) // before the other is said, else both may come in one page, in the order of the channels
 	second := say(t, base, a, "two")

@@ -314,7 +314,7 @@ func TestStreamsInADrain(t *testing.T) {
 // Streams end after their lifetime, and are written to while they are silent.
 func TestLifetimeAndHeartbeat(t *testing.T) {
 	set := open()
-	set.Heartbeat, set.StreamLifetime = 50*time.Millisecond, time.Second
+	set.Heartbeat, set.StreamLifetime = 300*time.Millisecond, time.Second // too short for three pings without an answer
 	eachWay(t, set, func(t *testing.T, s *running, way way) {
 		c := s.stream(t, way, "/sub/room")
 		defer c.Close()
@@ -328,7 +328,7 @@ func TestLifetimeAndHeartbeat(t *testing.T) {
 			}
 			beats++
 		}
-		require.Greater(t, beats, 1, "they are about 19 where the machine has time")
+		require.Greater(t, beats, 1, "they are three where the machine has time")
 		require.Less(t, time.Since(began), 10*time.Second)
 		_, err := c.next()
 		require.Error(t, err)

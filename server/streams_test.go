@@ -200,6 +200,9 @@ func (s *streamed) readEvent() ([]thing, error) {
 		if err != nil {
 			return nil, err
 		}
+		if line == ":\n" && one == (thing{}) && kind+data == "" {
+			return []thing{{}}, nil // a heartbeat
+		}
 		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
 		switch name {
 		case "event":

@@ -20,7 +20,7 @@ import (
 // something new.
 func TestTicksOfABusyStream(t *testing.T) {
 	set := open()
-	set.Heartbeat, set.StreamLifetime = 50*time.Millisecond, time.Second
+	set.Heartbeat, set.StreamLifetime = 500*time.Millisecond, 1200*time.Millisecond // too short for three pings without an answer
 	eachWay(t, set, func(t *testing.T, s *running, way way) {
 		c := s.stream(t, way, "/sub/room?since=all")
 		defer c.Close()
@@ -45,11 +45,11 @@ func TestTicksOfABusyStream(t *testing.T) {
 // Without a lifetime no stream ends by itself.
 func TestStreamsWithoutALifetime(t *testing.T) {
 	set := open()
-	set.Heartbeat, set.StreamLifetime = 10*time.Millisecond, 0
+	set.Heartbeat, set.StreamLifetime = 500*time.Millisecond, 0
 	eachWay(t, set, func(t *testing.T, s *running, way way) {
 		c := s.stream(t, way, "/sub/room")
 		defer c.Close()
-		for range 5 {
+		for range 3 {
 			one, err := c.next()
 			require.NoError(t, err)
 			require.Empty(t, one.end)

@@ -86,7 +86,7 @@ func (s *events) next(_ context.Context, at position) (*Page, error) {
 			return nil, &cut{fmt.Errorf("the server ended the stream: %s", e.data), s.retry, true}
 		case e.name == "error":
 			return nil, s.refusal(e)
-		case e.name == "gap" || (e.name == "" || e.name == "message") && (e.id != "" || e.data != ""):
+		case e.name == "begin" || e.name == "gap" || (e.name == "" || e.name == "message") && (e.id != "" || e.data != ""):
 			return e.page(at, s.channels)
 		}
 	}
@@ -143,7 +143,7 @@ func (e *event) page(at position, channels []string) (*Page, error) {
 			return nil, err
 		}
 	}
-	if e.data != "" {
+	if e.data != "" && e.name != "begin" {
 		if err := e.read(page, at, channels); err != nil {
 			return nil, err
 		}

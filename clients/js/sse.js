@@ -25,7 +25,7 @@ export async function sse({site, rooms, places, patience, signal, expect, begun,
       ended ||= event.type === "end";
       if (event.id === undefined || ended) continue;
       const to = event.id.split(",");
-      if (event.data) join(pieces, pieceOf(event, rooms, at, to));
+      if (event.data && event.type !== "begin") join(pieces, pieceOf(event, rooms, at, to));
       at = to;
       begun();
     }

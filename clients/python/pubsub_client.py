@@ -405,11 +405,11 @@ def _read_event(event, at, retry):
     if kind == "error":
         said = _object(data)
         raise Refused(said.get("status", 503), said.get("error", data), retry)
-    if kind not in ("message", "gap") or not (data or event.get("id")):
+    if kind not in ("message", "gap", "begin") or not (data or event.get("id")):
         return None
     if event.get("id"):
         at.move(event["id"])
-    if not data:
+    if not data or kind == "begin":
         return []
     said = _object(data)
     i = at.index(said)

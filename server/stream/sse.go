@@ -19,7 +19,7 @@ type events struct{}
 var (
 	eventStream = []string{"text/event-stream; charset=utf-8"}
 	unbuffered  = []string{"no"}
-	comment     = []byte(":\n\n")
+	comment     = []byte(":\n") // without a blank line: that would end a block, which some clients take for an event
 )
 
 // retryAfter is how long a browser should wait when its connection broke, about.
@@ -66,13 +66,12 @@ func unset(h http.Header) {
 	}
 }
 
-// first has an event without data, which a browser does not show: it only remembers the
-// id.
+// first tells the place before the first message. Its data is JSON, as that of each event:
+// some clients parse it whatever the event's name.
 func (events) first(page *hub.Page) []byte {
 	b := appendRetry(nil, retryAfter)
-	b = append(b, "id: "...)
-	b = page.AppendStart(b)
-	return append(b, "\n\n"...)
+	b = page.AppendStart(append(b, "event: begin\nid: "...))
+	return append(b, "\ndata: {}\n\n"...)
 }
 
 func appendRetry(b []byte, wait time.Duration) []byte {
