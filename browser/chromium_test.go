@@ -53,16 +53,23 @@ func startBrowser(t *testing.T) *browser {
 	)
 }
 
-// startWindow returns a browser whose tabs hide each other, as in a window: for what a page does in a hidden tab. With
-// -short it is a Chromium without windows, which takes a quarter of the time: a tab is hidden there by minimizing it.
-func startWindow(t *testing.T) *browser {
+// startHiding returns a browser whose tabs hide each other, for what a page does in a hidden tab. Without windows, a tab
+// is hidden by minimizing it.
+func startHiding(t *testing.T) *browser {
 	t.Helper()
-	if !testing.Short() {
-		return whole.browser(t, chromium(t))
-	}
 	b := startBrowser(t)
 	b.hides = true
 	return b
+}
+
+// startWindow is startHiding in the whole Chromium, where the tabs of a window have processes of their own. They take four
+// times as long, so with -short it is startHiding.
+func startWindow(t *testing.T) *browser {
+	t.Helper()
+	if testing.Short() {
+		return startHiding(t)
+	}
+	return whole.browser(t, chromium(t))
 }
 
 // startChromium returns a browser in a Chromium of its own, for what is not offered to those that forget all, and for

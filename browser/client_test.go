@@ -69,7 +69,11 @@ func TestEachWayLosesNothing(t *testing.T) {
 			origin := folder(t, reading)
 			s := startServer(t, "PUBSUB_HISTORY="+filepath.Join(t.TempDir(), "data"), "PUBSUB_ALLOWED_ORIGINS="+origin)
 			front := startCutter(t, s.Addr())
-			b := startWindow(t)
+			start := startHiding
+			if way == "" {
+				start = startWindow
+			}
+			b := start(t)
 			n := 0
 			publish := func() {
 				for range 5 {

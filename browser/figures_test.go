@@ -120,7 +120,7 @@ func TestFiguresOfASlowLine(t *testing.T) {
 func TestFiguresOfAFlood(t *testing.T) {
 	inTheWholeSize(t)
 	s := startServer(t)
-	p := startChromium(t).open(s.URL)
+	p := startWindow(t).open(s.URL)
 	for i := range 1000 {
 		s.publish("chat", "ann", fmt.Sprint("before ", i))
 	}
@@ -194,7 +194,7 @@ func (p *tab) longestTask(meanwhile func()) (longest time.Duration) {
 func TestFiguresOfMemory(t *testing.T) {
 	inTheWholeSize(t)
 	s := startServer(t)
-	p := startChromium(t).open(s.URL)
+	p := startWindow(t).open(s.URL)
 	for i := range *messages {
 		s.publish("chat", "ann", fmt.Sprint("message ", i))
 	}

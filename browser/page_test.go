@@ -210,7 +210,7 @@ func TestLeadingTabCloses(t *testing.T) {
 // A tab that did not hear what the polling tab shared asks for it by itself.
 func TestTabThatMissedWhatWasShared(t *testing.T) {
 	s := startServer(t)
-	b := startWindow(t)
+	b := startHiding(t)
 	polling := b.open(s.URL)
 	deaf := b.open(s.URL, `var deaf = false;
 		window.BroadcastChannel = class extends BroadcastChannel {
@@ -571,7 +571,7 @@ func TestUnreadInTitle(t *testing.T) {
 func TestUnreadWithoutANetwork(t *testing.T) {
 	inTheWholeSize(t)
 	s := startServer(t)
-	b := startWindow(t)
+	b := startHiding(t)
 	var asked, network atomic.Bool
 	proxy := httputil.NewSingleHostReverseProxy(s.Site.URL)
 	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {} // polls that the page ends

@@ -100,7 +100,7 @@ func TestDaysOfOlderMessages(t *testing.T) {
 
 func TestNewSinceYouLeft(t *testing.T) {
 	s := startServer(t)
-	b := startWindow(t)
+	b := startHiding(t)
 	const around = `[document.querySelector(".new")?.previousElementSibling, document.querySelector(".new")?.nextElementSibling]
 		.map((e) => e?.querySelector(".text").textContent ?? "")`
 	p := b.open(s.URL)
@@ -203,7 +203,7 @@ func TestLongMessageFolds(t *testing.T) {
 // Names are notified of where the page is allowed to, and only while nobody looks.
 func TestNoticeOfMyName(t *testing.T) {
 	s := startServer(t)
-	b := startWindow(t)
+	b := startHiding(t)
 	p := b.open(s.URL, `window.notices = []; window.Notification = class extends EventTarget {
 		static permission = "granted";
 		constructor(title, {body}) { super(); notices.push(title + ": " + body); }
