@@ -13,10 +13,13 @@ type Source struct {
 	TrustedHops int // how many proxies are in front; each adds an entry to X-Forwarded-For
 }
 
-// Of returns the address of a request, to which limits apply: that of the peer, or the
-// one that the trusted proxies name. An IPv6 address stands for its /64, because one host
-// has all of that. It is the zero Addr if the peer has no IP address.
-func (s Source) Of(r *http.Request) netip.Addr {
+// Of returns the address of a request, to which limits apply: that of [Source.Exactly]. An
+// IPv6 address stands for its /64, because one host has all of that.
+func (s Source) Of(r *http.Request) netip.Addr { return Host(s.Exactly(r)) }
+
+// Exactly returns the address of a request: that of the peer, or the one that the trusted
+// proxies name. It is the zero Addr if the peer has no IP address.
+func (s Source) Exactly(r *http.Request) netip.Addr {
 	text := r.RemoteAddr
 	if s.TrustedHops > 0 {
 		if headers := r.Header["X-Forwarded-For"]; len(headers) > 0 {
@@ -28,7 +31,7 @@ func (s Source) Of(r *http.Request) netip.Addr {
 	if !ok {
 		address, _ = parseAddress(r.RemoteAddr)
 	}
-	return Host(address)
+	return address.Unmap()
 }
 
 // Host returns an IPv4 address as it is, and the first address of the /64 of an IPv6
@@ -38,10 +41,28 @@ func Host(address netip.Addr) netip.Addr { return masked(address, 64) }
 // IsForwarded tells whether a proxy has added headers about the client.
 func IsForwarded(h http.Header) bool { return len(h["Forwarded"]) > 0 || len(h["X-Forwarded-For"]) > 0 }
 
+// ForwardedFor returns for whom a Forwarded header (RFC 7239) speaks, without ports: a
+// client has another for each of its connections.
+func ForwardedFor(h http.Header) (nodes []string) {
+	separates := func(c rune) bool { return c == ',' || c == ';' }
+	for pair := range strings.FieldsFuncSeq(strings.Join(h["Forwarded"], ","), separates) {
+		name, node, _ := strings.Cut(strings.TrimSpace(pair), "=")
+		if !strings.EqualFold(name, "for") {
+			continue
+		}
+		node = strings.Trim(node, `"`)
+		if address, ok := parseAddress(node); ok {
+			node = address.String()
+		}
+		nodes = append(nodes, node)
+	}
+	return nodes
+}
+
 // NetworkOf returns the owner of the messages of a request: its address, or the /48 of an
 // IPv6 one. Whoever has one /64 often has all those of a /56 or /48, and could fill the
 // log with messages of a thousand owners.
-func (s Source) NetworkOf(r *http.Request) netip.Addr { return masked(s.Of(r), 48) }
+func (s Source) NetworkOf(r *http.Request) netip.Addr { return masked(s.Exactly(r), 48) }
 
 // masked keeps only the first bits of an IPv6 address.
 func masked(address netip.Addr, bits int) netip.Addr {

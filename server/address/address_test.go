@@ -74,3 +74,21 @@ func TestIsForwarded(t *testing.T) {
 	}
 	require.Equal(t, "2001:db8::", address.Host(netip.MustParseAddr("2001:db8::1")).String())
 }
+
+func TestForwardedForIsWithoutPorts(t *testing.T) {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Add("Forwarded", `for=192.0.2.60:4711;proto=http;by=203.0.113.43, For="[2001:db8::17]:80";connection=3`)
+	r.Header.Add("Forwarded", `proto=https; for=unknown,for="_hidden:9", for`)
+	require.Equal(t, []string{"192.0.2.60", "2001:db8::17", "unknown", "_hidden:9", ""}, address.ForwardedFor(r.Header))
+	require.Empty(t, address.ForwardedFor(httptest.NewRequest("GET", "/", nil).Header))
+}
+
+// Of an IPv6 address all is known, also where limits go by its network.
+func TestExactAddresses(t *testing.T) {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.RemoteAddr = "[::ffff:192.0.2.1]:80"
+	require.Equal(t, "192.0.2.1", address.Source{TrustedHops: 1}.Exactly(r).String())
+	r.Header.Set("X-Forwarded-For", "[2001:db8:1:2:3:4:5:6]:1234")
+	require.Equal(t, "2001:db8:1:2:3:4:5:6", address.Source{TrustedHops: 1}.Exactly(r).String())
+	require.Equal(t, "192.0.2.1", address.Source{}.Exactly(r).String())
+}
