@@ -3,9 +3,12 @@ package pubsubtest
 import (
 	"bufio"
 	"crypto/tls"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,13 +16,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Conn is one connection to a server. It sends what it is told byte for byte, where
-// net/http's client would clean the path and choose the connection by itself. It is
-// for one goroutine. Close hangs up; the end of the test does so too.
+// Conn is one connection to a server, and a browser of its own unless a request says which
+// it is: the server takes plain polls of one browser for one client's. It sends what it is
+// told byte for byte, where net/http's client would clean the path and choose the
+// connection by itself. It is for one goroutine. Close hangs up; the end of the test does
+// so too.
 type Conn struct {
 	net.Conn
-	site Site
-	r    *bufio.Reader
+	site  Site
+	r     *bufio.Reader
+	agent string
 }
 
 // Dial opens a connection.
@@ -36,7 +42,7 @@ func (s Site) Dial(t testing.TB) *Conn {
 	c, err := dial(t.Context(), s.network, s.addr)
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
-	return &Conn{c, s, bufio.NewReader(c)}
+	return &Conn{c, s, bufio.NewReader(c), fmt.Sprintf("User-Agent: %x", rand.Uint64())}
 }
 
 // Poll starts a GET on a connection of its own. Its answer is taken with Receive;
@@ -71,6 +77,9 @@ func (c *Conn) Reader() *bufio.Reader { return c.r }
 func (c *Conn) Send(t testing.TB, method, target string, headers ...string) {
 	t.Helper()
 	lines := append([]string{method + " " + target + " HTTP/1.1", "Host: " + c.site.URL.Host}, headers...)
+	if !slices.ContainsFunc(headers, func(header string) bool { return strings.HasPrefix(header, "User-Agent:") }) {
+		lines = append(lines, c.agent)
+	}
 	c.SendText(t, strings.Join(lines, "\r\n")+"\r\n\r\n")
 }
 

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -19,6 +18,7 @@ type Conn struct {
 	wire    io.ReadWriter // reads and writes: the socket, or Conn if that is more than a socket
 	socket  *socket       // nil if there is none, in memory
 	conns   *Conns
+	id      uint64
 	known   atomic.Bool  // it has sent something, so it is no newcomer
 	handled atomic.Bool  // a handler has had a request since the connection was idle
 	writeBy atomic.Int64 // the write deadline in Unix ns, 0 for none
@@ -36,13 +36,10 @@ type Conn struct {
 
 	skips   atomic.Bool // Read skips net/http's wait for a hang-up
 	skipped bool        // the last read was skipped
-
-	keptMu sync.Mutex
-	kept   any // see Kept
 }
 
 func newConn(c net.Conn, all *Conns) *Conn {
-	ours := &Conn{Conn: c, wire: c, socket: socketOf(c), conns: all}
+	ours := &Conn{Conn: c, wire: c, socket: socketOf(c), conns: all, id: all.lastID.Add(1)}
 	switch c.(type) {
 	case *net.TCPConn, *net.UnixConn:
 		if ours.socket != nil {
@@ -102,20 +99,13 @@ func (c *Conn) endAll(cause error) {
 // hungUp is called when the client has hung up.
 func (c *Conn) hungUp() { c.end(nil) }
 
-// Kept returns a value that lives as long as the connection of a request, the same for
-// all its requests. At first it is a zero T. All callers must use the same T. It is safe
-// for concurrent use, but does not guard the value.
-func Kept[T any](r *http.Request) *T {
-	c := Of(r)
-	if c == nil {
-		return new(T) // the next request gets another
+// ID returns a number that the connection of a request shares with no other, before or
+// after it; 0 if it is not from a listener of [Conns.Prepare].
+func ID(r *http.Request) uint64 {
+	if c := Of(r); c != nil {
+		return c.id
 	}
-	c.keptMu.Lock()
-	defer c.keptMu.Unlock()
-	if c.kept == nil {
-		c.kept = new(T)
-	}
-	return c.kept.(*T)
+	return 0
 }
 
 // Read reads from the connection. But while a handler runs, net/http reads one byte only

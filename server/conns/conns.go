@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"pubsub/server/machine"
 	"pubsub/server/settings"
@@ -28,6 +29,7 @@ type Conns struct {
 	acceptFailed func() // counts a failure of Accept
 	newcomers    newcomers
 	hangups      *hangups
+	lastID       atomic.Uint64 // of a connection
 
 	perAddress int // 0 is no limit: behind a proxy all connections have its address
 	total      int // 0 is no limit

@@ -159,27 +159,27 @@ func TestTakenOverConnections(t *testing.T) {
 	require.Equal(t, said, <-got)
 }
 
-// What is kept with a connection is there for its next request, and not for others'.
-func TestKeptWithAConnection(t *testing.T) {
-	counts := make(chan int, 10)
-	s := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		n := conns.Kept[int](r)
-		*n++
-		counts <- *n
-	}), nil)
+// All requests of a connection have its number, and no others have.
+func TestIDsOfConnections(t *testing.T) {
+	ids := make(chan uint64, 1)
+	s := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ids <- conns.ID(r) }), nil)
+	seen := map[uint64]int{}
 	for range 2 {
 		client := &http.Client{Transport: new(http.Transport)}
-		for want := 1; want <= 3; want++ {
+		for range 3 {
 			resp, err := client.Get("http://" + s.addr)
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
-			require.Equal(t, want, <-counts)
+			seen[<-ids]++
 		}
 		client.CloseIdleConnections()
 	}
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	*conns.Kept[int](r)++
-	require.Zero(t, *conns.Kept[int](r), "not from our listener")
+	require.Len(t, seen, 2)
+	for id, requests := range seen {
+		require.NotZero(t, id)
+		require.Equal(t, 3, requests)
+	}
+	require.Zero(t, conns.ID(httptest.NewRequest(http.MethodGet, "/", nil)), "not from our listener")
 }
 
 // A handler that took a connection over has deadlines of its own.

@@ -2,22 +2,58 @@ package poll
 
 import (
 	"crypto/sha256"
-	"fmt"
+	"hash/maphash"
 	"net/http"
-	"net/netip"
+
+	"pubsub/server/address"
+	"pubsub/server/conns"
 )
 
-// identity is a hash of all that a proxy says of a client, or the client of itself, and of
-// its address. Its size does not depend on how much that is.
+// identity is a hash of all by which clients that say nothing of what they have are told
+// apart for sure. Its size does not depend on how much that is.
 type identity [sha256.Size]byte
 
-func identityOf(h http.Header, address netip.Addr) identity {
-	sum := sha256.New()
-	fmt.Fprintln(sum, address)
-	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Port", "X-Client-Id", "User-Agent"} {
-		for _, value := range h[name] {
-			fmt.Fprintf(sum, "%s: %s\n", name, value)
+// identityOf returns that of a request's client: of its address, and of what it says of
+// itself. Its connection is none of it, as a browser has several.
+func identityOf(r *http.Request, source address.Source) identity {
+	var proxies []string
+	if forwarded(r, source) {
+		proxies = address.ForwardedFor(r.Header)
+	}
+	all := source.Exactly(r).AppendTo(make([]byte, 0, 512))
+	for _, values := range [...][]string{proxies, r.Header["X-Client-Id"], r.Header["User-Agent"]} {
+		all = append(all, 0) // no header has one, or a line end
+		for _, value := range values {
+			all = append(append(all, value...), '\n')
 		}
 	}
-	return identity(sum.Sum(nil))
+	return sha256.Sum256(all)
+}
+
+// in returns the identity of a client in a channel.
+func (id identity) in(channel string) identity {
+	return sha256.Sum256(append(id[:], channel...))
+}
+
+var connectionSeed = maphash.MakeSeed()
+
+// connectionOf returns a number for the connection that a client has: to the server, or to
+// the proxies, as far as these tell. Tabs of a browser over HTTP/2 have the same.
+func connectionOf(r *http.Request, source address.Source) uint64 {
+	if !forwarded(r, source) {
+		return conns.ID(r)
+	}
+	var sum maphash.Hash
+	sum.SetSeed(connectionSeed)
+	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Port"} {
+		for _, value := range r.Header[name] {
+			_, _ = sum.WriteString(value) // it cannot fail
+		}
+	}
+	return sum.Sum64()
+}
+
+// forwarded tells whether a trusted proxy speaks for a client.
+func forwarded(r *http.Request, source address.Source) bool {
+	return source.TrustedHops > 0 && address.IsForwarded(r.Header)
 }

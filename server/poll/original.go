@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -35,7 +36,7 @@ func Sub(fields web.Fields, q *Query) error {
 	if fields.Has("since") {
 		return Cursor(fields, q)
 	}
-	q.plain, q.several = true, true
+	q.plain, q.resume, q.several = true, true, true
 	return nil
 }
 
@@ -50,9 +51,6 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 	defer leave()
 
 	begun := false // a newline was sent
-	for i := range q.places {
-		q.places[i].Since = p.bookmarks.of(r, q.channels[i]).since()
-	}
 	next, err := p.hub.Follow(q.places, 1)
 	if err != nil {
 		return err
@@ -62,14 +60,18 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 		next.SetTimeout(q.beat(p.heartbeat))
 		page, err := next.Next(ctx)
 		switch {
+		case err == nil && context.Cause(r.Context()) == context.Canceled: // it hung up as the message came
+			return context.Canceled
 		case err == nil && len(page.Messages) > 0: // a message is available on the bus
 			page.Cut(0) // of several channels each may have one
-			for i, channel := range q.channels {
-				p.bookmarks.of(r, channel).set(page.Cursors[i])
-			}
+			p.readers.had(q.readers, page.Cursors)
 			p.metrics.Deliver(page)
 			closeIfDisplaced(w, r)
-			return web.WriteLine(w, page.Messages[0].JSON)
+			if err := web.WriteLine(w, page.Messages[0].JSON); err != nil {
+				p.readers.hadNot(q.readers, page)
+				return err
+			}
+			return nil
 		case errors.Is(err, hub.ErrTimeout) && q.grant.Left(1) == 0: // its token has expired
 			if begun {
 				return web.ErrAnswered

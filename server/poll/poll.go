@@ -32,7 +32,7 @@ type Polls struct {
 	responder *web.Responder
 	metrics   *observe.Metrics
 	presence  *presence.Presence
-	bookmarks *bookmarks
+	readers   *readers
 
 	timeout   time.Duration // of a poll that names none; 0 is settings.MaxTimeout
 	heartbeat time.Duration // of a plain poll; 0 is none
@@ -41,14 +41,14 @@ type Polls struct {
 // New returns polls with the poll timeout and the heartbeat of the settings.
 func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *web.Responder, metrics *observe.Metrics, here *presence.Presence) *Polls {
 	return &Polls{
-		hub: h, access: control, responder: responder, metrics: metrics, presence: here, bookmarks: newBookmarks(control.Source),
+		hub: h, access: control, responder: responder, metrics: metrics, presence: here, readers: newReaders(control.Source),
 		timeout: s.PollTimeout, heartbeat: s.Heartbeat,
 	}
 }
 
-// Forget frees the memory of clients that have not been given a message for ten minutes.
-// Call it now and then.
-func (p *Polls) Forget() { p.bookmarks.forget() }
+// Forget frees the memory of clients that have not asked for a minute. Call it now and
+// then.
+func (p *Polls) Forget() { p.readers.forget() }
 
 // Poll waits until the named channels have what a request asks for, and answers in the
 // given dialect. It answers errors, too.
@@ -57,6 +57,10 @@ func (p *Polls) Forget() { p.bookmarks.forget() }
 // So Poll calls the follower's Next itself, without another function between them.
 func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, dialect Dialect) {
 	q, err := p.query(r, names, dialect)
+	if err == nil && q.resume {
+		q.readers = p.readers.take(r, q.places)
+		defer p.readers.leave(q.readers)
+	}
 	switch {
 	case err != nil:
 	case q.plain:
@@ -112,7 +116,7 @@ func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *h
 	closeIfDisplaced(w, r)
 	p.metrics.Deliver(page)
 	if q.resume {
-		q.bookmark.set(page.Cursors[0])
+		p.readers.had(q.readers, page.Cursors)
 	}
 	return q.answer(w, q, page)
 }

@@ -21,7 +21,7 @@ type Query struct {
 	places  []hub.Place
 	limit   int           // messages
 	timeout time.Duration // 0: answer at once
-	plain   bool          // a plain /sub; then only places has a meaning
+	plain   bool          // a plain /sub, which has no limit, timeout or answer
 	answer  func(w http.ResponseWriter, q *Query, page *hub.Page) error
 
 	channels []string     // of places
@@ -30,9 +30,9 @@ type Query struct {
 	name     string       // under which it is present; "" if it is not
 	several  bool         // the dialect has polls on several channels
 
-	resume   bool      // begin where the server remembers that the client was
-	bookmark bookmark  // where that is, if resume is set
-	asked    time.Time // when the request came
+	resume  bool      // begin where the server remembers that the client was
+	readers []*reader // who were there, one for each place, if resume is set
+	asked   time.Time // when the request came
 }
 
 // Dialect reads from a request's fields what differs between dialects: where the poll
@@ -64,10 +64,6 @@ func (p *Polls) query(r *http.Request, names string, dialect Dialect) (*Query, e
 	}
 	if err != nil || q.plain {
 		return q, err
-	}
-	if q.resume {
-		q.bookmark = p.bookmarks.of(r, channels[0])
-		q.places[0].Since = q.bookmark.since()
 	}
 	q.timeout, err = p.timeoutOf(fields)
 	q.timeout = grant.Left(q.timeout)

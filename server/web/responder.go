@@ -115,7 +115,7 @@ func (p *Responder) Turned(err error, from net.Addr) *Problem {
 
 // Closing makes an answer close its connection if the server drains. The client's next
 // connection then reaches the server that takes over. A plain /sub that is given a message
-// is not told to close: where it is, is remembered with its connection.
+// is not told to close: its place is in the memory of this server alone.
 func (p *Responder) Closing(h http.Header) {
 	if p.Draining() {
 		h["Connection"] = Closed
