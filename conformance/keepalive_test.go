@@ -59,7 +59,55 @@ func TestConnectionRemembersEachChannel(t *testing.T) {
 	assert.Equal(t, "c", c.Do(t, "GET", "/sub").Object(t)["message"])
 }
 
-// Where no proxy is trusted, what a client invents of one changes nothing: its connection is what it is known by.
+// A browser asks on whichever of its connections is free, and nothing that the original's page sends tells its tabs
+// apart, or people behind one address with the same browser. Each has each message once, and in order.
+func TestClientsOnAnyConnection(t *testing.T) {
+	for name, clients := range map[string][]string{ // on which connection each asks, again and again
+		"one tab":    {"01100101"},
+		"two tabs":   {"02022002", "11111111"},
+		"two people": {"01011001", "32232232"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			agent, connections := "User-Agent: "+fresh(), []*conn{base.Dial(t), base.Dial(t), base.Dial(t), base.Dial(t)}
+			base.AwaitPolling(t, 0)
+			for i := range clients[0] {
+				for _, asksOn := range clients {
+					connections[asksOn[i]-'0'].Send(t, "GET", "/sub", agent)
+				}
+				base.AwaitPolling(t, len(clients))
+				text := fresh()
+				base.Post(t, "/pub", form("message", text))
+				for _, asksOn := range clients {
+					assert.Equal(t, text, connections[asksOn[i]-'0'].Receive(t, "GET").Object(t)["message"])
+				}
+			}
+		})
+	}
+}
+
+// A client goes on from its place on any connection, also when it has hung up meanwhile. Another browser begins anew.
+func TestClientMissesNothingBetweenItsConnections(t *testing.T) {
+	if !ours(t, forgets) {
+		return
+	}
+	agent := "User-Agent: " + fresh()
+	c := base.Dial(t)
+	hears(t, c, "a", agent)
+	c.Send(t, "GET", "/sub", agent)
+	base.AwaitPolling(t, 1)
+	c.Close()
+	base.AwaitPolling(t, 0)
+	for _, text := range []string{"b", "c"} {
+		base.Post(t, "/pub", form("message", text))
+	}
+	for _, text := range []string{"b", "c"} {
+		assert.Equal(t, text, base.Dial(t).Do(t, "GET", "/sub", agent).Object(t)["message"])
+	}
+	hears(t, base.Dial(t), "d")
+	assert.Equal(t, "d", base.Dial(t).Do(t, "GET", "/sub", agent).Object(t)["message"])
+}
+
+// Where no proxy is trusted, what a client invents of one changes nothing.
 func TestInventedProxiesChangeNothing(t *testing.T) {
 	if !ours(t, forgets) {
 		return
