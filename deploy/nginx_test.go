@@ -66,8 +66,8 @@ func TestFloodReachesCursorClients(t *testing.T) {
 	clients.Wait()
 }
 
-// Clients that were written for the original say nothing of what they have. nginx sends their polls over
-// whichever connection to the server is free.
+// Clients that were written for the original say nothing of what they have, and nothing by which fifty of one address
+// can be told apart. nginx sends their polls over whichever connection to the server is free.
 func TestFloodReachesPlainClients(t *testing.T) {
 	const messages = 200
 	s := startServer(t)
@@ -95,7 +95,7 @@ func TestFloodReachesPlainClients(t *testing.T) {
 }
 
 // pollOver polls over one connection. Go's client takes another where the machine is so busy that it learns late that
-// its request was written, and is a new client then.
+// its request was written, and may be taken for one of the others then.
 func pollOver(conn net.Conn, r *bufio.Reader) (m pubsubtest.Message, err error) {
 	if err = conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return m, err
@@ -115,20 +115,20 @@ func pollOver(conn net.Conn, r *bufio.Reader) (m pubsubtest.Message, err error) 
 	return m, json.Unmarshal(body, &m)
 }
 
-// The last client's place is not the next one's. Behind an address translator, ports come again soon.
-func TestPortThatComesAgainIsAnotherClient(t *testing.T) {
+// A browser goes on from its place on any of its connections, and another behind its address begins anew, also where it
+// has the port that the last one had: behind an address translator, ports come again soon.
+func TestPortThatComesAgainTellsNothing(t *testing.T) {
 	s := startServer(t)
 	addr, _ := startNginx(t, s.Addr())
 	publisher := newClient(t, addr, "127.0.0.1")
-	poll := func(from net.Addr) net.Conn {
+	poll := func(from net.Addr, browser string) net.Conn {
 		conn, err := (&net.Dialer{LocalAddr: from}).DialContext(t.Context(), "tcp", addr)
 		require.NoError(t, err)
 		t.Cleanup(func() { conn.Close() })
 		require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
 		require.NoError(t, conn.(*net.TCPConn).SetLinger(0)) // the port is free at once
-		_, err = io.WriteString(conn, "GET /sub HTTP/1.1\r\nHost: chat\r\n\r\n")
+		_, err = io.WriteString(conn, "GET /sub HTTP/1.1\r\nHost: chat\r\nUser-Agent: "+browser+"\r\n\r\n")
 		require.NoError(t, err)
-		s.AwaitPolling(t, 1)
 		return conn
 	}
 	hears := func(conn net.Conn, id uint64) {
@@ -140,13 +140,18 @@ func TestPortThatComesAgainIsAnotherClient(t *testing.T) {
 		require.Equal(t, id, m.ID)
 		require.NoError(t, conn.Close())
 	}
-	first := poll(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 3)}) // whose ports nobody else takes meanwhile
+	anyPort := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 3)} // where nobody else takes ports meanwhile
+	first := poll(anyPort, "one")
+	s.AwaitPolling(t, 1)
 	publisher.Publish("1")
 	hears(first, 1)
 	publisher.Publish("2")
-	second := poll(first.LocalAddr())
+	second := poll(first.LocalAddr(), "another")
+	s.AwaitPolling(t, 1)
 	publisher.Publish("3")
 	hears(second, 3)
+	hears(poll(anyPort, "one"), 2)
+	hears(poll(anyPort, "one"), 3)
 }
 
 func TestLimitsGoByTheClientsAddress(t *testing.T) {
@@ -378,7 +383,7 @@ func TestWhatTheServerIsTold(t *testing.T) {
 	})
 }
 
-// A connection that ends takes a plain client's place along. nginx's own limit is 1,000 requests.
+// By its connection a plain client is told from others that send the same. nginx's own limit is 1,000 requests.
 func TestConnectionLastsForManyPolls(t *testing.T) {
 	s := startServer(t)
 	addr, _ := startNginx(t, s.Addr())
