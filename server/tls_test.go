@@ -195,26 +195,29 @@ func TestDisplacedPollsOverHTTP2(t *testing.T) {
 	}
 }
 
-// Over HTTP/2 a browser's tabs share a connection, so a plain poll goes on by its
-// X-Client-ID, and without one with what comes next.
+// Over HTTP/2 a browser's tabs share a connection. There, too, a plain poll goes on from
+// where its client was, and an X-Client-ID tells tabs apart.
 func TestPlainPollsOverHTTP2(t *testing.T) {
 	t.Parallel()
 	set, certificate := withTLS(t)
 	c := start(t, set).overTLS(t, true, certificate)
+	ask := func(id string) string {
+		_, text := c.do(t, http.MethodGet, "/sub/room", "", "X-Client-ID: "+id)
+		return text
+	}
 	poll := func(id string) string {
 		answer := make(chan string)
-		go func() {
-			_, text := c.do(t, http.MethodGet, "/sub/room", "", "X-Client-ID: "+id)
-			answer <- text
-		}()
+		go func() { answer <- ask(id) }()
 		c.polling(t, 1)
 		c.say(t, "for "+id)
 		return <-answer
 	}
 	require.Contains(t, poll("one"), "for one")
+	require.Contains(t, poll(""), "for ")
 	require.Contains(t, poll("two"), "for two")
-	_, text := c.do(t, http.MethodGet, "/sub/room", "", "X-Client-ID: one")
-	require.Contains(t, text, "for two", "which it was not given yet")
+	require.Contains(t, ask("one"), `"message":"for "`, "which it was not given yet")
+	require.Contains(t, ask("one"), "for two")
+	require.Contains(t, ask(""), "for two")
 }
 
 // Plain HTTP is sent to HTTPS.
