@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"hash/maphash"
 	"net/http"
+	"strconv"
 
 	"pubsub/server/address"
 	"pubsub/server/conns"
@@ -30,9 +31,11 @@ func identityOf(r *http.Request, source address.Source) identity {
 	return sha256.Sum256(all)
 }
 
-// in returns the identity of a client in a channel.
-func (id identity) in(channel string) identity {
-	return sha256.Sum256(append(id[:], channel...))
+// in returns the identity of a client that asks for a channel in a plain poll, or in another
+// dialect. The readers of these are apart: such a client soon goes on by itself, and leaves
+// one behind that a plain poll must not be given.
+func (id identity) in(channel string, plain bool) identity {
+	return sha256.Sum256(strconv.AppendBool(append(id[:], channel...), plain))
 }
 
 var connectionSeed = maphash.MakeSeed()

@@ -58,7 +58,7 @@ func (p *Polls) Forget() { p.readers.forget() }
 func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, dialect Dialect) {
 	q, err := p.query(r, names, dialect)
 	if err == nil && q.resume {
-		q.readers = p.readers.take(r, q.places)
+		q.readers = p.readers.take(r, q)
 		defer p.readers.leave(q.readers)
 	}
 	switch {

@@ -43,14 +43,15 @@ func newReaders(source address.Source) *readers {
 	return &readers{source: source, byID: make(map[identity]*shares.Holding[netip.Addr, *alike])}
 }
 
-// take returns the readers of a poll, one for each place, and sets where these begin. Free
-// them when the poll ends.
-func (s *readers) take(r *http.Request, places []hub.Place) []*reader {
+// take returns the readers of a poll, one for each place, and sets where these begin. Call
+// leave when the poll ends.
+func (s *readers) take(r *http.Request, q *Query) []*reader {
 	client, connection := identityOf(r, s.source), connectionOf(r, s.source)
-	taken := make([]*reader, len(places))
-	for i := range places {
-		taken[i] = s.takeOne(client.in(places[i].Channel), s.source.Of(r), connection)
-		places[i].Since = taken[i].since()
+	taken := make([]*reader, len(q.places))
+	for i := range taken {
+		place := &q.places[i]
+		taken[i] = s.takeOne(client.in(place.Channel, q.plain), s.source.Of(r), connection)
+		place.Since = taken[i].since()
 	}
 	return taken
 }

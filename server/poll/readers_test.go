@@ -29,12 +29,14 @@ type poll struct {
 }
 
 func (s *readers) poll(r *http.Request, channels ...string) *poll {
-	var places []hub.Place
-	for _, channel := range channels {
-		places = append(places, hub.Place{Channel: channel})
-	}
-	p := &poll{of: s, taken: s.take(r, places)}
-	for _, place := range places {
+	q := newQuery(channels)
+	q.plain = true
+	return s.ask(r, q)
+}
+
+func (s *readers) ask(r *http.Request, q *Query) *poll {
+	p := &poll{of: s, taken: s.take(r, q)}
+	for _, place := range q.places {
 		p.since = append(p.since, place.Since)
 	}
 	return p
@@ -170,6 +172,16 @@ func TestReadersOfSeveralChannels(t *testing.T) {
 	ann("news").answer(8)
 	both := ann("news", "chat", "other")
 	require.Equal(t, []history.Since{history.After(at(8)), history.After(at(3)), history.Now()}, both.since)
+}
+
+// Who began with the API goes on by timestamps, so what is left of that must not be given to a
+// plain poll.
+func TestReadersOfTheAPIAreApart(t *testing.T) {
+	s := newReaders(behindProxy)
+	ann := from("203.0.113.1", "1")
+	s.ask(ann, newQuery([]string{"chat"})).answer(1)
+	requireNow(t, s.ann("1"))
+	requireSince(t, s.ask(ann, newQuery([]string{"chat"})), 1)
 }
 
 // By these a client is told apart for sure. What only names a connection is none of it.
