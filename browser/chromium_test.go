@@ -109,7 +109,9 @@ func (s *sharedChromium) browser(t *testing.T, path string, options ...chromedp.
 	in, err := cdp.Call(s.ctx, chromedp.FromContext(s.ctx).Browser, target.CreateBrowserContext, target.CreateBrowserContextParams{})
 	require.NoError(t, err, "the browser does not start")
 	t.Cleanup(func() {
-		_, err := cdp.Call(s.ctx, chromedp.FromContext(s.ctx).Browser, target.DisposeBrowserContext, target.DisposeBrowserContextParams(in))
+		soon, cancel := context.WithTimeout(s.ctx, patience)
+		defer cancel()
+		_, err := cdp.Call(soon, chromedp.FromContext(s.ctx).Browser, target.DisposeBrowserContext, target.DisposeBrowserContextParams(in))
 		assert.NoError(t, err, "the browser did not end well")
 	})
 	return &browser{t: t, ctx: s.ctx, tabs: []chromedp.ContextOption{chromedp.WithExistingBrowserContext(in.BrowserContextID)}}
