@@ -33,7 +33,8 @@ func tokenFor(t *testing.T, name string, lasts time.Duration) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-const asked = `document.querySelector("dialog.token[open] h2")?.textContent ?? ""`
+// asked is what the dialog asks, when it has its style: until then its buttons move.
+const asked = `((dialog) => dialog?.querySelector("link").sheet ? dialog.querySelector("h2").textContent : "")(document.querySelector("dialog.token[open]"))`
 
 // give pastes a token into the dialog.
 func (p *tab) give(token string) {
