@@ -15,15 +15,15 @@ LOOPS ?= $(shell nproc)
 STRESS ?= $(PACKAGES)
 FLAGS ?= -short
 
-.PHONY: test check stress deps tools vet staticcheck lint fmt fuzz bench picture
+.PHONY: test check stress deps tools vet style lint fmt fuzz bench picture
 
 # Each package in its short size, within four minutes on two cores. The program that they
-# start is linked once, and staticcheck has what the tests leave of the processor.
+# start is linked once, and the slow part of lint has what the tests leave of the processor.
 test: deps vet tools
 	@go build -o bin/pubsub .
-	@nice -n 19 $(MAKE) --no-print-directory staticcheck > bin/staticcheck.out 2>&1 & staticcheck=$$!; \
+	@nice -n 19 $(MAKE) --no-print-directory style > bin/style.out 2>&1 & style=$$!; \
 	PUBSUBTEST_BIN=$(CURDIR)/bin $(SUITE) $(PACKAGES) -- -short -vet=off -timeout 10m; tests=$$?; \
-	wait $$staticcheck || { cat bin/staticcheck.out; exit 1; }; exit $$tests
+	wait $$style || { cat bin/style.out; exit 1; }; exit $$tests
 
 # All of it: the race detector, the long sizes, each way over each transport, the fuzzers.
 check: deps lint tools
@@ -52,14 +52,13 @@ vet:
 	@cd .ci/tools && go build -o $(CURDIR)/bin/platforms ./platforms
 	@bin/platforms $(PLATFORMS)
 
-# The whole of it: go vet also compiles for the other platforms. The tools have a go.mod of
-# their own, so that nothing of them is in the product's.
-lint: vet staticcheck
-	@for m in $(MODULES); do (cd $$m && go fix -diff ./...) || exit 1; done
+# The whole of it: go vet also compiles for the other platforms.
+lint: vet style
 	@for p in $(PLATFORMS); do GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./... || exit 1; done
 
-staticcheck:
-	@for m in $(MODULES); do (cd $$m && $(STATICCHECK) ./...) || exit 1; done
+# The slow part. staticcheck has a go.mod of its own, so that nothing of it is in the product's.
+style:
+	@for m in $(MODULES); do (cd $$m && $(STATICCHECK) ./... && go fix -diff ./...) || exit 1; done
 
 fmt:
 	gofmt -w .
