@@ -8,7 +8,7 @@ STATICCHECK := go tool -modfile=$(CURDIR)/.ci/tools/go.mod staticcheck
 
 # What takes longest begins first.
 SUITE := bin/suite
-PACKAGES := browser .:./server,./clients,.,./deploy,./... bench
+PACKAGES := browser .:./server,./clients,.,./deploy,./... bench .ci/tools
 # Repeated by make stress: MODULE:PACKAGE,…, and flags of go test.
 ROUNDS ?= 20
 LOOPS ?= $(shell nproc)
@@ -28,7 +28,7 @@ test: deps vet tools
 # All of it: the race detector, the long sizes, each way over each transport, the fuzzers.
 check: deps lint tools
 	$(SUITE) browser -- -vet=off -count=1 -timeout 30m
-	$(SUITE) .:./server,./clients,.,./deploy,./... bench -- -race -vet=off -timeout 30m
+	$(SUITE) .:./server,./clients,.,./deploy,./... bench .ci/tools -- -race -vet=off -timeout 30m
 	$(MAKE) fuzz
 
 # Some tests again and again on a machine that is busy, such as

@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string) error {
 		defer endless(ctx)()
 	}
 	began := time.Now()
-	all := newResults()
+	all := newResults(os.Stdout)
 	for round := range *rounds {
 		if ctx.Err() != nil {
 			break
@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string) error {
 			fmt.Printf("round %d took %.0f s; %d failures so far\n", round+1, time.Since(roundBegan).Seconds(), all.failures())
 		}
 	}
-	all.summarize(os.Stdout, time.Since(began))
+	all.summarize(time.Since(began))
 	if n := all.failures(); n > 0 || ctx.Err() != nil {
 		return fmt.Errorf("%d failures", n)
 	}

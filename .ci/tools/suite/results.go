@@ -32,16 +32,17 @@ func (n name) String() string {
 
 // results are what all tests of all rounds came to. It is safe for concurrent use.
 type results struct {
+	out io.Writer
+
 	mu      sync.Mutex // guards the rest, and keeps lines of output together
 	output  map[name][]string
 	slowest map[name]time.Duration // the longest run of each test
 	passed  int
 	failed  map[name]int // how often, by test, or by package where no test failed
-	broken  map[string]bool
 }
 
-func newResults() *results {
-	return &results{output: make(map[name][]string), slowest: make(map[name]time.Duration), failed: make(map[name]int)}
+func newResults(out io.Writer) *results {
+	return &results{out: out, output: make(map[name][]string), slowest: make(map[name]time.Duration), failed: make(map[name]int)}
 }
 
 // read runs go test, and takes in what it says.
@@ -72,7 +73,7 @@ func (r *results) read(cmd *exec.Cmd) {
 func (r *results) take(line string) {
 	var e event
 	if json.Unmarshal([]byte(line), &e) != nil {
-		fmt.Print(line) // not of a test
+		fmt.Fprint(r.out, line) // not of a test
 		return
 	}
 	r.mu.Lock()
@@ -103,7 +104,7 @@ func (r *results) fails(at name, e event) {
 	if at.test != "" || !r.anyFailed(at.pkg) { // a package has no failure of its own where a test has
 		r.failed[at]++
 	}
-	fmt.Print(strings.Join(r.output[at], ""))
+	fmt.Fprint(r.out, strings.Join(r.output[at], ""))
 	r.note(at, e)
 }
 
@@ -119,7 +120,7 @@ func (r *results) note(at name, e event) {
 func (r *results) printResult(at name) {
 	lines := r.output[at]
 	if len(lines) > 0 && !strings.Contains(lines[len(lines)-1], "[no test files]") {
-		fmt.Print(lines[len(lines)-1])
+		fmt.Fprint(r.out, lines[len(lines)-1])
 	}
 }
 
@@ -135,7 +136,7 @@ func (r *results) anyFailed(pkg string) bool {
 func (r *results) fail(at name, why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fmt.Print(why)
+	fmt.Fprint(r.out, why)
 	r.failed[at]++
 }
 
@@ -152,7 +153,7 @@ func (r *results) failures() (n int) {
 const shown = 10
 
 // summarize tells the slowest tests, what failed how often, and how long all took.
-func (r *results) summarize(w io.Writer, took time.Duration) {
+func (r *results) summarize(took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	names := make([]name, 0, len(r.slowest))
@@ -160,15 +161,15 @@ func (r *results) summarize(w io.Writer, took time.Duration) {
 		names = append(names, at)
 	}
 	slices.SortFunc(names, func(a, b name) int { return cmp.Compare(r.slowest[b], r.slowest[a]) })
-	fmt.Fprintln(w, "\nThe slowest tests:")
+	fmt.Fprintln(r.out, "\nThe slowest tests:")
 	for _, at := range names[:min(shown, len(names))] {
-		fmt.Fprintf(w, "%6.1f s  %s\n", r.slowest[at].Seconds(), at)
+		fmt.Fprintf(r.out, "%6.1f s  %s\n", r.slowest[at].Seconds(), at)
 	}
 	failed := 0
 	for at, times := range r.failed {
-		fmt.Fprintf(w, "failed %d times: %s\n", times, at)
+		fmt.Fprintf(r.out, "failed %d times: %s\n", times, at)
 		failed += times
 	}
-	fmt.Fprintf(w, "\n%d passed, %d failed\n", r.passed, failed)
-	fmt.Fprintf(w, "All tests took %.0f s.\n", took.Seconds())
+	fmt.Fprintf(r.out, "\n%d passed, %d failed\n", r.passed, failed)
+	fmt.Fprintf(r.out, "All tests took %.0f s.\n", took.Seconds())
 }
