@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -106,6 +107,19 @@ func TestInvalidPostsLeaveWaitingPollsAlone(t *testing.T) {
 			c.SendText(t, "zz\r\n"+sent[1]+"\r\n0\r\n\r\n")
 			c.Receive(t, "POST").RequireRefused(t, 400)
 		})
+	}
+	for _, path := range []string{"/pub", "/api/publish/" + fresh(), "/publish/" + fresh()} {
+		for kind, text := range map[string]string{urlencoded: "message=hi", "application/json": `{"message": "hi"}`, "multipart/form-data; boundary=b": part + "\r\n--b--\r\n"} {
+			if kind != "application/json" && path != "/pub" {
+				continue
+			}
+			t.Run("compressed "+path+" "+kind, func(t *testing.T) {
+				c := base.Dial(t)
+				c.Send(t, "POST", path, "Content-Type: "+kind, "Content-Encoding: gzip", fmt.Sprint("Content-Length: ", len(text)))
+				c.SendText(t, text)
+				c.Receive(t, "POST").RequireRefused(t, 415)
+			})
+		}
 	}
 	requireUntouched(t, polls)
 }

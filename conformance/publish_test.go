@@ -72,6 +72,8 @@ var publishCases = []struct {
 	{"long", "", form("message", strings.Repeat("x", 10_000)), same(heard(nil, strings.Repeat("x", 10_000)))},
 
 	{"UTF-8 in multipart", "", parts("nick", greeting, "message", greeting), same(heard(greeting, greeting))},
+	{"byte order mark before JSON", "", jsonText("\ufeff" + `{"message": "hi"}`), differs[outcome]{heard(nil, "hi"), heard(nil, nil), whyJSON}},
+	{"byte order mark before a form", "", typed(urlencoded, "\ufeffmessage=hi"), differs[outcome]{heard(nil, "hi"), heard(nil, nil), whyNoMessage}},
 	{"UTF-8 in a form", "", typed(urlencoded, formOfUTF8),
 		differs[outcome]{heard(nil, greeting), heard(nil, latin1(greeting)), whyUTF8}},
 	{"UTF-8 in a query", formOfUTF8, nothing,

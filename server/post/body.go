@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"pubsub/server/web"
@@ -67,16 +68,34 @@ func (b *Body) limit() {
 	}
 }
 
+// byteOrderMark is what editors on Windows put before UTF-8.
+const byteOrderMark = "\ufeff"
+
 func (b *Body) bytes() ([]byte, error) {
+	if err := b.plain(); err != nil {
+		return nil, err
+	}
 	b.limit()
 	text, err := io.ReadAll(b.request.Body)
 	if err != nil {
 		return nil, b.failed(err)
 	}
-	return text, nil
+	return bytes.TrimPrefix(text, []byte(byteOrderMark)), nil
+}
+
+// plain refuses a body that is compressed: a little of it may be much.
+func (b *Body) plain() error {
+	coding := b.request.Header.Get("Content-Encoding")
+	if coding == "" || strings.EqualFold(coding, "identity") {
+		return nil
+	}
+	return web.Refuse(http.StatusUnsupportedMediaType, "The body has the Content-Encoding %.20q. Send it as it is, without one.", coding)
 }
 
 func (b *Body) multipart() (web.Fields, error) {
+	if err := b.plain(); err != nil {
+		return nil, err
+	}
 	b.limit()
 	parts, err := b.request.MultipartReader()
 	if err != nil {
