@@ -29,6 +29,7 @@ func TestHeartbeat(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	require.Equal(t, "application/json", answer{Header: resp.Header}.MediaType())
+	require.Equal(t, "no-store, no-transform", resp.Header.Get("Cache-Control"))
 
 	text := bufio.NewReader(resp.Body)
 	for range 3 {

@@ -53,7 +53,7 @@ func TestServerSentEvents(t *testing.T) {
 	s := begin(t, "/sub/"+channel+"?since=all", wantsEvents)
 	assert.Equal(t, 200, s.head.StatusCode)
 	assert.Equal(t, "text/event-stream; charset=utf-8", s.head.Header.Get("Content-Type"))
-	assert.Equal(t, "no-store", s.head.Header.Get("Cache-Control"))
+	assert.Equal(t, "no-store, no-transform", s.head.Header.Get("Cache-Control"), "for proxies that compress")
 	assert.Equal(t, "no", s.head.Header.Get("X-Accel-Buffering"))
 	lines := s.lines(6)
 	assert.Regexp(t, `^retry: \d+$`, lines[0])

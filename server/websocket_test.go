@@ -193,6 +193,7 @@ func TestHandshakesOfWebSockets(t *testing.T) {
 	for change, status := range map[string]int{
 		"": 101,
 		"Sec-WebSocket-Version: 13>Sec-WebSocket-Version: 8": 426,
+		"Upgrade: websocket|>":                               426, // as some proxies have it
 		"dGhlIHNhbXBsZSBub25jZQ==>short":                     400,
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==>X: y":   400,
 		"GET>POST":                              405,

@@ -26,7 +26,7 @@ func TestHeapGrowsWithThePolls(t *testing.T) {
 		require.EqualValues(t, c.limit, limit(), "%d polls", c.polls)
 	}
 	h.Leave()
-	require.EqualValues(t, math.MaxInt64, limit())
+	require.EqualValues(t, math.MaxInt, limit())
 
 	h = machine.NewHeap(0)
 	h.Limit(1_000_000)

@@ -20,7 +20,7 @@ var (
 )
 
 func (lines) accept(h http.Header, _ *http.Request) error {
-	streamHeaders(h)["Content-Type"] = ndjson
+	web.FreshBitByBit(h)["Content-Type"] = ndjson
 	return nil
 }
 

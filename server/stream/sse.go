@@ -18,7 +18,6 @@ type events struct{}
 
 var (
 	eventStream = []string{"text/event-stream; charset=utf-8"}
-	unbuffered  = []string{"no"}
 	comment     = []byte(":\n") // without a blank line: that would end a block, which some clients take for an event
 )
 
@@ -26,15 +25,8 @@ var (
 const retryAfter = 2 * time.Second
 
 func (events) accept(h http.Header, _ *http.Request) error {
-	streamHeaders(h)["Content-Type"] = eventStream
+	web.FreshBitByBit(h)["Content-Type"] = eventStream
 	return nil
-}
-
-// streamHeaders sets the headers of a stream over plain HTTP: a proxy in front should hand
-// over each byte at once. It returns h.
-func streamHeaders(h http.Header) http.Header {
-	h["X-Accel-Buffering"] = unbuffered
-	return web.Fresh(h)
 }
 
 func (events) status() int { return http.StatusOK }

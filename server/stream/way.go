@@ -38,7 +38,7 @@ type Way interface {
 // WayOf returns the way of the stream that a request asks for, nil if it asks for none.
 // An Accept of any type asks for none: curl and the original's clients send it.
 func WayOf(r *http.Request) Way {
-	if web.IsWebSocket(r) {
+	if web.IsWebSocket(r) || len(r.Header["Sec-Websocket-Key"]) > 0 { // without Upgrade it is told so
 		return webSocket{}
 	}
 	for _, accepts := range r.Header["Accept"] {

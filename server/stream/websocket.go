@@ -19,6 +19,10 @@ type webSocket struct{}
 var ping = ws.MustCompileFrame(ws.NewPingFrame(nil))
 
 func (webSocket) accept(h http.Header, r *http.Request) error {
+	if !web.IsWebSocket(r) {
+		h.Set("Upgrade", "websocket")
+		return web.Refuse(http.StatusUpgradeRequired, "This is the handshake of a WebSocket without the header Upgrade: a proxy in between has left it out. Have it pass on Upgrade and Connection, or ask in another way.")
+	}
 	if r.Header.Get("Sec-Websocket-Version") != "13" {
 		h.Set("Sec-WebSocket-Version", "13")
 		return web.Refuse(http.StatusUpgradeRequired, "This server speaks version 13 of WebSocket.")

@@ -62,7 +62,7 @@ func (o *origins) check(w http.ResponseWriter, r *http.Request) (answered bool, 
 			return false, refuseOrigin(r)
 		}
 		w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
-		w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Client-ID")
+		w.Header().Set("Access-Control-Allow-Headers", "Authorization, Cache-Control, Content-Type, Idempotency-Key, Last-Event-ID, X-Client-ID, X-Request-ID")
 		w.Header().Set("Access-Control-Max-Age", "86400")
 		w.WriteHeader(http.StatusNoContent)
 		return true, nil

@@ -14,8 +14,11 @@ var (
 	Closed = []string{"close"} // for Connection
 
 	noStore = []string{"no-store"}
+	asItIs  = []string{"no-store, no-transform"}
 	nosniff = []string{"nosniff"}
 	lineEnd = []byte("\n")
+
+	unbuffered = []string{"no"}
 )
 
 // WriteJSON answers with a value as JSON and a newline. Its errors are those of [Write]
@@ -82,8 +85,11 @@ func Write(w http.ResponseWriter, status int, contentType []string, body []byte)
 // once. It begins the answer if that has not begun, and tells proxies not to hold it
 // back. Its error is an [ErrAnswered].
 func WriteHeartbeat(w http.ResponseWriter) error {
-	w.Header().Set("X-Accel-Buffering", "no")
-	if err := WriteBody(w, http.StatusOK, lineEnd); err != nil {
+	if h := w.Header(); !begun(h) {
+		FreshBitByBit(h)["Content-Type"] = JSON
+		w.WriteHeader(http.StatusOK)
+	}
+	if err := Write(w, http.StatusOK, JSON, lineEnd); err != nil {
 		return err
 	}
 	if err := http.NewResponseController(w).Flush(); err != nil {
@@ -98,6 +104,14 @@ func WriteHeartbeat(w http.ResponseWriter) error {
 func Fresh(h http.Header) http.Header {
 	h["Cache-Control"] = noStore
 	h["X-Content-Type-Options"] = nosniff
+	return h
+}
+
+// FreshBitByBit is Fresh for an answer that is sent bit by bit: no proxy may hold it back, not
+// even to compress it.
+func FreshBitByBit(h http.Header) http.Header {
+	Fresh(h)["X-Accel-Buffering"] = unbuffered
+	h["Cache-Control"] = asItIs
 	return h
 }
 
