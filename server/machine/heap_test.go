@@ -40,7 +40,7 @@ func TestLimitOfTheEnvironmentStays(t *testing.T) {
 	defer debug.SetMemoryLimit(before)
 	h := machine.NewHeap(1 << 30)
 	h.Limit(1_000_000)
-	require.EqualValues(t, 2<<30, limit())
+	require.EqualValues(t, int64(2<<30), limit())
 	h.Leave()
-	require.EqualValues(t, 2<<30, limit())
+	require.EqualValues(t, int64(2<<30), limit())
 }
