@@ -184,7 +184,7 @@ func TestFilesOfThePageAreKept(t *testing.T) {
 		require.True(t, strings.HasPrefix(link[1], folder+"/"), link[1])
 		a := base.Get(t, link[1])
 		require.Equal(t, http.StatusOK, a.Status)
-		require.Equal(t, "max-age=31536000, immutable", a.Header.Get("Cache-Control"))
+		require.Equal(t, "max-age=31536000,immutable", a.Header.Get("Cache-Control"))
 		requirePacked(t, link[1], a)
 		for _, from := range anyImport.FindAllStringSubmatch(a.Body, -1) {
 			require.Contains(t, home.Body, `"`+path.Join(path.Dir(link[1]), from[1])+`"`, "%s imports what the page does not load ahead", link[1])

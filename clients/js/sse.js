@@ -25,7 +25,8 @@ export async function sse({site, rooms, places, patience, signal, expect, begun,
       ended ||= event.type === "end";
       if (event.id === undefined || ended) continue;
       const to = event.id.split(",");
-      if (event.data && event.type !== "begin") join(pieces, pieceOf(event, rooms, at, to));
+      // An empty object comes with the place at the beginning.
+      if (event.data[2]) join(pieces, pieceOf(event, rooms, at, to));
       at = to;
       begun();
     }

@@ -23,6 +23,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 			return nil, err
 		}
+		endSilence(c)
 		if ours := newConn(c, l.conns); l.conns.admit(ours) {
 			return ours, nil
 		}
