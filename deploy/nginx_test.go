@@ -387,10 +387,11 @@ func TestWhatTheServerIsTold(t *testing.T) {
 func TestConnectionLastsForManyPolls(t *testing.T) {
 	s := startServer(t)
 	addr, _ := startNginx(t, s.Addr())
-	c := newClient(t, addr, "127.0.0.1")
+	nginx, err := pubsubtest.At("http://" + addr)
+	require.NoError(t, err)
+	c := nginx.Dial(t) // Go's client leaves a connection by itself where the machine is busy
 	for range 1100 {
-		status, _, _ := c.Do(http.MethodGet, "/healthz")
-		require.Equal(t, http.StatusOK, status)
+		c.Send(t, http.MethodGet, "/healthz")
+		require.Equal(t, http.StatusOK, c.Receive(t, http.MethodGet).Status)
 	}
-	assert.Equal(t, int64(1), c.Dials())
 }
