@@ -19,16 +19,17 @@ FLAGS ?= -short
 
 # Each package in its short size, within four minutes on two cores. The program that they
 # start is linked once, and the slow part of lint has what the tests leave of the processor.
+# go does not see that the server has changed that other modules start, so nothing comes from its cache.
 test: deps vet tools
 	@go build -o bin/pubsub .
 	@nice -n 19 $(MAKE) --no-print-directory style > bin/style.out 2>&1 & style=$$!; \
-	PUBSUBTEST_BIN=$(CURDIR)/bin $(SUITE) $(PACKAGES) -- -short -vet=off -timeout 10m; tests=$$?; \
+	PUBSUBTEST_BIN=$(CURDIR)/bin $(SUITE) $(PACKAGES) -- -short -count=1 -vet=off -timeout 10m; tests=$$?; \
 	wait $$style || { cat bin/style.out; exit 1; }; exit $$tests
 
 # All of it: the race detector, the long sizes, each way over each transport, the fuzzers.
 check: deps lint tools
 	$(SUITE) browser -- -vet=off -count=1 -timeout 30m
-	$(SUITE) .:./server,./clients,.,./deploy,./... bench .ci/tools -- -race -vet=off -timeout 30m
+	$(SUITE) .:./server,./clients,.,./deploy,./... bench .ci/tools -- -race -count=1 -vet=off -timeout 30m
 	$(MAKE) fuzz
 
 # Some tests again and again on a machine that is busy, such as

@@ -231,6 +231,7 @@ func (l *Log) Channels(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	names, err := l.client.Do(ctx, l.client.B().Zrange().Key(l.listed).Min(l.oldest()).Max("+inf").Byscore().Build()).AsStrSlice()
+	l.heed(err)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", history.ErrAway, err)
 	}
@@ -243,6 +244,7 @@ func (l *Log) Len(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	n, err := l.client.Do(ctx, l.client.B().Zcount().Key(l.listed).Min(l.oldest()).Max("+inf").Build()).AsInt64()
+	l.heed(err)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", history.ErrAway, err)
 	}

@@ -26,7 +26,9 @@ func (t *Tickets) KeepTicket(ctx context.Context, ticket string, value []byte) e
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	c := t.log.client
-	if err := c.Do(ctx, c.B().Set().Key(ticketOf(ticket)).Value(rueidis.BinaryString(value)).Ex(t.stay).Build()).Error(); err != nil {
+	err := c.Do(ctx, c.B().Set().Key(ticketOf(ticket)).Value(rueidis.BinaryString(value)).Ex(t.stay).Build()).Error()
+	t.log.heed(err)
+	if err != nil {
 		return fmt.Errorf("%w: %w", history.ErrAway, err)
 	}
 	return nil
@@ -38,6 +40,7 @@ func (t *Tickets) TakeTicket(ctx context.Context, ticket string) ([]byte, error)
 	defer cancel()
 	c := t.log.client
 	value, err := c.Do(ctx, c.B().Getdel().Key(ticketOf(ticket)).Build()).AsBytes()
+	t.log.heed(err)
 	switch {
 	case rueidis.IsRedisNil(err):
 		return nil, nil
