@@ -38,7 +38,7 @@ var natives = map[string]string{
 func TestNativeStreams(t *testing.T) {
 	t.Parallel()
 	for name, script := range natives {
-		for _, behind := range either([]string{"nginx"}, []string{"the server", "nginx"}) {
+		for _, behind := range pubsubtest.Size([]string{"the server", "nginx"}, []string{"nginx"}) {
 			t.Run(name+" before "+behind, func(t *testing.T) {
 				s := startServer(t, "PUBSUB_TRUSTED_HOPS=1")
 				addr := s.Addr()

@@ -18,6 +18,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"pubsub/internal/pubsubtest"
 )
 
 const typed = "hello\n how are you?\n I am fine\n ok\n"
@@ -26,7 +28,7 @@ const typed = "hello\n how are you?\n I am fine\n ok\n"
 func TestSlowLine(t *testing.T) {
 	t.Parallel()
 	want := strings.Split(strings.TrimSuffix(typed, "\n"), "\n")
-	for _, latency := range either([]int64{400}, []int64{0, 150, 400, 1500}) {
+	for _, latency := range pubsubtest.Size([]int64{0, 150, 400, 1500}, []int64{400}) {
 		t.Run(fmt.Sprint(latency, " ms"), func(t *testing.T) {
 			s := startServer(t)
 			line := startCutter(t, s.Addr())

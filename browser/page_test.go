@@ -21,6 +21,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"pubsub/internal/pubsubtest"
 )
 
 func TestTwoBrowsersChat(t *testing.T) {
@@ -159,7 +161,7 @@ func TestManyTabsShareOneConnection(t *testing.T) {
 	s := startServer(t)
 	b := startWindow(t)
 	var tabs []*tab
-	n := either(8, 12)
+	n := pubsubtest.Size(12, 8)
 	room := func(i int) string { return fmt.Sprintf("room%d", i%(n/2)) }
 	for i := range n {
 		tabs = append(tabs, b.open(s.URL+"/?channel="+room(i)))
@@ -187,7 +189,7 @@ func TestLeadingTabCloses(t *testing.T) {
 	s := startServer(t)
 	b := startBrowser(t)
 	var tabs []*tab
-	for range either(3, 4) {
+	for range pubsubtest.Size(4, 3) {
 		tabs = append(tabs, b.open(s.URL))
 	}
 	var want []string

@@ -17,6 +17,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"pubsub/internal/pubsubtest"
 )
 
 const (
@@ -250,7 +252,7 @@ func TestSixtyPeople(t *testing.T) {
 func TestManyTabsUnderOneNick(t *testing.T) {
 	s := startForLong(t)
 	b := startBrowser(t)
-	n := either(4, 12)
+	n := pubsubtest.Size(12, 4)
 	room := func(i int) string { return fmt.Sprintf("room%d", i%(n/2)) }
 	var tabs []*tab
 	for i := range n {

@@ -20,14 +20,6 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// either is what the short size of the tests takes, or what the whole one does.
-func either[T any](short, whole T) T {
-	if testing.Short() {
-		return short
-	}
-	return whole
-}
-
 // inTheWholeSize skips a test that -short leaves out: another one looks at the same.
 func inTheWholeSize(t *testing.T) {
 	t.Helper()
