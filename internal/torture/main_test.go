@@ -27,8 +27,14 @@ func TestMain(m *testing.M) {
 // run runs the word with these arguments, and returns what it says in the end.
 func run(t *testing.T, args ...string) (verdict string, err error) {
 	t.Helper()
+	return runUntil(t.Context(), t, args...)
+}
+
+// runUntil posts no more when ctx ends.
+func runUntil(ctx context.Context, t *testing.T, args ...string) (verdict string, err error) {
+	t.Helper()
 	var stdout bytes.Buffer
-	err = torture.Main(t.Context(), args, &stdout, io.Discard)
+	err = torture.Main(ctx, args, &stdout, io.Discard)
 	t.Log(strings.Join(args, " "), "\n", stdout.String())
 	return stdout.String(), err
 }
