@@ -121,3 +121,66 @@ func TestTextsWithoutAPause(t *testing.T) {
 		}
 	})
 }
+
+// slowly reads 20 KB a second.
+type slowly struct{ io.Reader }
+
+func (s slowly) Read(b []byte) (int, error) {
+	n, err := s.Reader.Read(b)
+	time.Sleep(time.Duration(n) * time.Second / 20_000)
+	return n, err
+}
+
+// Who reads slowly what there is, so that it never catches up, is sent heartbeats all the
+// same, and ends with its lifetime; as a WebSocket it ends before, if it answers no ping.
+func TestWhoCatchesUpIsLookedAfter(t *testing.T) {
+	set := open()
+	set.Heartbeat, set.StreamLifetime = 10*time.Second, time.Minute
+	catchingUp := func(t *testing.T, way way, test func(t *testing.T, c net.Conn)) {
+		bubble(t, set, func(t *testing.T, p *pipes, _ func()) {
+			c := p.dial()
+			defer c.Close()
+			for range 200 {
+				_, err := io.WriteString(c, postOf("/pub", jsonBody, `{"message":"`+strings.Repeat("x", 15_000)+`"}`))
+				require.NoError(t, err)
+				status, _ := answer(t, c)
+				require.Equal(t, http.StatusOK, status)
+			}
+			_, err := io.WriteString(c, head("GET", "/sub?since=all", way.header))
+			require.NoError(t, err)
+			test(t, c)
+		})
+	}
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			catchingUp(t, way, func(t *testing.T, c net.Conn) {
+				stream := &streamed{Conn: c, r: bufio.NewReader(slowly{c}), read: way.read}
+				resp, err := http.ReadResponse(stream.r, nil)
+				require.NoError(t, err)
+				if resp.TransferEncoding != nil {
+					stream.r = bufio.NewReader(resp.Body)
+				}
+				beats, began := 0, time.Now()
+				for {
+					one, err := stream.next()
+					require.NoError(t, err)
+					if one.end != "" {
+						require.Contains(t, one.end, "lifetime")
+						break
+					}
+					if one == (thing{}) {
+						beats++
+					}
+					require.Less(t, time.Since(began), 2*time.Minute)
+				}
+				require.Greater(t, beats, 1)
+			})
+		})
+	}
+	t.Run("no pong", func(t *testing.T) {
+		catchingUp(t, ways[2], func(t *testing.T, c net.Conn) {
+			came, _ := io.ReadAll(slowly{c})
+			require.Contains(t, string(came), "silent: Pings were not answered.")
+		})
+	})
+}

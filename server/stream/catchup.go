@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,10 +76,17 @@ func (m *member) catchUp(page []byte, n int, at []history.Cursor) {
 // goOn writes what comes after some places, until the stream has all that there is and
 // joins its crowd, or ends. wrote is false if its client did not read what came before.
 func (m *member) goOn(wrote bool, at []history.Cursor) {
+	beaten := time.Now()
 	for wrote && m.write(m.unsent()) {
-		if why := m.why.Load(); why != nil {
+		if why := cmp.Or(m.why.Load(), m.due(time.Now())); why != nil {
 			m.sayLast(why, at)
 			return
+		}
+		if time.Since(beaten) >= m.streams.tick { // a ping in the midst of pages, or while the log is away
+			beaten = time.Now()
+			if !m.writeHeartbeat() {
+				break
+			}
 		}
 		if m.join(at) {
 			return
@@ -185,6 +193,11 @@ func (m *member) write(b []byte) bool {
 	giveBack, ok := m.streams.hold(m.address, len(b))
 	defer giveBack()
 	return ok && m.writePieces(b)
+}
+
+// writeHeartbeat is write of what a silent stream is sent, if it is to be.
+func (m *member) writeHeartbeat() bool {
+	return m.streams.silent && m.talk == nil || m.write(m.crowd.way.heartbeat())
 }
 
 // writePage writes a page that is counted, and something before it. It returns false as

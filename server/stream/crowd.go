@@ -163,7 +163,7 @@ func (c *crowd) tick() {
 	shards := slices.Clone(c.shards)
 	c.mu.Unlock()
 	for _, s := range shards {
-		s.tick(time.Now().UnixMilli())
+		s.tick(time.Now())
 	}
 }
 

@@ -21,9 +21,9 @@ type member struct {
 	streams *Streams
 	crowd   *crowd
 	address netip.Addr
-	leave   func() // no limit counts it any more
-	until   int64  // when it ends, in Unix milliseconds
-	talk    *talk  // what its client says; nil if it cannot
+	leave   func()    // no limit counts it any more
+	until   time.Time // when it ends; zero is never
+	talk    *talk     // what its client says; nil if it cannot
 	link    link
 
 	expiry atomic.Pointer[time.Timer] // ends it with its token; nil if that does not
@@ -109,12 +109,12 @@ func (m *member) begin(to link, a *asked) {
 	}
 }
 
-// due tells why the stream is to end now, nil if it is not. It is asked at each tick.
-func (m *member) due(now int64) *farewell {
+// due tells why the stream is to end now, nil if it is not.
+func (m *member) due(now time.Time) *farewell {
 	switch {
-	case now >= m.until:
+	case !m.until.IsZero() && !now.Before(m.until):
 		return overAge
-	case m.talk != nil && m.talk.isSilent():
+	case m.talk != nil && m.talk.isSilent(now):
 		return silent
 	}
 	return nil

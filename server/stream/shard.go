@@ -3,6 +3,7 @@ package stream
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"pubsub/server/history"
 	"pubsub/server/hub"
@@ -185,7 +186,7 @@ func (s *shard) placeOf(m *member) []history.Cursor {
 
 // tick ends streams that are over their time, and writes to the others if nothing else
 // was written since the last tick.
-func (s *shard) tick(now int64) {
+func (s *shard) tick(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	quiet := !s.busy

@@ -147,11 +147,11 @@ func (s *Streams) checkNone() {
 	}
 }
 
-// until is when a stream that begins now ends, in Unix milliseconds: after the lifetime, within
-// a fifth, so that those that began together do not come back together.
-func (s *Streams) until() int64 {
+// until is when a stream that begins now ends: after the lifetime, within a fifth, so that
+// those that began together do not come back together. It is zero if streams have no end.
+func (s *Streams) until() time.Time {
 	if s.lifetime == 0 {
-		return 1<<63 - 1
+		return time.Time{}
 	}
-	return time.Now().Add(jitter(s.lifetime, 0.2)).UnixMilli()
+	return time.Now().Add(jitter(s.lifetime, 0.2))
 }

@@ -25,10 +25,11 @@ type talk struct {
 	request  *http.Request // tells who it is
 	channels []string
 	stream   *member
+	began    time.Time
 	frames   frames
 
-	silentFor atomic.Int32 // ticks
-	inputs    atomic.Int32 // that were told of since the reader began
+	heard  atomic.Int64 // when the client last said something, in ns since it began to talk
+	inputs atomic.Int32 // that were told of since the reader began
 
 	late     atomic.Pointer[time.Timer] // ends who does not finish a text; nil if none is under way
 	held     int                        // bytes that are counted of a long text under way
@@ -39,7 +40,7 @@ type talk struct {
 }
 
 func newTalk(s *Streams, a *asked, m *member) *talk {
-	return &talk{streams: s, request: a.sender, channels: a.channels, stream: m, frames: frames{max: s.posts.MaxBody()}}
+	return &talk{streams: s, request: a.sender, channels: a.channels, stream: m, began: time.Now(), frames: frames{max: s.posts.MaxBody()}}
 }
 
 // senderOf is a request that has only what tells who has sent it. The one of the handshake
@@ -119,7 +120,7 @@ func (t *talk) hear(b []byte) (goesOn bool) {
 			t.stream.close()
 		}
 	}()
-	t.silentFor.Store(0)
+	t.heard.Store(int64(time.Since(t.began)))
 	t.frames.add(b)
 	for {
 		f, ok, why := t.frames.next()
@@ -200,8 +201,9 @@ func (t *talk) release() {
 // maxSilence is how many ticks a client may be silent. It is pinged at each.
 const maxSilence = 3
 
-// isSilent is asked at each tick.
-func (t *talk) isSilent() bool { return t.silentFor.Add(1) > maxSilence }
+func (t *talk) isSilent(now time.Time) bool {
+	return now.Sub(t.began)-time.Duration(t.heard.Load()) > maxSilence*t.streams.tick
+}
 
 // frame does what a frame says. It returns why the stream ends, nil if it does not.
 func (t *talk) frame(f ws.Frame) *farewell {
