@@ -185,16 +185,10 @@ func TestPlainClientsUnderFire(t *testing.T) {
 	var clients sync.WaitGroup
 	for range *fireClients {
 		clients.Go(func() {
-			connection := &http.Transport{MaxConnsPerHost: 1}
-			defer connection.CloseIdleConnections()
-			client := &http.Client{Transport: connection}
+			client := &fireClient{server: s} // net/http's would give its connection up where the machine is slow
+			defer client.hangUp()
 			for want := uint64(1); want <= total; want++ {
-				resp, err := client.Get(s.url("/sub"))
-				if !check(t, err == nil, "poll: %v", err) {
-					return
-				}
-				body, _ := io.ReadAll(resp.Body)
-				resp.Body.Close()
+				body, _ := client.poll(t, "/sub", neverCut)
 				var m struct{ ID uint64 }
 				if !check(t, json.Unmarshal([]byte(strings.TrimSpace(string(body))), &m) == nil && m.ID == want, "want %d, got %s", want, body) {
 					return

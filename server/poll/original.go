@@ -64,11 +64,11 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 			return context.Canceled
 		case err == nil && len(page.Messages) > 0: // a message is available on the bus
 			page.Cut(0) // of several channels each may have one
-			p.readers.had(q.readers, page.Cursors)
+			p.readers.had(q, page.Cursors)
 			p.metrics.Deliver(page)
 			closeIfDisplaced(w, r)
 			if err := web.WriteLine(w, page.Messages[0].JSON); err != nil {
-				p.readers.hadNot(q.readers, page)
+				p.readers.hadNot(q, page)
 				return err
 			}
 			return nil

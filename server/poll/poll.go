@@ -58,8 +58,8 @@ func (p *Polls) Forget() { p.readers.forget() }
 func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, dialect Dialect) {
 	q, err := p.query(r, names, dialect)
 	if err == nil && q.resume {
-		q.readers = p.readers.take(r, q)
-		defer p.readers.leave(q.readers)
+		p.readers.take(r, q)
+		defer p.readers.leave(q)
 	}
 	switch {
 	case err != nil:
@@ -116,7 +116,7 @@ func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *h
 	closeIfDisplaced(w, r)
 	p.metrics.Deliver(page)
 	if q.resume {
-		p.readers.had(q.readers, page.Cursors)
+		p.readers.had(q, page.Cursors)
 	}
 	return q.answer(w, q, page)
 }

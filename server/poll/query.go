@@ -32,6 +32,7 @@ type Query struct {
 
 	resume  bool      // begin where the server remembers that the client was
 	readers []*reader // who were there, one for each place, if resume is set
+	had     bool      // these have been freed with an answer
 	asked   time.Time // when the request came
 }
 

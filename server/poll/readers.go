@@ -43,17 +43,16 @@ func newReaders(source address.Source) *readers {
 	return &readers{source: source, byID: make(map[identity]*shares.Holding[netip.Addr, *alike])}
 }
 
-// take returns the readers of a poll, one for each place, and sets where these begin. Call
-// leave when the poll ends.
-func (s *readers) take(r *http.Request, q *Query) []*reader {
+// take gives a poll its readers, one for each place, and sets where these begin. Call leave
+// when the poll ends.
+func (s *readers) take(r *http.Request, q *Query) {
 	client, connection := identityOf(r, s.source), connectionOf(r, s.source)
-	taken := make([]*reader, len(q.places))
-	for i := range taken {
+	q.readers = make([]*reader, len(q.places))
+	for i := range q.readers {
 		place := &q.places[i]
-		taken[i] = s.takeOne(client.in(place.Channel, q.plain), s.source.Of(r), connection)
-		place.Since = taken[i].since()
+		q.readers[i] = s.takeOne(client.in(place.Channel, q.plain), s.source.Of(r), connection)
+		place.Since = q.readers[i].since()
 	}
-	return taken
 }
 
 func (s *readers) takeOne(id identity, address netip.Addr, connection uint64) *reader {
@@ -73,10 +72,11 @@ func (s *readers) takeOne(id identity, address netip.Addr, connection uint64) *r
 
 // had frees the readers of a poll whose answer has everything up to these cursors. Call it
 // before that is written: who has it may ask again at once.
-func (s *readers) had(taken []*reader, cursors []history.Cursor) {
+func (s *readers) had(q *Query, cursors []history.Cursor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, r := range taken {
+	q.had = true
+	for i, r := range q.readers {
 		r.cursor, r.answered = cursors[i], true
 		s.free(r)
 	}
@@ -84,25 +84,26 @@ func (s *readers) had(taken []*reader, cursors []history.Cursor) {
 
 // hadNot takes back had where the answer could not be written, unless the reader has been
 // given something else since.
-func (s *readers) hadNot(taken []*reader, page *hub.Page) {
+func (s *readers) hadNot(q *Query, page *hub.Page) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, r := range taken {
+	for i, r := range q.readers {
 		if r.free && r.cursor == page.Cursors[i] {
 			r.cursor, r.answered = page.Starts[i], false
 		}
 	}
 }
 
-// leave frees the readers of a poll that ended without an answer. It does nothing to those
-// that are free.
-func (s *readers) leave(taken []*reader) {
+// leave frees the readers of a poll that ended without an answer. After had they may be
+// another poll's.
+func (s *readers) leave(q *Query) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range taken {
-		if !r.free {
-			s.free(r)
-		}
+	if q.had {
+		return
+	}
+	for _, r := range q.readers {
+		s.free(r)
 	}
 }
 

@@ -24,7 +24,7 @@ func at(id uint64) history.Cursor { return history.Cursor{Epoch: "epoch", ID: id
 // poll is a plain poll that the readers of a test have not answered yet.
 type poll struct {
 	of    *readers
-	taken []*reader
+	query *Query
 	since []history.Since
 }
 
@@ -35,7 +35,8 @@ func (s *readers) poll(r *http.Request, channels ...string) *poll {
 }
 
 func (s *readers) ask(r *http.Request, q *Query) *poll {
-	p := &poll{of: s, taken: s.take(r, q)}
+	s.take(r, q)
+	p := &poll{of: s, query: q}
 	for _, place := range q.places {
 		p.since = append(p.since, place.Since)
 	}
@@ -47,11 +48,11 @@ func (p *poll) answer(ids ...uint64) {
 	for _, id := range ids {
 		cursors = append(cursors, at(id))
 	}
-	p.of.had(p.taken, cursors)
-	p.of.leave(p.taken)
+	p.of.had(p.query, cursors)
+	p.of.leave(p.query)
 }
 
-func (p *poll) hangUp() { p.of.leave(p.taken) }
+func (p *poll) hangUp() { p.of.leave(p.query) }
 
 // behindProxy has a server behind one proxy, which tells it connections apart by their
 // ports.
@@ -149,12 +150,24 @@ func TestWhatCouldNotBeWrittenIsGivenAgain(t *testing.T) {
 	page := &hub.Page{Starts: []history.Cursor{at(4)}, Cursors: []history.Cursor{at(5)}}
 	gone := s.ann("1")
 	gone.answer(5)
-	s.hadNot(gone.taken, page)
+	s.hadNot(gone.query, page)
 	again := s.ann("2")
 	requireSince(t, again, 4)
 	again.answer(6)
-	s.hadNot(gone.taken, page)
+	s.hadNot(gone.query, page)
 	requireSince(t, s.ann("2"), 6)
+}
+
+// Who asks again before the answered poll has ended waits with the same reader, which that
+// one's end must not give to others.
+func TestAPollEndsWhileItsReaderWaitsAgain(t *testing.T) {
+	s := newReaders(behindProxy)
+	first := s.ann("1")
+	s.had(first.query, []history.Cursor{at(5)})
+	second := s.ann("1")
+	requireSince(t, second, 5)
+	s.leave(first.query)
+	requireNow(t, s.ann("2"))
 }
 
 // A poll that got no message leaves nothing behind.
