@@ -204,6 +204,13 @@ func TestAdminAddress(t *testing.T) {
 	at := "http://" + <-admin
 	require.Contains(t, get(t, at+"/metrics"), "pubsub_polls_pending 0")
 	require.Contains(t, get(t, at+"/debug/pprof/"), "goroutine")
+	stranger, err := http.NewRequest(http.MethodGet, at+"/debug/pprof/cmdline", nil)
+	require.NoError(t, err)
+	stranger.Host = "stranger.example" // resolves to this machine
+	resp, err := http.DefaultClient.Do(stranger)
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, http.StatusForbidden, resp.StatusCode)
 	http.DefaultClient.CloseIdleConnections()
 	cancel()
 	require.NoError(t, <-ended)

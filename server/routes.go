@@ -71,11 +71,11 @@ func (p *parts) operators(h web.Handler) web.Handler {
 func (p *parts) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", p.responder.Handle(p.metrics.Write))
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /debug/pprof/", p.door.Private(pprof.Index))
+	mux.HandleFunc("GET /debug/pprof/cmdline", p.door.Private(pprof.Cmdline))
+	mux.HandleFunc("GET /debug/pprof/profile", p.door.Private(pprof.Profile))
+	mux.HandleFunc("GET /debug/pprof/symbol", p.door.Private(pprof.Symbol))
+	mux.HandleFunc("GET /debug/pprof/trace", p.door.Private(pprof.Trace))
 	return mux
 }
 

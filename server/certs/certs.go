@@ -95,6 +95,7 @@ type files struct {
 	loaded  *tls.Certificate
 	changed time.Time // of the files, when they were read
 	looked  time.Time // at the files
+	problem string    // with them, "" if there is none
 }
 
 // lookEvery is how often the files are looked at, at most.
@@ -117,15 +118,16 @@ func (f *files) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return f.loaded, nil
 	}
 	f.looked = time.Now()
-	changed, err := f.newest()
-	if err == nil && changed.Equal(f.changed) {
+	if changed, err := f.newest(); err == nil && changed.Equal(f.changed) {
+		f.problem = ""
 		return f.loaded, nil
 	}
-	if _, err := f.read(); err != nil {
-		f.log.Warn("the certificate's files have changed and cannot be used, so the old one is", "error", err)
-		f.changed = changed // say it once
-	} else {
+	if _, err := f.read(); err == nil {
+		f.problem = ""
 		f.log.Info("the certificate was read again")
+	} else if err.Error() != f.problem { // say it once
+		f.problem = err.Error()
+		f.log.Warn("the certificate's files have changed and cannot be used, so the old one is", "error", err)
 	}
 	return f.loaded, nil
 }

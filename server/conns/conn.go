@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -21,10 +22,12 @@ type Conn struct {
 	id      uint64
 	known   atomic.Bool  // it has sent something, so it is no newcomer
 	handled atomic.Bool  // a handler has had a request since the connection was idle
-	writeBy atomic.Int64 // the write deadline in Unix ns, 0 for none
+	writeBy atomic.Int64 // the write deadline in ns since start, 0 for none
 	theirs  atomic.Bool  // somebody else has set the write deadline
 	holding *holding     // guarded by Conns.mu
 
+	begin  sync.Mutex // guards closed; and the next two and forget, until a handler begins
+	closed bool
 	cancel context.CancelCauseFunc // ends the contexts of its requests
 	end    context.CancelCauseFunc // calls cancel, and ends whoever has taken it over
 	gone   atomic.Bool             // end was called
@@ -48,6 +51,9 @@ func newConn(c net.Conn, all *Conns) *Conn {
 	}
 	return ours
 }
+
+// start is what times are counted from.
+var start = time.Now()
 
 type connKey struct{}
 
@@ -125,14 +131,32 @@ func (c *Conn) Read(b []byte) (int, error) {
 	return c.wire.Read(b)
 }
 
+// attach is called when net/http has the connection. Another listener may have displaced
+// it meanwhile.
+func (c *Conn) attach(cancel context.CancelCauseFunc) {
+	c.begin.Lock()
+	defer c.begin.Unlock()
+	c.cancel = cancel
+	c.end = c.endAll
+	if c.closed {
+		c.end(nil)
+		return
+	}
+	c.forget = c.conns.hangups.watch(c)
+}
+
 // Close closes the connection and ends the contexts of its requests. It may be called
 // again.
 func (c *Conn) Close() error {
-	if c.forget != nil {
-		c.forget()
+	c.begin.Lock()
+	c.closed = true
+	forget, end := c.forget, c.end
+	c.begin.Unlock()
+	if forget != nil {
+		forget()
 	}
-	if c.end != nil { // nil: the connection was turned away before net/http had it
-		c.end(nil)
+	if end != nil { // nil: net/http does not have the connection
+		end(nil)
 	}
 	err := c.Conn.Close()
 	c.conns.leave(c) // only now, since the place is free when the descriptor is
@@ -175,12 +199,14 @@ func (c *Conn) writeWaiting(b []byte) (int, error) {
 // setDeadline sets the write deadline, unless somebody else has.
 func (c *Conn) setDeadline() {
 	now := time.Now()
-	if c.theirs.Load() || c.writeBy.Load()-now.UnixNano() >= int64(writeTimeout) {
+	since := now.Sub(start) // by the monotonic clock, as the deadline itself
+	by := time.Duration(c.writeBy.Load())
+	if c.theirs.Load() || by != 0 && by-since >= writeTimeout {
 		return
 	}
-	by := now.Add(writeTimeout + writeTimeout/2)
-	c.writeBy.Store(by.UnixNano())
-	_ = c.Conn.SetWriteDeadline(by) // if it fails, so does the write
+	const within = writeTimeout + writeTimeout/2
+	c.writeBy.Store(int64(since + within))
+	_ = c.Conn.SetWriteDeadline(now.Add(within)) // if it fails, so does the write
 }
 
 // SetWriteDeadline implements [net.Conn]. Whoever sets a deadline keeps it until a zero

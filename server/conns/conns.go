@@ -107,9 +107,8 @@ func (o *Conns) connContext(ctx context.Context, c net.Conn) context.Context {
 	if ours == nil {
 		return ctx
 	}
-	ctx, ours.cancel = context.WithCancelCause(ctx)
-	ours.end = ours.endAll
-	ours.forget = o.hangups.watch(ours)
+	ctx, cancel := context.WithCancelCause(ctx)
+	ours.attach(cancel)
 	ours.skips.Store(ours.forget != nil && c == net.Conn(ours))
 	return context.WithValue(ctx, connKey{}, ours)
 }

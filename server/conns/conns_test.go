@@ -120,7 +120,7 @@ func TestPlainRequestUnderTLS(t *testing.T) {
 	require.NoError(t, err)
 	said, err := io.ReadAll(c)
 	require.NoError(t, err)
-	require.Contains(t, string(said), `{"error":"`)
+	require.Contains(t, string(said), `{"error":"This port speaks HTTPS`)
 }
 
 // Whoever takes a connection over may read byte by byte, and knows when it ends.

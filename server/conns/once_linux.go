@@ -50,10 +50,7 @@ const (
 	longBurst = 10 * time.Millisecond // a goroutine's turn in Go's scheduler
 )
 
-var (
-	start   = time.Now()
-	calling burst
-)
+var calling burst
 
 // isLong tells whether the burst that goes on with another call now is long.
 func (b *burst) isLong() bool {

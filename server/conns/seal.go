@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // seal is the TLS of a connection that was taken over. Package tls waits when it writes,
@@ -148,10 +149,39 @@ func (s *seal) receive(b []byte) (int, error) {
 	return n, err
 }
 
-// close tells the client that this is the end, unless somebody waits for it to read.
-func (s *seal) close() error {
-	if s.closing.Store(true); s.waits.Load() {
-		return s.conn.Close()
+// closeWrite tells the client that nothing more comes. That is kept behind what is kept.
+func (s *seal) closeWrite() error {
+	err := s.tls.CloseWrite()
+	if s.hasRest() {
+		go s.sendRest()
 	}
-	return errors.Join(s.tls.Close(), s.conn.Close())
+	return err
+}
+
+// restWithin is how long a client may take to read what was kept when the end came.
+const restWithin = time.Second
+
+// sendRest sends what is kept, or gives it up.
+func (s *seal) sendRest() {
+	s.waits.Store(true)
+	defer s.endWait()
+	_ = s.conn.SetWriteDeadline(time.Now().Add(restWithin)) // package tls has left one that is over
+	_, _ = s.send(nil)                                      // if it fails, nobody can be told
+}
+
+// close is Finish.
+func (s *seal) close(closed func()) {
+	if s.closing.Store(true); !s.waits.Load() { // else somebody waits for the client to read
+		_ = s.tls.CloseWrite() // if it fails, nobody can be told
+		if s.hasRest() {
+			go func() {
+				s.sendRest()
+				_ = s.conn.Close()
+				closed()
+			}()
+			return
+		}
+	}
+	_ = s.conn.Close()
+	closed()
 }

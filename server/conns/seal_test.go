@@ -147,6 +147,46 @@ func runs(name string) bool {
 	return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte(name))
 }
 
+// What the connection had no room for is still sent when it is closed, if the client reads
+// it, and the end behind it.
+func TestWhatIsKeptIsSentAtTheEnd(t *testing.T) {
+	for name, half := range map[string]bool{"closed": false, "half closed": true} {
+		t.Run(name, func(t *testing.T) {
+			want := pattern(20 << 20)
+			taken, closed := make(chan int), make(chan struct{})
+			c := secretly(t, func(c *conns.Taken) {
+				n := 0
+				for waits, err := false, error(nil); !waits && err == nil; {
+					var more int
+					more, waits, err = c.TryWrite(want[n:])
+					n += more
+				}
+				if half {
+					_ = c.CloseWrite()
+				} else {
+					c.Finish(func() { close(closed) })
+				}
+				taken <- n
+				if half {
+					<-closed
+					c.Close()
+				}
+			})
+			n := <-taken
+			r := bufio.NewReader(c)
+			_, err := http.ReadResponse(r, nil)
+			require.NoError(t, err)
+			got, err := io.ReadAll(r)
+			require.NoError(t, err, "with a proper end")
+			require.True(t, bytes.Equal(want[:n], got), "%d bytes of %d", len(got), n)
+			if half {
+				close(closed)
+			}
+			<-closed
+		})
+	}
+}
+
 // Closing does not wait for a client that does not read, and ends a write that does. What
 // the client reads then is what was written, up to somewhere.
 func TestCloseUnderTLS(t *testing.T) {

@@ -116,15 +116,19 @@ func (t *Taken) Write(b []byte) (int, error) {
 // CloseWrite tells the client that nothing more comes.
 func (t *Taken) CloseWrite() error {
 	if t.seal != nil {
-		return t.seal.tls.CloseWrite()
+		return t.seal.closeWrite()
 	}
 	return t.Conn.CloseWrite()
 }
 
-// Close closes the connection. It does not wait, and may be called again.
-func (t *Taken) Close() error {
+// Finish closes the connection. What TryWrite has kept is still sent, if the client reads
+// it within a second. It does not wait: closed is called when the connection is closed.
+// Call it once.
+func (t *Taken) Finish(closed func()) {
 	if t.seal != nil {
-		return t.seal.close()
+		t.seal.close(closed)
+		return
 	}
-	return t.Conn.Close()
+	_ = t.Conn.Close()
+	closed()
 }

@@ -25,6 +25,9 @@ func unhandled(answer []byte) error {
 	case "417":
 		return web.Refuse(http.StatusBadRequest, "The only Expect that this server meets is 100-continue. Leave the header out.")
 	case "400", "501", "505":
+		if bytes.HasSuffix(answer, []byte("to an HTTPS server.\n")) {
+			return web.Refuse(http.StatusBadRequest, "This port speaks HTTPS, and the request is plain HTTP. Begin the address with https://.")
+		}
 		advice := ". Send a body plain or in chunks."
 		if _, why, found := strings.Cut(detail, ": "); found {
 			advice = ": " + why + "."

@@ -27,10 +27,7 @@ type link interface {
 // direct is the link over a connection that was taken over.
 type direct struct{ *conns.Taken }
 
-func (d direct) Close(left func()) {
-	_ = d.Taken.Close()
-	left()
-}
+func (d direct) Close(left func()) { d.Finish(left) }
 
 // takeOver makes the link of a stream out of the connection of its request. head is what
 // comes before anything else, and sent is what the client has said already.

@@ -41,6 +41,18 @@ func (d *Door) Receive(w http.ResponseWriter, r *http.Request) (answered bool) {
 	return answered
 }
 
+// Private returns a handler that answers only those who ask for an IP address, localhost, or
+// a host of the settings: what no page of a stranger may read (see [hosts]).
+func (d *Door) Private(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := d.hosts.checkOwn(r); err != nil {
+			d.responder.Error(w, r, err)
+			return
+		}
+		h(w, r)
+	}
+}
+
 func (d *Door) check(w http.ResponseWriter, r *http.Request) (answered bool, err error) {
 	if err := d.hosts.check(r); err != nil {
 		return false, err

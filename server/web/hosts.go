@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"pubsub/server/logs"
@@ -35,6 +36,20 @@ func (h hosts) check(r *http.Request) error {
 	if h.has(host) || h.has(withoutPort(host)) {
 		return nil
 	}
+	return notAsked(r)
+}
+
+// checkOwn refuses a request for a host that a stranger's domain may be: any but an IP
+// address, localhost, and those of the settings.
+func (h hosts) checkOwn(r *http.Request) error {
+	host := withoutPort(strings.ToLower(r.Host))
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || host == "localhost" || h.has(host) {
+		return nil
+	}
+	return notAsked(r)
+}
+
+func notAsked(r *http.Request) error {
 	return &Problem{Status: http.StatusForbidden, Reason: "host", Text: "This server is not to be asked for as " + logs.Cut(r.Host, Quoted) +
 		". Whoever runs it can allow that in PUBSUB_ALLOWED_HOSTS."}
 }
