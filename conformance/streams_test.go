@@ -89,7 +89,9 @@ func TestLinesOfJSON(t *testing.T) {
 	assert.Equal(t, "application/x-ndjson", s.head.Header.Get("Content-Type"))
 	assert.Regexp(t, `^{"cursor":"\S+-0"}$`, s.lines(1)[0])
 	say(t, base, channel, "one")
-	assert.Contains(t, s.lines(1)[0], `"message":"one"`)
+	lines := s.lines(2)
+	assert.Contains(t, lines[0], `"message":"one"`)
+	assert.Regexp(t, `^{"cursor":"\S+-1"}$`, lines[1], "where to go on")
 }
 
 // What counts first is Upgrade, then an Accept that names the type itself, then since.

@@ -296,7 +296,7 @@ func TestStreamsInADrain(t *testing.T) {
 			for _, c := range all {
 				require.Equal(t, []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}, c.texts(t, 10))
 				last, err := c.next()
-				for err == nil && last == (thing{}) {
+				for err == nil && last.isNothing() {
 					last, err = c.next()
 				}
 				require.NoError(t, err)

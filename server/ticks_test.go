@@ -168,7 +168,7 @@ func TestWhoCatchesUpIsLookedAfter(t *testing.T) {
 						require.Contains(t, one.end, "lifetime")
 						break
 					}
-					if one == (thing{}) {
+					if one.isNothing() {
 						beats++
 					}
 					require.Less(t, time.Since(began), 2*time.Minute)

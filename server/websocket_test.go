@@ -162,6 +162,7 @@ func TestWebSocketsThatBreakTheProtocol(t *testing.T) {
 			end  string
 		}{
 			"not masked":       {ws.MustCompileFrame(ws.NewTextFrame([]byte("{}"))), "(1002)"},
+			"not UTF-8":        {masked(ws.NewTextFrame([]byte("{\"publish\":{\"message\":\"caf\xe9\"}}"))), "(1007)"},
 			"binary":           {masked(ws.NewBinaryFrame([]byte("{}"))), "(1003)"},
 			"too long":         {[]byte(head.String()), "(1009)"},
 			"reserved":         {[]byte{0xf1, 0x80, 0, 0, 0, 0}, "(1002)"},

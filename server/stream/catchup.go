@@ -84,7 +84,7 @@ func (m *member) goOn(wrote bool, at []history.Cursor) {
 		}
 		if time.Since(beaten) >= m.streams.tick { // a ping in the midst of pages, or while the log is away
 			beaten = time.Now()
-			if !m.writeHeartbeat() {
+			if !m.writeHeartbeat(at) {
 				break
 			}
 		}
@@ -196,8 +196,8 @@ func (m *member) write(b []byte) bool {
 }
 
 // writeHeartbeat is write of what a silent stream is sent, if it is to be.
-func (m *member) writeHeartbeat() bool {
-	return m.streams.silent && m.talk == nil || m.write(m.crowd.way.heartbeat())
+func (m *member) writeHeartbeat(at []history.Cursor) bool {
+	return m.streams.silent && m.talk == nil || m.write(m.crowd.way.heartbeat(at))
 }
 
 // writePage writes a page that is counted, and something before it. It returns false as

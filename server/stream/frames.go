@@ -99,6 +99,7 @@ var (
 	tooBig  = &farewell{reason: "too-large", text: "Send less in a message.", code: ws.StatusMessageTooBig}
 	tooMuch = &farewell{reason: "too-much", text: "Your address sends as many long messages at a time as it may.", code: statusTryAgainLater}
 	tooSlow = &farewell{reason: "slow", text: "A message did not come to its end in time.", code: ws.StatusPolicyViolation}
+	notText = &farewell{reason: "not-utf-8", text: "Send JSON in UTF-8.", code: ws.StatusInvalidFramePayloadData}
 	silent  = &farewell{reason: "silent", text: "Pings were not answered.", code: ws.StatusPolicyViolation}
 )
 

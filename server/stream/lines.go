@@ -10,14 +10,11 @@ import (
 )
 
 // lines is the [Way] of one JSON value a line, for programs and for curl -N. Those with an
-// id are messages. Others are {"cursor": "…"} at the beginning, {"gap": {…}, "cursor": "…"},
-// and {"end": "…", "cursor": "…"}. Empty lines are heartbeats.
+// id are messages. Others are {"cursor": "…"} at the beginning, after the messages that came
+// together, and as a heartbeat; {"gap": {…}, "cursor": "…"}; and {"end": "…", "cursor": "…"}.
 type lines struct{}
 
-var (
-	ndjson  = []string{"application/x-ndjson"}
-	newline = []byte("\n")
-)
+var ndjson = []string{"application/x-ndjson"}
 
 func (lines) accept(h http.Header, _ *http.Request) error {
 	web.FreshBitByBit(h)["Content-Type"] = ndjson
@@ -36,6 +33,12 @@ func (lines) first(page *hub.Page) []byte {
 	return append(b, "\"}\n"...)
 }
 
+// appendCursor appends a line with places.
+func appendCursor(b []byte, at []history.Cursor) []byte {
+	b = hub.AppendCursors(append(b, `{"cursor":"`...), at)
+	return append(b, "\"}\n"...)
+}
+
 func (lines) page(page *hub.Page) []byte {
 	b := make([]byte, 0, page.Size()+len(page.Messages)+128)
 	if page.Gap != nil {
@@ -47,10 +50,10 @@ func (lines) page(page *hub.Page) []byte {
 	for i := range page.Messages {
 		b = append(append(b, page.Messages[i].JSON...), '\n')
 	}
-	return b
+	return appendCursor(b, page.Cursors)
 }
 
-func (lines) heartbeat() []byte { return newline }
+func (lines) heartbeat(at []history.Cursor) []byte { return appendCursor(nil, at) }
 
 func (lines) last(why *farewell, at []history.Cursor) []byte {
 	object := map[string]any{"end": why.reason, "cursor": string(hub.AppendCursors(nil, at))}

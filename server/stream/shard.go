@@ -191,20 +191,28 @@ func (s *shard) tick(now time.Time) {
 	defer s.mu.Unlock()
 	quiet := !s.busy
 	s.busy = false
-	for _, m := range s.all() { // a copy: what ends is taken out
-		switch why := m.due(now); {
-		case why != nil:
-			s.dismiss(m, why)
-		case quiet && !s.crowd.streams.silent || m.talk != nil:
-			s.beat(m)
-		}
+	beat := s.crowd.way.heartbeat(s.at)
+	for _, m := range slices.Clone(s.members) { // a copy: what ends is taken out
+		s.tickOne(m, now, quiet, beat)
+	}
+	for _, e := range slices.Clone(s.ahead) {
+		s.tickOne(e.member, now, quiet, s.crowd.way.heartbeat(e.at))
+	}
+}
+
+// tickOne is tick for one of them. mu is held.
+func (s *shard) tickOne(m *member, now time.Time, quiet bool, beat []byte) {
+	switch why := m.due(now); {
+	case why != nil:
+		s.dismiss(m, why)
+	case quiet && !s.crowd.streams.silent || m.talk != nil:
+		s.beat(m, beat)
 	}
 }
 
 // beat writes a heartbeat to a stream. If the connection takes none of it, it has enough
 // to read. mu is held.
-func (s *shard) beat(m *member) {
-	b := s.crowd.way.heartbeat()
+func (s *shard) beat(m *member, b []byte) {
 	if n, _, err := m.link.TryWrite(b); err != nil || 0 < n && n < len(b) {
 		s.remove(m)
 		m.close()

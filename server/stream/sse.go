@@ -88,7 +88,7 @@ func (events) page(page *hub.Page) []byte {
 	return b
 }
 
-func (events) heartbeat() []byte { return comment }
+func (events) heartbeat([]history.Cursor) []byte { return comment }
 
 func (events) last(why *farewell, _ []history.Cursor) []byte {
 	b := strconv.AppendInt([]byte("retry: "), why.retry(), 10)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
@@ -214,6 +215,9 @@ func (t *talk) frame(f ws.Frame) *farewell {
 	case ws.OpClose:
 		return farewellTo(f.Payload)
 	case ws.OpText:
+		if !utf8.Valid(f.Payload) { // RFC 6455, section 8.1
+			return notText
+		}
 		t.stream.send(textFrame(t.answer(f.Payload)))
 	case ws.OpBinary:
 		return &farewell{reason: "binary", text: "Send JSON in text frames.", code: ws.StatusUnsupportedData}

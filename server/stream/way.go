@@ -27,8 +27,8 @@ type Way interface {
 	first(page *hub.Page) []byte
 	// page is what is written for a page that has news.
 	page(page *hub.Page) []byte
-	// heartbeat is what a silent stream is sent.
-	heartbeat() []byte
+	// heartbeat is what a silent stream is sent that has reached some places.
+	heartbeat(at []history.Cursor) []byte
 	// last is what a stream ends with; it has the places that the client has reached.
 	last(why *farewell, at []history.Cursor) []byte
 	// talks tells whether the client may say something, too.

@@ -65,7 +65,7 @@ func (webSocket) page(page *hub.Page) []byte { return textFrame(page.AppendJSON(
 // textFrame is a text frame; what it is made of is not used any more.
 func textFrame(text []byte) []byte { return ws.MustCompileFrame(ws.NewTextFrame(text)) }
 
-func (webSocket) heartbeat() []byte { return ping }
+func (webSocket) heartbeat([]history.Cursor) []byte { return ping }
 
 func (webSocket) last(why *farewell, _ []history.Cursor) []byte {
 	const most = 123 // bytes of a reason
