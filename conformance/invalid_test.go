@@ -52,6 +52,10 @@ var invalidPosts = []struct {
 	{"JSON too deep", "", jsonText(`{"message": "hi", "x": ` + strings.Repeat("[", 12_000)), []int{400}},
 	{"JSON without message", "", jsonText(`{"nick": "ann"}`), []int{400}},
 	{"JSON with empty message", "", jsonText(`{"message": ""}`), []int{400}},
+	{"message that shows nothing", "", form("message", "\u200b\u3164"), []int{400}},
+	{"JSON whose message shows nothing", "", jsonText(`{"message": "\u200b \n"}`), []int{400}},
+	{"nick that hides something", "", jsonText(`{"message": "hi", "nick": "ann\u200b"}`), []int{400}},
+	{"nick in two alphabets", "nick=%D0%B0nn", form("message", "hi"), []int{400}},
 	{"JSON with null message", "", jsonText(`{"message": null}`), []int{400}},
 
 	{"multipart without boundary", "", typed("multipart/form-data", part+"\r\n--b--\r\n"), []int{400, 415}},

@@ -101,7 +101,32 @@ func named(posted any, name string) any {
 	return posted
 }
 
+// checkSeen refuses a message that shows nothing, and a nick that could be taken for another.
+func checkSeen(posted any) error {
+	var nick, text string
+	switch posted := posted.(type) {
+	case map[string]any: // fields of other types are for programs
+		nick, _ = posted["nick"].(string)
+		text, _ = posted["message"].(string)
+	case *message:
+		if posted.Nick != nil {
+			nick = *posted.Nick
+		}
+		text = *posted.Message
+	}
+	if text != "" && !web.Shows(text) {
+		return ErrNoMessage
+	}
+	if nick == "" {
+		return nil
+	}
+	return web.About("nick", web.CheckName(nick))
+}
+
 func (p *Publisher) publish(r *http.Request, channel, key string, posted any) (history.Receipt, error) {
+	if err := checkSeen(posted); err != nil {
+		return history.Receipt{}, err
+	}
 	object, err := compact(posted, p.max)
 	if err != nil {
 		return history.Receipt{}, err

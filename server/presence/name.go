@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"net/http"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 
 	"pubsub/server/access"
 	"pubsub/server/web"
@@ -13,9 +14,6 @@ import (
 
 // field is in the query of who wants to be present.
 const field = "presence"
-
-// maxName is how many characters a name may have, as a nick on the page.
-const maxName = 64
 
 // NameOf returns under which name the sender of a request wants to be present, "" if it
 // does not. With a token that has a name it is that one, so that nobody is present as
@@ -29,20 +27,16 @@ func NameOf(fields web.Fields, grant access.Grant) (string, error) {
 }
 
 // Name returns the name under which somebody is told: the token's, or the one that was
-// given. The error is a [web.Problem].
+// given. Names that differ only in how they are written are one. The error is a
+// [web.Problem].
 func Name(given string, grant access.Grant) (string, error) {
 	name := strings.TrimSpace(cmp.Or(grant.Name, given))
-	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, isHidden) || !strings.ContainsFunc(name, isSeen) {
-		return "", web.Refuse(http.StatusBadRequest, "A name has 1 to %d characters that can be seen, and no control characters.", maxName)
+	if err := web.CheckName(name); err != nil {
+		return "", err
+	}
+	name = norm.NFC.String(strings.Join(strings.Fields(name), " "))
+	if utf8.RuneCountInString(name) > web.MaxName {
+		return "", web.Refuse(http.StatusBadRequest, "A name has at most %d characters.", web.MaxName)
 	}
 	return name, nil
-}
-
-// isHidden is for what could break a line, or turn the direction of what stands behind it.
-func isHidden(r rune) bool {
-	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
-}
-
-func isSeen(r rune) bool {
-	return unicode.IsGraphic(r) && !unicode.IsSpace(r)
 }
