@@ -325,13 +325,14 @@ func withoutPresence(t *testing.T, s *server, status int, told *atomic.Int64) (u
 	return front.URL
 }
 
-// A nick that cannot be a name of somebody who is here is a nick all the same.
+// Under a nick that cannot be a name one reads all the same, and is told when one posts.
 func TestNickThatIsRefused(t *testing.T) {
 	s := startServer(t)
 	p := startBrowser(t).visitFailing(s.URL, nicked("a\u202enn"))
 	p.isConnected()
-	p.say("hi")
-	p.shows("a\u202enn: hi")
 	assert.Empty(t, s.here("chat"))
 	s.awaitListening(1)
+	p.tryToSay("hi")
+	has(p, true, `document.querySelector("#outbox .do span")?.textContent.startsWith("Not sent: A name has")`)
+	p.pends("hi")
 }

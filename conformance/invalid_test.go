@@ -68,6 +68,7 @@ var invalidPosts = []struct {
 	{"bad percent in the query", "message=%zz", nothing, []int{400}},
 	{"bad percent in the query of a good form", "x=%zz", form("message", "hi"), []int{400}},
 
+	{"JSON in UTF-16", "", typed("application/json; charset=utf-16", "{\x00}\x00"), []int{415}},
 	{"plain text", "", typed("text/plain", "hi"), []int{415}},
 	{"XML", "", typed("application/xml", "<message>hi</message>"), []int{415}},
 	{"another multipart", "", typed("multipart/mixed; boundary=b", part+"\r\n--b--\r\n"), []int{415}},

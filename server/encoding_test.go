@@ -9,9 +9,25 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
+
+// Where tokens are, some may post who may not read, and could guess by the length of what
+// others get compressed what else is in it.
+func TestNothingIsCompressedWithTokens(t *testing.T) {
+	t.Parallel()
+	s := start(t, guarded())
+	ann := "Authorization: Bearer " + token(t, "ann", time.Hour, nil)
+	resp, _ := s.do(t, "POST", "/pub/room-1", `{"message":"`+strings.Repeat("This is long. ", 700)+`"}`, ann, "Content-Type: application/json")
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	for _, path := range []string{"/sub/room-1?since=all&timeout=0", "/history/room-1", "/?plain&channel=room-1"} {
+		resp, _ = s.do(t, "GET", path, "", ann, "Accept-Encoding: gzip")
+		require.Equal(t, http.StatusOK, resp.StatusCode, path)
+		require.Empty(t, resp.Header.Get("Content-Encoding"), path)
+	}
+}
 
 // A message wakes a thousand polls, and what they get is compressed about once. Those who
 // did not ask for that get it plain.

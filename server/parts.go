@@ -53,7 +53,7 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 	if err != nil {
 		return nil, fmt.Errorf("start the message bus: %w", err)
 	}
-	p := &parts{settings: set, log: log, bus: b, assets: assets, compressor: web.NewCompressor()}
+	p := &parts{settings: set, log: log, bus: b, assets: assets, compressor: compressorOf(&set)}
 	if p.access, err = access.New(&p.settings, p.log); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
@@ -64,7 +64,7 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 		p.access.Tickets = p.store.redis.Tickets(access.TicketFor)
 	}
 	p.hub = hub.New(b, p.store)
-	p.presence = presence.New(p.store.roster(), p.hub, presence.Options{OfAddress: set.MaxPollsPerAddress})
+	p.presence = presence.New(p.store.roster(), p.hub, p.presenceOptions())
 	p.observe()
 	p.posts = post.NewPublisher(p.hub, p.access, p.metrics, set.MaxMessageBytes)
 	p.responder = &web.Responder{Log: log, Source: p.access.Source, Refusals: p.refusals, Draining: p.posts.Gate.Draining}
@@ -93,6 +93,25 @@ func (p *parts) observe() {
 
 // maxBytesPerOwner bounds how many bytes of messages one owner may have in the log.
 const maxBytesPerOwner = 16 << 20
+
+// compressorOf returns what compresses answers: nothing where tokens may give the right to
+// post to who may not read, see [web.Compressor].
+func compressorOf(s *settings.Settings) *web.Compressor {
+	if s.WantsTokens() {
+		return nil
+	}
+	return web.NewCompressor()
+}
+
+// presenceOptions bound what one address may have told of the present, if polls of one are
+// bounded, too.
+func (p *parts) presenceOptions() presence.Options {
+	o := presence.Options{OfAddress: p.settings.MaxPollsPerAddress}
+	if o.OfAddress > 0 && !p.settings.WantsTokens() {
+		o.OfRoom = presence.OfRoom
+	}
+	return o
+}
 
 // bounds are the limits of the log.
 func (p *parts) bounds() history.Options {

@@ -31,7 +31,7 @@ func (p *parts) routes() router {
 
 	// Who is here.
 	routes.channel("/presence/:channel", p.polls.Who)
-	routes.post("/presence/:channel", poll.Typing(p.presence))
+	routes.post("/presence/:channel", poll.Typing(p.presence, p.access.Source))
 
 	// One message at a time. A poll has the id of the last one.
 	routes.post("/publish/:channel", poll.PublishEvent)

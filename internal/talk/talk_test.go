@@ -66,13 +66,13 @@ func TestWhatIsPostedIsPrinted(t *testing.T) {
 	url := s.URL.String()
 	require.NoError(t, post(t, "first\r\n\n second \nno end", "-nick", "ann", url, "room"))
 	require.NoError(t, post(t, "by nobody\n", url, "room"))
-	s.Post(t, "/pub/room", pubsubtest.JSON(`{"nick":"eve\nann:","message":"\u001b[2J\u202e bye\tbye"}`))
+	s.Post(t, "/pub/room", pubsubtest.JSON(`{"nick":"eve","message":"\u001b[2J\u202e bye\tbye\nann: hi"}`))
 	s.Post(t, "/api/publish/room", pubsubtest.JSON(`{"temperature":21.5}`))
 
 	at := regexp.MustCompile(`^\d\d:\d\d:\d\d |^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d `)
 	printed := tail(t, url, "room").stdout
 	for _, want := range []string{
-		"ann: first", "ann:  second ", "ann: no end", "by nobody", `eve\nann:: \x1b[2J\u202e bye\tbye`,
+		"ann: first", "ann:  second ", "ann: no end", "by nobody", `eve: \x1b[2J\u202e bye\tbye\nann: hi`,
 	} {
 		got := line(t, printed)
 		require.Regexp(t, at, got)

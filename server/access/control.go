@@ -63,7 +63,7 @@ func New(s *settings.Settings, log *slog.Logger) (*Control, error) {
 
 // verifierOf returns nil if no key is set.
 func verifierOf(s *settings.Settings, log *slog.Logger) (*tokens.Verifier, error) {
-	if s.TokenKey == "" && s.TokenJWKS == "" {
+	if !s.WantsTokens() {
 		return nil, nil
 	}
 	return tokens.New(tokens.Options{Key: s.TokenKey, JWKS: s.TokenJWKS, Audience: s.TokenAudience, Issuer: s.TokenIssuer, Log: log})

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"pubsub/server/access"
+	"pubsub/server/address"
 	"pubsub/server/post"
 	"pubsub/server/presence"
 	"pubsub/server/web"
@@ -36,7 +37,7 @@ func (p *Polls) Who(w http.ResponseWriter, r *http.Request, channel string) erro
 
 // Typing returns what answers POST /presence: it tells on the companion that somebody
 // types. What was told a moment ago is not told again, and answered in the same way.
-func Typing(here *presence.Presence) func(*post.Publisher, http.ResponseWriter, *http.Request, string) error {
+func Typing(here *presence.Presence, source address.Source) func(*post.Publisher, http.ResponseWriter, *http.Request, string) error {
 	return func(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel string) error {
 		name, grant, err := posts.Typing(w, r, channel)
 		if err != nil {
@@ -45,7 +46,7 @@ func Typing(here *presence.Presence) func(*post.Publisher, http.ResponseWriter, 
 		if name, err = presence.Name(name, grant); err != nil {
 			return err
 		}
-		if err := here.Typing(r.Context(), channel, name); err != nil {
+		if err := here.Typing(r.Context(), source.Of(r), channel, name); err != nil {
 			return err
 		}
 		return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "sent"})

@@ -48,7 +48,13 @@ func (b *Body) form() (web.Fields, error) {
 		if looksLikeJSON(text) {
 			return nil, errJSONInForm
 		}
-		return web.ParseFields(string(text))
+		charset, err := charsetOf(b.request)
+		if err != nil {
+			return nil, err
+		}
+		fields, err := web.ParseFields(string(text))
+		fields.Change(func(value string) string { return toUTF8(value, charset) })
+		return fields, err
 	case "multipart/form-data":
 		return b.multipart()
 	}

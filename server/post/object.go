@@ -24,9 +24,16 @@ func (b *Body) Object() (map[string]any, error) {
 	if kind := mediaType(b.request); kind != "application/json" && kind != "" {
 		return nil, web.Refuse(http.StatusUnsupportedMediaType, "This Content-Type cannot be posted here. Send application/json.")
 	}
+	charset, err := charsetOf(b.request)
+	if err != nil {
+		return nil, err
+	}
 	text, err := b.bytes()
 	if err != nil {
 		return nil, err
+	}
+	if charset != nil {
+		text = []byte(toUTF8(string(text), charset))
 	}
 	return parseObject(text, b.max)
 }

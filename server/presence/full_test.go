@@ -22,7 +22,7 @@ func TestALogWithTooManyChannels(t *testing.T) {
 	bubbleOver(t, log, roster.NewMemory(), presence.Options{}, func(t *testing.T, p *place) {
 		p.enter(t, "ann", room)
 		synctest.Wait()
-		require.ErrorIs(t, p.Typing(t.Context(), "full", "eve"), history.ErrTooManyChannels)
+		require.ErrorIs(t, p.Typing(t.Context(), home, "full", "eve"), history.ErrTooManyChannels)
 		for i := range 10 {
 			p.enter(t, "eve", fmt.Sprint(i))
 		}

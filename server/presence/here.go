@@ -22,20 +22,28 @@ type here struct {
 	people  map[roster.Person]*person
 	grace   list.List // of *person: those without a connection, by when they leave
 	ofGrace shares.Shares[netip.Addr]
+	ofRoom  map[placeOf]int // names that came first from an address
 	changes changes
+}
+
+// placeOf is an address in a channel.
+type placeOf struct {
+	channel string
+	by      netip.Addr
 }
 
 // person is somebody who is here.
 type person struct {
 	roster.Person
 	open    int           // connections
+	first   netip.Addr    // from where it came
 	by      netip.Addr    // of the one that ended last
 	until   time.Time     // leaves then, unless there is a connection
 	inGrace *list.Element // nil while there is one
 }
 
 func newHere(o Options) *here {
-	return &here{options: o, people: make(map[roster.Person]*person), changes: newChanges()}
+	return &here{options: o, people: make(map[roster.Person]*person), ofRoom: make(map[placeOf]int), changes: newChanges()}
 }
 
 // enter has a name be present in channels, other than companions, until leave is called.
@@ -49,7 +57,7 @@ func (h *here) enter(by netip.Addr, name string, channels []string) (leave func(
 	entered := make([]*person, 0, len(channels))
 	for _, channel := range channels {
 		if !history.IsCompanion(channel) {
-			entered = append(entered, h.connect(roster.Person{Channel: channel, Name: name}))
+			entered = append(entered, h.connect(by, roster.Person{Channel: channel, Name: name}))
 		}
 	}
 	return func() { h.disconnect(by, entered) }, nil
@@ -57,10 +65,11 @@ func (h *here) enter(by netip.Addr, name string, channels []string) (leave func(
 
 // admit refuses who would be too many. mu is held.
 func (h *here) admit(by netip.Addr, name string, channels []string) error {
-	fresh := 0
+	fresh, most := 0, 0
 	for _, channel := range channels {
 		if h.people[roster.Person{Channel: channel, Name: name}] == nil && !history.IsCompanion(channel) {
 			fresh++
+			most = max(most, h.ofRoom[placeOf{channel, by}])
 		}
 	}
 	switch {
@@ -68,6 +77,8 @@ func (h *here) admit(by netip.Addr, name string, channels []string) error {
 		return nil
 	case len(h.people)+fresh > h.options.People:
 		return web.About(field, web.Full("presence", "As many people are here as this server can count. Come back later, or leave out the field presence."))
+	case web.Reached(most, h.options.OfRoom):
+		return web.About(field, web.TooMany("presence-per-room", web.Soon, "People under %d names are here from your address already. Take one of these, or leave out the field presence.", h.options.OfRoom))
 	case h.options.OfAddress > 0 && h.ofGrace.Of(by)+fresh > h.options.OfAddress:
 		return web.About(field, web.TooMany("presence-per-address", web.Soon, "People of your address have just left as many channels as it may have polls. Wait a moment, or leave out the field presence."))
 	}
@@ -75,13 +86,14 @@ func (h *here) admit(by netip.Addr, name string, channels []string) error {
 }
 
 // connect counts a connection of somebody. mu is held.
-func (h *here) connect(who roster.Person) *person {
+func (h *here) connect(by netip.Addr, who roster.Person) *person {
 	p := h.people[who]
 	switch {
 	case p == nil:
 		who.Name = strings.Clone(who.Name) // the name is a part of a request, which need not be kept
-		p = &person{Person: who}
+		p = &person{Person: who, first: by}
 		h.people[who] = p
+		h.ofRoom[placeOf{who.Channel, by}]++
 		h.changes.add(change{who, true})
 	case p.inGrace != nil:
 		h.endGrace(p)
@@ -120,6 +132,10 @@ func (h *here) expire(now time.Time) {
 		}
 		h.endGrace(p)
 		delete(h.people, p.Person)
+		at := placeOf{p.Channel, p.first}
+		if h.ofRoom[at]--; h.ofRoom[at] == 0 {
+			delete(h.ofRoom, at)
+		}
 		h.changes.add(change{p.Person, false})
 	}
 }

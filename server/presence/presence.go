@@ -27,6 +27,10 @@ const Lease = 45 * time.Second
 // poll, or until a page is loaded again.
 const Grace = 15 * time.Second
 
+// OfRoom is how many names of one address a channel has where nobody shows a token for one.
+// It is less than [roster.MaxNames], so that nobody alone hides who else is there.
+const OfRoom = 25
+
 // maxPeople is how many people one process keeps.
 const maxPeople = 100_000
 
@@ -34,6 +38,7 @@ const maxPeople = 100_000
 type Options struct {
 	People    int           // in all, counted once for each channel; 100,000 if 0
 	OfAddress int           // those of one address that have just left; no limit if 0
+	OfRoom    int           // those of one address in a channel; no limit if 0
 	Grace     time.Duration // if not [Grace]
 }
 
@@ -44,6 +49,7 @@ type Presence struct {
 	keeper *keeper
 	roster roster.Roster
 	hub    *hub.Hub
+	typing *typing
 
 	joins, leaves atomic.Int64
 }
@@ -51,7 +57,7 @@ type Presence struct {
 // New returns a Presence that keeps a roster and tells on the companions of a hub.
 func New(r roster.Roster, h *hub.Hub, o Options) *Presence {
 	o.People, o.Grace = cmp.Or(o.People, maxPeople), cmp.Or(o.Grace, Grace)
-	p := &Presence{roster: r, hub: h, here: newHere(o)}
+	p := &Presence{roster: r, hub: h, here: newHere(o), typing: newTyping()}
 	shared, isShared := r.(roster.Shared)
 	if isShared { // it may be away, and is given all when it is back
 		p.here.changes.max = o.People
@@ -88,9 +94,12 @@ func (p *Presence) Who(ctx context.Context, channel string) (count int, names []
 	return p.roster.Who(ctx, channel)
 }
 
-// Typing tells that somebody types, unless that or too much else was told a moment ago.
-// Its errors are those of [hub.Hub.Publish].
-func (p *Presence) Typing(ctx context.Context, channel, name string) error {
+// Typing tells that somebody at an address types, unless that or too much else was told a
+// moment ago. Its errors are those of [hub.Hub.Publish].
+func (p *Presence) Typing(ctx context.Context, by netip.Addr, channel, name string) error {
+	if !p.typing.mayTell(by, channel) {
+		return nil
+	}
 	tell, err := p.roster.Typed(ctx, roster.Person{Channel: channel, Name: name})
 	if err != nil || !tell {
 		return err

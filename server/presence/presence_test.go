@@ -226,14 +226,56 @@ func TestEndTellsNoLeaves(t *testing.T) {
 func TestTypingIsTold(t *testing.T) {
 	bubble(t, presence.Options{}, func(t *testing.T, p *place) {
 		for range 70 {
-			require.NoError(t, p.Typing(t.Context(), room, "ann"))
+			require.NoError(t, p.Typing(t.Context(), home, room, "ann"))
 			time.Sleep(100 * time.Millisecond)
 		}
 		require.Equal(t, []string{"typing ann", "typing ann", "typing ann"}, p.told(t))
 		for i := range 100 {
-			require.NoError(t, p.Typing(t.Context(), room, fmt.Sprint(i)))
+			require.NoError(t, p.Typing(t.Context(), netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), room, fmt.Sprint(i)))
 		}
 		require.Len(t, p.told(t), 3+roster.MaxNamed)
+	})
+}
+
+// Who has many names told that type does not hide that others do.
+func TestTypingIsToldInAFlood(t *testing.T) {
+	bubble(t, presence.Options{}, func(t *testing.T, p *place) {
+		for i := range 1000 {
+			require.NoError(t, p.Typing(t.Context(), home, room, fmt.Sprint(i)))
+			if i%100 == 99 {
+				require.NoError(t, p.Typing(t.Context(), office, room, fmt.Sprint("ann", i)))
+				time.Sleep(time.Second)
+			}
+		}
+		all := strings.Join(p.told(t), "\n")
+		require.Equal(t, 10, strings.Count(all, "typing ann"), all)
+	})
+}
+
+// An address with many names in a channel does not hide who else is there.
+func TestManyNamesOfAnAddress(t *testing.T) {
+	bubble(t, presence.Options{OfRoom: presence.OfRoom}, func(t *testing.T, p *place) {
+		for range 2 { // the second time others have left
+			bob, err := p.Enter(office, "bob", []string{room})
+			require.NoError(t, err)
+			leaves := []func(){bob}
+			for i := range 100 {
+				leave, err := p.Enter(home, fmt.Sprint("no one ", i), []string{"other", room})
+				if i < presence.OfRoom {
+					require.NoError(t, err)
+					leaves = append(leaves, leave)
+				} else {
+					require.ErrorContains(t, err, "25 names")
+				}
+			}
+			leaves = append(leaves, p.enter(t, "no one 3", room)) // another tab
+			require.Contains(t, p.who(t, room), "26 bob no one 0")
+			for _, leave := range leaves {
+				leave()
+			}
+			time.Sleep(presence.Grace + 2*time.Second)
+			require.Equal(t, "0 ", p.who(t, room))
+		}
 	})
 }
 

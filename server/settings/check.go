@@ -35,7 +35,7 @@ func (s *Settings) validate() (errs []error) {
 		}
 	}
 	errs = append(errs, s.checkTLS()...)
-	if s.TokenKey != "" || s.TokenJWKS != "" {
+	if s.WantsTokens() {
 		if _, err := tokens.New(tokens.Options{Key: s.TokenKey, JWKS: s.TokenJWKS}); err != nil {
 			wrong("token-key, token-jwks: %w", err)
 		}
@@ -69,6 +69,9 @@ func (s *Settings) checkTLS() (errs []error) {
 	}
 	return errs
 }
+
+// WantsTokens tells whether clients need a token.
+func (s *Settings) WantsTokens() bool { return s.TokenKey != "" || s.TokenJWKS != "" }
 
 // HasTLS tells whether the server speaks TLS.
 func (s *Settings) HasTLS() bool { return s.TLSCert != "" || s.Domain != "" }

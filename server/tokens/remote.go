@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -44,10 +45,22 @@ func newRemote(address string, log *slog.Logger) (keys, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, fmt.Errorf("%q is no address of keys, such as https://login.example.org/jwks.json", address)
 	}
+	if u.Scheme == "http" && !isNear(u.Hostname()) {
+		return nil, fmt.Errorf("%q must be https: whoever is on the way could give other keys, and make tokens of their own", address)
+	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &remote{address: address, client: &http.Client{Timeout: askTimeout}, log: log}, nil
+}
+
+// isNear tells whether a host is this machine, or one of a network of one's own: by its
+// address, or by a name without a domain, as containers have.
+func isNear(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
+	}
+	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".internal")
 }
 
 // methods have no HS256: a JWKS is public.

@@ -32,6 +32,8 @@ var (
 	ErrAway    = errors.New("the keys that tokens are checked with cannot be had now")
 )
 
+var errCritical = errors.New("the token has extensions in crit that must be understood, and this server knows none")
+
 // Claims is what a token says. Do not change it.
 type Claims struct {
 	Name    string    // of who it was made for; "" if it does not say
@@ -159,7 +161,12 @@ type body struct {
 
 func (v *Verifier) parse(ctx context.Context, text string) (*Claims, error) {
 	var b body
-	_, err := v.parser.ParseWithClaims(text, &b, func(t *jwt.Token) (any, error) { return v.keys.key(ctx, t) })
+	_, err := v.parser.ParseWithClaims(text, &b, func(t *jwt.Token) (any, error) {
+		if _, extended := t.Header["crit"]; extended { // RFC 7515, section 4.1.11
+			return nil, errCritical
+		}
+		return v.keys.key(ctx, t)
+	})
 	if err != nil {
 		return nil, told(err)
 	}
@@ -179,6 +186,8 @@ func told(err error) error {
 	switch {
 	case errors.Is(err, ErrAway):
 		return ErrAway
+	case errors.Is(err, errCritical):
+		return errCritical
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
 		return errors.New("the token was signed by somebody else, or in a way that is not taken here")
 	case errors.Is(err, jwt.ErrTokenExpired):

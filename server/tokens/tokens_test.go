@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -69,10 +70,36 @@ func TestExpiry(t *testing.T) {
 
 func TestKeysThatAreRefused(t *testing.T) {
 	for _, o := range []tokens.Options{
-		{Key: "short"}, {Key: "/nowhere/key.pem"}, {Key: "tokens_test.go"}, {JWKS: "nonsense"}, {JWKS: "ftp://a/b"}, {Key: secret, JWKS: "https://a/b"},
+		{Key: "short"}, {Key: "/nowhere/key.pem"}, {Key: "tokens_test.go"}, {JWKS: "nonsense"}, {JWKS: "ftp://a/b"},
+		{JWKS: "http://login.example.org/keys"}, {JWKS: "http://203.0.113.1/keys"}, {Key: secret, JWKS: "https://a/b"},
 	} {
 		_, err := tokens.New(o)
 		require.Error(t, err, "%+v", o)
+	}
+}
+
+func TestKeysOfANetworkOfOnesOwn(t *testing.T) {
+	for _, address := range []string{"http://localhost:1/keys", "http://127.0.0.1/keys", "http://10.1.2.3/keys", "http://[::1]/keys", "http://login:8080/keys", "https://login.example.org/keys"} {
+		_, err := tokens.New(tokens.Options{JWKS: address})
+		require.NoError(t, err, address)
+	}
+}
+
+// A token with extensions that must be understood is refused, as none is.
+func TestCriticalExtensions(t *testing.T) {
+	v, err := tokens.New(tokens.Options{Key: secret})
+	require.NoError(t, err)
+	for _, header := range []string{`{"alg":"HS256"}`, `{"alg":"HS256","crit":["b64"],"b64":false}`, `{"alg":"HS256","crit":[]}`} {
+		said := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." +
+			base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"exp":%d}`, time.Now().Add(time.Hour).Unix()))
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(said))
+		_, err := v.Verify(t.Context(), said+"."+base64.RawURLEncoding.EncodeToString(mac.Sum(nil)))
+		if strings.Contains(header, "crit") {
+			require.ErrorContains(t, err, "crit")
+		} else {
+			require.NoError(t, err)
+		}
 	}
 }
 

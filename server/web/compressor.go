@@ -15,9 +15,10 @@ import (
 // [NewCompressor]. Its methods are safe for concurrent use.
 //
 // An attacker who sees how long the answers to somebody else are, and has text of his own
-// put into them, can guess by the lengths what else is in them (BREACH). Here that is
-// fine: no answer has a password, a token or a cookie, and whoever may post to a channel
-// may read it. It has to be thought over again when some may post who may not read.
+// put into them, can guess by the lengths what else is in them (BREACH). That is fine where
+// whoever may post to a channel may read it, as no answer has a password, a token or a
+// cookie. Where tokens give the one right without the other nothing is compressed: a nil
+// Compressor answers plain.
 type Compressor struct {
 	made atomic.Int64
 
@@ -46,7 +47,12 @@ type content struct {
 func NewCompressor() *Compressor { return new(Compressor) }
 
 // Made returns how often something was compressed.
-func (c *Compressor) Made() float64 { return float64(c.made.Load()) }
+func (c *Compressor) Made() float64 {
+	if c == nil {
+		return 0
+	}
+	return float64(c.made.Load())
+}
 
 // compress returns plain in gzip. It is nil if c is, if that is not smaller, or if as many
 // others are being compressed as may be. plain must not be changed afterwards.

@@ -54,6 +54,13 @@ func MultipartFields(form *multipart.Form) Fields {
 	return all
 }
 
+// Change replaces each value by what change returns for it.
+func (f Fields) Change(change func(value string) string) {
+	for i := range f {
+		f[i].value = change(f[i].value)
+	}
+}
+
 // Has tells whether there is a field with that name.
 func (f Fields) Has(name string) bool {
 	for i := range f {
