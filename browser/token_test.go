@@ -85,6 +85,26 @@ func TestTakesATokenFromTheAddress(t *testing.T) {
 	has(p, "This server wants a token", asked)
 }
 
+// A link with a token of somebody else does not make who follows it that one unasked.
+func TestTokenInTheAddressOfALink(t *testing.T) {
+	s := guarded(t)
+	b := startBrowser(t)
+	b.visit(s.URL + "/#token=" + tokenFor(t, "ann", time.Hour)).isConnected()
+	link := s.URL + "/#token=" + tokenFor(t, "eve", time.Hour)
+	for _, row := range []struct{ button, nick string }{{"button[type=button]", "ann"}, {"button:not([type])", "eve"}} {
+		p := b.visit(link)
+		has(p, "Use another token?", asked)
+		has(p, true, `document.querySelector("dialog.token").textContent.includes("a token for eve")`)
+		p.clicks("dialog.token " + row.button)
+		p.isConnected()
+		has(p, row.nick, `document.querySelector("#nick").value`)
+		has(p, "", `location.hash`)
+	}
+	again := b.visit(link) // the same as the one that is there
+	again.isConnected()
+	has(again, false, `!!document.querySelector("dialog")`)
+}
+
 // A token that expires in the middle of a conversation is asked for anew, and nothing is lost.
 func TestATokenThatExpires(t *testing.T) {
 	s := startForLong(t, "PUBSUB_TOKEN_KEY="+tokenKey, "PUBSUB_ANONYMOUS=publish:*")

@@ -10,7 +10,7 @@ import {recall, remember} from "./memory.js";
  * @returns {Promise<string>}
  */
 export async function token(refused) {
-  takeFromAddress();
+  await takeFromAddress();
   let known = recall("token") ?? "";
   if (known === refused) {
     const {ask} = await import("./asktoken.js");
@@ -21,12 +21,21 @@ export async function token(refused) {
   return known;
 }
 
+let taking; // the token in the address
+
 /** Out of the address, since that stays in the browser's history and is passed on. */
 function takeFromAddress() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given === null) return;
-  remember("token", given.trim());
+  const given = new URLSearchParams(location.hash.slice(1)).get("token")?.trim();
+  if (given === undefined) return taking;
   history.replaceState(history.state, "", location.pathname + location.search);
+  return (taking = take(given));
+}
+
+/** A link that somebody sends must not make who follows it somebody else. */
+async function take(given) {
+  const known = recall("token");
+  if (known && known !== given && !(await import("./asktoken.js").then(({mayReplace}) => mayReplace(nameIn(given))))) return;
+  remember("token", given);
 }
 
 /** Under a token that names somebody one posts as that. */
