@@ -1,7 +1,7 @@
 package pubsubtest
 
 import (
-	"io"
+	"bytes"
 	"net"
 	"sync"
 	"testing"
@@ -92,18 +92,33 @@ func BothWays(near, far net.Conn, pass func(to, from net.Conn)) {
 	both.Wait()
 }
 
-// SlowProxy is a [Proxy] where each part of what is sent arrives later.
+// SlowProxy is a [Proxy] where all that is sent arrives later, as on a long line: what is
+// sent meanwhile is not held up by it.
 func SlowProxy(t testing.TB, to string, delay time.Duration) (addr string) {
+	type part struct {
+		bytes []byte
+		due   time.Time
+	}
 	pass := func(to, from net.Conn) {
-		for part := make([]byte, 32<<10); ; {
-			n, err := from.Read(part)
-			if n > 0 {
-				<-time.After(delay)
-				if _, err := to.Write(part[:n]); err != nil {
-					return
+		line := make(chan part, 1000)
+		var sender sync.WaitGroup
+		sender.Go(func() {
+			defer to.Close()
+			for p := range line {
+				<-time.After(time.Until(p.due))
+				if _, err := to.Write(p.bytes); err != nil {
+					_ = from.Close() // which ends the reader
 				}
 			}
-			if err != nil && err != io.ErrNoProgress {
+		})
+		defer sender.Wait()
+		defer close(line)
+		for b := make([]byte, 32<<10); ; {
+			n, err := from.Read(b)
+			if n > 0 {
+				line <- part{bytes.Clone(b[:n]), time.Now().Add(delay)}
+			}
+			if err != nil {
 				return
 			}
 		}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/time/rate"
+
+	"pubsub/server/roster"
 )
 
 // typing bounds what one address may have told of who types in a channel, so that others
@@ -17,8 +19,8 @@ type typing struct {
 }
 
 const (
-	typingRate = 1      // told names a second
-	typingMany = 10_000 // addresses in channels that are remembered; the one longest ago is forgotten
+	typingRate = roster.MaxNamed - 1 // names told in a second; an address may be that of an office
+	typingMany = 10_000              // addresses in channels that are remembered; the one longest ago is forgotten
 )
 
 func newTyping() *typing {
@@ -36,7 +38,7 @@ func (t *typing) mayTell(by netip.Addr, channel string) bool {
 	at := placeOf{strings.Clone(channel), by} // that of a request would keep all of it
 	bucket, known := t.by.Get(at)
 	if !known {
-		bucket = rate.NewLimiter(typingRate, 2*typingRate)
+		bucket = rate.NewLimiter(typingRate, typingRate)
 		t.by.Add(at, bucket)
 	}
 	return bucket.Allow()
