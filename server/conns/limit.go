@@ -112,9 +112,13 @@ const turnAwayFor = 10 * time.Millisecond
 // turnAway answers a connection before its first request, and closes it. On a socket this
 // does not wait, because the buffer of a new one has room for so short an answer.
 func (o *Conns) turnAway(c *Conn, err error) {
-	problem := o.responder.Turned(err, c.RemoteAddr())
-	_ = c.Conn.SetWriteDeadline(time.Now().Add(turnAwayFor))
-	_, _ = c.Conn.Write(problem.Response()) // if it fails, nobody can be told
+	answer := o.responder.Turned(err, c.RemoteAddr()).Response()
+	if c.socket != nil {
+		_, _ = c.socket.tryWrite(answer) // if it fails, nobody can be told
+	} else {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(turnAwayFor))
+		_, _ = c.Conn.Write(answer)
+	}
 	_ = c.Close()
 }
 
