@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"pubsub/server/address"
 	"pubsub/server/conns"
@@ -41,8 +42,12 @@ func (id identity) in(channel string, plain bool) identity {
 var connectionSeed = maphash.MakeSeed()
 
 // connectionOf returns a number for the connection that a client has: to the server, or to
-// the proxies, as far as these tell. Tabs of a browser over HTTP/2 have the same.
+// the proxies, as far as these tell. It is 0 where that tells nothing: all tabs of a browser
+// ask on whichever of their connections is free, and over HTTP/2 have one.
 func connectionOf(r *http.Request, source address.Source) uint64 {
+	if strings.HasPrefix(r.UserAgent(), "Mozilla/") { // as every browser says
+		return 0
+	}
 	if !forwarded(r, source) {
 		return conns.ID(r)
 	}

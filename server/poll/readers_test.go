@@ -144,6 +144,18 @@ func TestReadersThatHungUpComeLast(t *testing.T) {
 	requireSince(t, s.ann("3"), 1)
 }
 
+// Tabs of a browser ask on whichever connection is free, so the one further behind comes first.
+func TestConnectionsOfABrowserTellNothing(t *testing.T) {
+	for agent, since := range map[string]uint64{"Mozilla/5.0 (X11; Linux x86_64)": 1, "python-requests/2.32": 2} {
+		s := newReaders(behindProxy)
+		ask := func(connection string) *poll { return s.poll(from("192.0.2.1", connection, "User-Agent: "+agent), "chat") }
+		behind, ahead := ask("1"), ask("2")
+		behind.answer(1)
+		ahead.answer(2)
+		requireSince(t, ask("2"), since)
+	}
+}
+
 // What was sent to a client that is gone it has not had.
 func TestWhatCouldNotBeWrittenIsGivenAgain(t *testing.T) {
 	s := newReaders(behindProxy)
