@@ -36,7 +36,7 @@ type Options struct {
 	Messages int           // of each channel
 	Age      time.Duration // of a message
 
-	Bytes         int // of all messages, with what the log needs for each
+	Bytes         int // of all messages, counted as Post.Weight does
 	BytesPerOwner int // of the messages that an owner posted, counted in the same way
 
 	Channels         int // that have messages
@@ -63,11 +63,30 @@ type Post struct {
 	Key     string // marks a repeat of the same object; "" is none
 }
 
+// entryBytes is what a message takes beyond what was posted, whatever the log.
+const entryBytes = 384
+
+// Weight is how many bytes the post counts in a log's bounds.
+func (p Post) Weight() int { return Weight(p.Channel, len(p.Object)) }
+
+// Weight is how many bytes an object of a size counts on a channel.
+func Weight(channel string, object int) int { return entryBytes + len(channel) + object }
+
 // Receipt says that the log has a post.
 type Receipt struct {
 	Message Message // without JSON if Repeat is true
 	Cursor  Cursor  // right after the message
 	Repeat  bool    // the post was appended earlier, under the same key
+
+	// Left are places up to which messages have left the log to make room, for who keeps
+	// copies of them. A log of which nobody does may leave it out.
+	Left []Left
+}
+
+// Left is a message that has left the log from a place that need not be the oldest.
+type Left struct {
+	Channel string
+	ID      uint64
 }
 
 // Log keeps messages. Its methods are safe for concurrent use. They may take as long as a
@@ -87,13 +106,15 @@ type Log interface {
 	// time.
 	//
 	// If there is no room, the owner that has most makes room: its oldest messages leave
-	// the log, and readers are told of a gap with the reason [Expired].
+	// the log, also from between those of others, and readers are told of a gap with the
+	// reason [Expired]. For a channel it is the oldest of its channels on which nobody waits.
 	Append(ctx context.Context, post Post) (Receipt, error)
 
 	// Read returns what a query asks for, oldest first: at most its limit of
 	// messages, and none if that is 0. It does not wait for messages. It takes no
 	// memory in the log, also if nobody has posted to the channel. Such a channel has a
-	// cursor, too: it is before the first message.
+	// cursor, too: it is before the first message. A channel whose messages have left is
+	// not forgotten while somebody reads on with a cursor of it.
 	Read(ctx context.Context, q Query) (*Page, error)
 
 	// Channels returns the names of the channels that have messages, sorted. The slice is
@@ -109,7 +130,11 @@ type Query struct {
 	Channel string
 	Since   Since
 	Limit   int // messages
-	Bytes   int // of messages, which are enough for a log that has to copy them; 0 is no bound, and [Before] has none
+	Bytes   int // of messages, which are enough for a log that has to copy them; 0 is no bound
+
+	// By is the address for which it is read. A log that has to ask for messages lets no
+	// address have more than a share of what it asks at a time. Invalid is the server itself.
+	By netip.Addr
 
 	// Fresh is for a reader that will not wait: it must get all that is kept by now,
 	// by whatever instance. For one that will wait, a log that rings for what others
@@ -118,9 +143,7 @@ type Query struct {
 }
 
 // Full tells whether messages of so many bytes are enough.
-func (q Query) Full(bytes int) bool {
-	return q.Bytes > 0 && bytes >= q.Bytes && q.Since.Kind != SinceBefore
-}
+func (q Query) Full(bytes int) bool { return q.Bytes > 0 && bytes >= q.Bytes }
 
 // Page is what one call of Read returns.
 type Page struct {
@@ -162,4 +185,16 @@ type Gap struct {
 	Channel string `json:"channel,omitempty"` // set if several channels were asked for
 	Reason  string `json:"reason"`
 	Missed  uint64 `json:"missed,omitempty"` // messages; 0 if the log cannot know
+}
+
+// Widen adds messages to a gap that have left the log right behind it. Only an expired one
+// counts what was missed.
+func (g *Gap) Widen(left uint64) *Gap {
+	switch {
+	case left == 0 || g != nil && g.Reason != Expired:
+		return g
+	case g != nil:
+		left += g.Missed
+	}
+	return &Gap{Reason: Expired, Missed: left}
 }

@@ -25,7 +25,7 @@ const (
 	SinceCursor                  // [After]
 	SinceID                      // [AfterID]
 	SinceTime                    // [AfterTime]
-	SinceBefore                  // [Before]
+	SinceBefore                  // [Before] and [Back]
 )
 
 // Now begins after the newest message.
@@ -34,7 +34,8 @@ func Now() Since { return Since{} }
 // All begins with the oldest message that the log still has.
 func All() Since { return Last(1<<63 - 1) }
 
-// Last begins with the newest n messages, or with all if there are fewer.
+// Last begins with the newest n messages, or with all if there are fewer. Those that have
+// left from between others count.
 func Last(n uint64) Since { return Since{Kind: SinceLast, N: n} }
 
 // After begins after a cursor. With it and with [Before] the page may have a [Gap].
@@ -42,6 +43,12 @@ func After(c Cursor) Since { return Since{SinceCursor, c.Epoch, c.ID, c.Check} }
 
 // Before goes back: it is up to a cursor, as many messages as the limit allows.
 func Before(c Cursor) Since { return Since{SinceBefore, c.Epoch, c.ID, c.Check} }
+
+// Back goes back from the newest message.
+func Back() Since { return Since{Kind: SinceBefore} }
+
+// IsBack tells whether it is one that [Back] made: a cursor has an epoch.
+func (s Since) IsBack() bool { return s.Kind == SinceBefore && s.Epoch == "" }
 
 // Cursor returns the cursor of a Since that [After] or [Before] made.
 func (s Since) Cursor() Cursor { return Cursor{s.Epoch, s.N, s.Check} }

@@ -3,6 +3,7 @@ package disk_test
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,6 +39,8 @@ func TestBytes(t *testing.T) { historytest.Bytes(t, open) }
 
 func TestDropped(t *testing.T) { historytest.Dropped(t, open) }
 
+func TestOwners(t *testing.T) { historytest.Owners(t, open) }
+
 func TestClock(t *testing.T) { historytest.Clock(t, open) }
 
 func TestOneProcessOnly(t *testing.T) {
@@ -60,27 +63,32 @@ func TestOneProcessOnly(t *testing.T) {
 	require.ErrorContains(t, err, "is damaged")
 }
 
-// What is over the bound in bytes leaves the channel that has most, and is told.
-func TestBytesOfAFolder(t *testing.T) {
-	log := open(t, history.Options{Bytes: 50_000})
-	post := func(channel string) history.Cursor {
+// Who floods a folder takes no place from anybody: not in bytes, and not in a room where
+// both are. Its own oldest messages leave.
+func TestFloodInAFolder(t *testing.T) {
+	log := open(t, history.Options{Bytes: 200_000, BytesPerOwner: 40_000})
+	post := func(channel string, by byte) history.Cursor {
 		object := []byte(`{"message":"` + strings.Repeat("x", 1000) + `"}`)
-		receipt, err := log.Append(t.Context(), history.Post{Channel: channel, Object: object})
+		receipt, err := log.Append(t.Context(), history.Post{Channel: channel, Object: object, By: netip.AddrFrom4([4]byte{192, 0, 2, by})})
 		require.NoError(t, err)
 		return receipt.Cursor
 	}
-	small, first := post("small"), post("large")
-	for range 200 {
-		post("large")
+	for range 20 {
+		post("honest", 1)
+		post("honest", 9)
 	}
-	require.LessOrEqual(t, log.(*disk.Log).Bytes(), 50_000)
-	page, err := log.Read(t.Context(), history.Query{Channel: "small", Since: history.Before(small), Limit: 9})
-	require.NoError(t, err)
-	require.Len(t, page.Messages, 1)
-	page, err = log.Read(t.Context(), history.Query{Channel: "large", Since: history.After(first), Limit: 500})
-	require.NoError(t, err)
-	require.Equal(t, history.Expired, page.Gap.Reason)
-	require.EqualValues(t, 200, int(page.Gap.Missed)+len(page.Messages))
+	for i := range 300 {
+		post(fmt.Sprint("flood", i%20), byte(9+i%5))
+	}
+	require.LessOrEqual(t, log.(*disk.Log).Bytes(), 200_000)
+	kept := 0
+	since := history.All()
+	for more := true; more; {
+		page, err := log.Read(t.Context(), history.Query{Channel: "honest", Since: since, Limit: 500})
+		require.NoError(t, err)
+		kept, since, more = kept+len(page.Messages), history.After(page.Cursor), page.More
+	}
+	require.Equal(t, 20, kept)
 }
 
 // Channels that have expired make room at once, also the one that is posted to.

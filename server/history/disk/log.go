@@ -32,12 +32,15 @@ type Log struct {
 
 	mu       sync.RWMutex // guards all below, which is what has been synced
 	channels map[string]channel
-	inUse    int                   // channels that have messages, or had until lately
-	tidied   time.Time             // of the writer
-	bytes    shares.Shares[string] // of each channel's messages
-	begun    shares.Holdings[history.Owner, string]
-	holdings map[string]*shares.Holding[history.Owner, string]
 	epochs   epochs
+	total    int                  // bytes of all messages
+	readers  map[string]time.Time // of channels without messages, when somebody read on there
+
+	// What is below is the writer's, and is what will be there when its transaction ends.
+	tidied time.Time
+	owners shares.Shares[history.Owner]           // bytes of each one's messages
+	begun  shares.Holdings[history.Owner, string] // channels that have messages, but for Options.Home
+	began  map[string]*shares.Holding[history.Owner, string]
 }
 
 var _ history.Log = (*Log)(nil)
@@ -59,7 +62,7 @@ func Open(folder string, options history.Options) (*Log, error) {
 	}
 	l := &Log{
 		db: db, options: options, posts: make(chan *waiting), ended: make(chan struct{}),
-		channels: make(map[string]channel), holdings: make(map[string]*shares.Holding[history.Owner, string]),
+		channels: make(map[string]channel), readers: make(map[string]time.Time), began: make(map[string]*shares.Holding[history.Owner, string]),
 	}
 	if err := l.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("the messages in %s cannot be read: %w", folder, err), db.Close())
@@ -128,5 +131,5 @@ func (l *Log) Len(ctx context.Context) (int, error) {
 func (l *Log) Bytes() int {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.bytes.Total()
+	return l.total
 }

@@ -90,20 +90,17 @@ func walk(tx *bolt.Tx) (err error) {
 	})
 }
 
-// format is the version of what is in the file. A file of a later one is not touched.
-const format = 1
+// format is the version of what is in the file. A file of a later one is not touched. Those of
+// the first have no owners.
+const format = 2
 
 var formatKey = []byte("format")
 
 // checkFormat refuses a file that a later version of this program has written. One without a
 // format is of the first.
 func checkFormat(tx *bolt.Tx) error {
-	b := tx.Bucket(epochsBucket)
-	text := b.Get(formatKey)
-	if text == nil {
-		return b.Put(formatKey, strconv.AppendInt(nil, format, 10))
-	}
-	if version, err := strconv.Atoi(string(text)); err != nil || version > format {
+	text := tx.Bucket(epochsBucket).Get(formatKey)
+	if version, err := strconv.Atoi(string(text)); text != nil && (err != nil || version > format) {
 		return fmt.Errorf("they have the format %s, which a later version of pubsub writes; this one knows %d", text, format)
 	}
 	return nil

@@ -2,11 +2,16 @@ package disk_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	bolt "go.etcd.io/bbolt"
@@ -86,10 +91,106 @@ func TestFormat(t *testing.T) {
 	db, err := bolt.Open(file, 0o600, nil)
 	require.NoError(t, err)
 	require.NoError(t, db.Update(func(tx *bolt.Tx) error {
-		require.Equal(t, "1", string(tx.Bucket([]byte("epochs")).Get([]byte("format"))))
-		return tx.Bucket([]byte("epochs")).Put([]byte("format"), []byte("2"))
+		require.Equal(t, "2", string(tx.Bucket([]byte("epochs")).Get([]byte("format"))))
+		return tx.Bucket([]byte("epochs")).Put([]byte("format"), []byte("3"))
 	}))
 	require.NoError(t, db.Close())
 	_, err = disk.Open(folder, history.Options{})
 	require.ErrorContains(t, err, "a later version of pubsub")
+}
+
+// A file of the first format has no owners: its messages are there, and belong to nobody.
+// What it has of channels that are forgotten is deleted.
+func TestFirstFormat(t *testing.T) {
+	folder := t.TempDir()
+	db, err := bolt.Open(filepath.Join(folder, "pubsub.db"), 0o600, nil)
+	require.NoError(t, err)
+	const many, orphans = 20, 7000
+	began := time.Now().UnixMicro()
+	require.NoError(t, db.Update(func(tx *bolt.Tx) error {
+		for _, name := range []string{"messages", "channels", "keys", "keytimes", "epochs"} {
+			_, err := tx.CreateBucket([]byte(name))
+			require.NoError(t, err)
+		}
+		put := func(channel string, id int) {
+			key := binary.BigEndian.AppendUint64([]byte(channel+"\x00"), uint64(id))
+			entry := binary.BigEndian.AppendUint64(nil, uint64(began+int64(id)))
+			require.NoError(t, tx.Bucket([]byte("messages")).Put(key, append(entry, `{"message":"hi"}`...)))
+		}
+		for id := 3; id <= many; id++ { // the oldest stays to be compared
+			put("room", id)
+		}
+		for id := range orphans {
+			put("forgotten", id+1)
+		}
+		require.NoError(t, tx.Bucket([]byte("epochs")).Put([]byte("format"), []byte("1")))
+		return tx.Bucket([]byte("channels")).Put([]byte("room"), fmt.Appendf(nil, `{"Epoch":"abc","Dropped":3,"Last":%d,"LastTime":%d,"Bytes":999}`, many, began+many))
+	}))
+	require.NoError(t, db.Close())
+
+	log, err := disk.Open(folder, history.Options{Bytes: 30 * history.Weight("room", 16), ChannelsPerOwner: 1})
+	require.NoError(t, err)
+	read := func(since history.Since) *history.Page {
+		page, err := log.Read(t.Context(), history.Query{Channel: "room", Since: since, Limit: 100})
+		require.NoError(t, err)
+		return page
+	}
+	require.Len(t, read(history.All()).Messages, many-3)
+	require.Equal(t, (many-3)*history.Weight("room", 16), log.Bytes())
+	require.Nil(t, read(history.After(history.Cursor{Epoch: "abc", ID: 3, Check: history.CheckOf(time.UnixMicro(began + 3))})).Gap)
+	ann := netip.MustParseAddr("192.0.2.1")
+	for range 14 {
+		_, err := log.Append(t.Context(), history.Post{Channel: "room", Object: []byte(`{"message":"hi"}`), By: ann})
+		require.NoError(t, err)
+	}
+	require.Len(t, read(history.All()).Messages, 30, "nobody's oldest have left: nobody had most")
+	require.Len(t, read(history.Last(14)).Messages, 14)
+	require.NoError(t, log.Close())
+
+	db, err = bolt.Open(filepath.Join(folder, "pubsub.db"), 0o600, nil)
+	require.NoError(t, err)
+	require.NoError(t, db.View(func(tx *bolt.Tx) error {
+		require.Equal(t, 31, tx.Bucket([]byte("messages")).Stats().KeyN)
+		require.Equal(t, 30, tx.Bucket([]byte("owned")).Stats().KeyN)
+		return nil
+	}))
+	require.NoError(t, db.Close())
+	log, err = disk.Open(folder, history.Options{})
+	require.NoError(t, err)
+	defer log.Close()
+	require.Equal(t, 30*history.Weight("room", 16), log.Bytes(), "also when it is opened again")
+}
+
+// A channel that is forgotten leaves nothing in the file, however much there was to trim.
+func TestForgottenChannelsLeaveNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		folder, err := os.MkdirTemp("", "pubsub-disk")
+		require.NoError(t, err)
+		defer os.RemoveAll(folder)
+		log, err := disk.Open(folder, history.Options{Age: time.Hour})
+		require.NoError(t, err)
+		var posts sync.WaitGroup
+		for range 12_000 {
+			posts.Go(func() {
+				_, err := log.Append(t.Context(), history.Post{Channel: "room", Object: []byte(`{}`)})
+				require.NoError(t, err)
+			})
+		}
+		posts.Wait()
+		require.NoError(t, log.Close())
+		time.Sleep(48 * time.Hour) // it was not open meanwhile
+		log, err = disk.Open(folder, history.Options{Age: time.Hour})
+		require.NoError(t, err)
+		time.Sleep(time.Hour)
+		require.NoError(t, log.Close())
+		db, err := bolt.Open(filepath.Join(folder, "pubsub.db"), 0o600, nil)
+		require.NoError(t, err)
+		defer db.Close()
+		require.NoError(t, db.View(func(tx *bolt.Tx) error {
+			for _, bucket := range []string{"messages", "owned", "channels"} {
+				require.Zero(t, tx.Bucket([]byte(bucket)).Stats().KeyN, bucket)
+			}
+			return nil
+		}))
+	})
 }

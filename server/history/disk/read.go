@@ -1,9 +1,13 @@
 package disk
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"sort"
 	"time"
 
@@ -15,7 +19,7 @@ import (
 // load reads what is known of the channels.
 func (l *Log) load() error {
 	err := l.db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{messagesBucket, channelsBucket, keysBucket, keyTimesBucket, epochsBucket} {
+		for _, name := range [][]byte{messagesBucket, ownedBucket, channelsBucket, keysBucket, keyTimesBucket, epochsBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -25,6 +29,9 @@ func (l *Log) load() error {
 	if err != nil {
 		return err
 	}
+	if err := l.mend(); err != nil {
+		return err
+	}
 	err = l.db.View(func(tx *bolt.Tx) error {
 		text := tx.Bucket(epochsBucket).Get(epochsKey)
 		if text != nil {
@@ -32,21 +39,36 @@ func (l *Log) load() error {
 				return err
 			}
 		}
-		return tx.Bucket(channelsBucket).ForEach(func(name, text []byte) error {
+		err := tx.Bucket(channelsBucket).ForEach(func(name, text []byte) error {
 			var c channel
-			if err := json.Unmarshal(text, &c); err != nil {
-				return err
-			}
+			err := json.Unmarshal(text, &c)
 			l.channels[string(name)] = c
-			l.inUse += c.counts()
-			l.bytes.Add(string(name), c.Bytes)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return tx.Bucket(ownedBucket).ForEach(func(key, weight []byte) error {
+			l.owners.Add(ownerOf(key), int(binary.BigEndian.Uint32(weight)))
 			return nil
 		})
 	})
 	if err != nil {
 		return err
 	}
-	return l.update((*batch).tidy)
+	l.countChannels()
+	l.total = l.owners.Total()
+	return l.tidy()
+}
+
+// countChannels counts the channels that have messages, those that were begun first first.
+func (l *Log) countChannels() {
+	byBegun := func(a, b string) int { return cmp.Compare(l.channels[a].Begun, l.channels[b].Begun) }
+	for _, name := range slices.SortedFunc(maps.Keys(l.channels), byBegun) {
+		if c := l.channels[name]; c.Last > c.Dropped && name != l.options.Home {
+			l.began[name] = l.begun.Add(c.By, name, 1)
+		}
+	}
 }
 
 // Read implements [history.Log].
@@ -60,6 +82,7 @@ func (l *Log) Read(_ context.Context, q history.Query) (page *history.Page, err 
 		}
 		l.onlySynced(r)
 		page = r.page(q)
+		l.noteReader(q, r)
 		return nil
 	})
 	if err != nil {
@@ -82,6 +105,30 @@ func (l *Log) onlySynced(r *reader) {
 	}
 }
 
+// noteEvery is how often it is noted that somebody reads on in a channel.
+const noteEvery = time.Minute
+
+// noteReader notes that somebody reads on in a channel whose messages have left.
+func (l *Log) noteReader(q history.Query, r *reader) {
+	if q.Since.Kind != history.SinceCursor || q.Since.Epoch != r.Epoch || r.Last == 0 || r.Last > r.Dropped {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c, known := l.channels[q.Channel]; known && r.now.Sub(time.UnixMicro(c.Read)) >= noteEvery {
+		l.readers[q.Channel] = r.now
+	}
+}
+
+// takeReaders takes what was noted.
+func (l *Log) takeReaders() map[string]time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	readers := l.readers
+	l.readers = make(map[string]time.Time)
+	return readers
+}
+
 // reader reads one channel.
 type reader struct {
 	channel
@@ -94,28 +141,64 @@ type reader struct {
 
 func (r *reader) page(q history.Query) *history.Page {
 	r.expire()
-	after, gap := r.find(q.Since)
-	upTo := r.Last
 	if q.Since.Kind == history.SinceBefore {
-		upTo = after
-		after = max(r.Dropped, upTo-min(upTo, uint64(q.Limit)))
+		return r.pageBack(q)
 	}
-	page := &history.Page{Start: r.cursorAt(after), Cursor: r.cursorAt(after), Gap: gap, Flood: r.flooded()}
-	if r.LastTime > 0 {
-		page.LastTime = r.lastTime()
+	after, gap := r.find(q.Since)
+	begin := after
+	for begin < r.Last && r.entry(begin+1).left() {
+		begin++
 	}
-	cursor := r.messages.Cursor()
-	id, bytes := after+1, 0
-	for _, entry := cursor.Seek(key(r.name, id)); id <= upTo && len(page.Messages) < q.Limit && entry != nil && !q.Full(bytes); _, entry = cursor.Next() {
-		page.Messages = append(page.Messages, message(id, r.name, entry))
-		bytes += len(entry)
-		id++
+	if q.Since.Kind == history.SinceCursor {
+		gap = gap.Widen(begin - after)
 	}
-	if n := len(page.Messages); n > 0 {
-		page.Cursor = r.cursorAt(after + uint64(n))
+	page := &history.Page{Start: r.cursorAt(begin), Gap: gap, Flood: r.flooded(), LastTime: r.newest()}
+	id, bytes := begin, 0
+	for ; id < r.Last && len(page.Messages) < q.Limit && !q.Full(bytes); id++ {
+		e := r.entry(id + 1)
+		if e == nil || e.left() {
+			break
+		}
+		page.Messages = append(page.Messages, e.message(id+1, r.name))
+		bytes += len(e)
 	}
-	page.More = page.Cursor.ID < r.Last
+	page.Cursor = r.cursorAt(id)
+	page.More = id < r.Last
 	return page
+}
+
+// pageBack goes back from a place.
+func (r *reader) pageBack(q history.Query) *history.Page {
+	end, gap := r.Last, (*history.Gap)(nil)
+	if !q.Since.IsBack() {
+		end, gap = r.findCursor(q.Since.Cursor())
+	}
+	for end > r.Dropped && r.entry(end).left() {
+		end--
+	}
+	page := &history.Page{Cursor: r.cursorAt(end), Gap: gap, LastTime: r.newest(), More: end < r.Last}
+	id, bytes := end, 0
+	for ; id > r.Dropped && len(page.Messages) < q.Limit && !q.Full(bytes); id-- {
+		e := r.entry(id)
+		if e == nil || e.left() {
+			break
+		}
+		page.Messages = append(page.Messages, e.message(id, r.name))
+		bytes += len(e)
+	}
+	slices.Reverse(page.Messages)
+	page.Start = r.cursorAt(id)
+	return page
+}
+
+func (r *reader) entry(id uint64) entry { return r.messages.Get(key(r.name, id)) }
+
+// newest is the time of the newest message, zero if there never was one.
+func (r *reader) newest() (at time.Time) {
+	if r.LastTime > 0 {
+		at = r.lastTime()
+	}
+	return at
 }
 
 // expire moves Dropped past what is over the bounds by now: it is deleted later.
@@ -131,16 +214,16 @@ func (r *reader) expire() {
 // search is how many messages there are before the first for which is holds.
 func (r *reader) search(is func(at time.Time) bool) int {
 	return sort.Search(int(r.Last-r.Dropped), func(i int) bool {
-		entry := r.messages.Get(key(r.name, r.Dropped+1+uint64(i)))
-		return entry == nil || is(timeOf(entry))
+		e := r.entry(r.Dropped + 1 + uint64(i))
+		return e == nil || is(e.time())
 	})
 }
 
 // cursorAt is the place behind an id.
 func (r *reader) cursorAt(id uint64) history.Cursor {
 	cursor := history.Cursor{Epoch: r.Epoch, ID: id}
-	if entry := r.messages.Get(key(r.name, id)); entry != nil {
-		cursor.Check = history.CheckOf(timeOf(entry))
+	if e := r.entry(id); e != nil {
+		cursor.Check = history.CheckOf(e.time())
 	} else if id > 0 && id == r.Last {
 		cursor.Check = history.CheckOf(r.lastTime())
 	}
@@ -184,6 +267,6 @@ func (r *reader) flooded() bool {
 	if r.Last-r.Dropped < history.FloodSample {
 		return false
 	}
-	entry := r.messages.Get(key(r.name, r.Last-history.FloodSample+1))
-	return entry != nil && history.IsFlood(r.now.Sub(timeOf(entry)))
+	e := r.entry(r.Last - history.FloodSample + 1)
+	return e != nil && history.IsFlood(r.now.Sub(e.time()))
 }

@@ -3,6 +3,7 @@ package disk
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"pubsub/server/history"
@@ -11,40 +12,37 @@ import (
 // atOnce bounds what one transaction deletes of a channel.
 const atOnce = 5000
 
-// trim drops what is over the count or too old.
+// trim drops what is over the count or too old, as much as one transaction may.
 func (b *batch) trim(name string, c *channel) error {
 	o, dropped := b.log.options, c.Dropped
 	if o.Messages > 0 && c.Last > uint64(o.Messages) {
 		dropped = max(dropped, c.Last-uint64(o.Messages))
 	}
-	for o.Age > 0 && dropped < c.Last {
-		entry := b.messages.Get(key(name, dropped+1))
-		if entry != nil && b.now.Sub(timeOf(entry)) < o.Age {
+	for o.Age > 0 && dropped < c.Last && dropped-c.Dropped < atOnce {
+		if e := entry(b.messages.Get(key(name, dropped+1))); e != nil && b.now.Sub(e.time()) < o.Age {
 			break
 		}
 		dropped++
-		if dropped-c.Dropped >= atOnce {
-			break
-		}
 	}
-	return b.drop(name, c, dropped)
+	return b.drop(name, c, min(dropped, c.Dropped+atOnce))
 }
 
-// drop drops a channel's messages up to an id. The newest of them stays, to be compared
-// with cursors that stand on it.
+// drop drops a channel's messages up to an id. Of the newest of them its time stays, to be
+// compared with cursors that stand on it.
 func (b *batch) drop(name string, c *channel, dropped uint64) error {
 	if dropped == c.Dropped {
 		return nil
 	}
+	b.deleted += int(dropped - c.Dropped)
 	for id := max(c.Dropped, 1); id <= dropped; id++ {
-		at := key(name, id)
-		if entry := b.messages.Get(at); entry != nil && id > c.Dropped {
-			c.Bytes -= entryBytes + len(entry) - 8
+		where := key(name, id)
+		if err := b.empty(where); err != nil {
+			return err
 		}
 		if id == dropped {
 			break
 		}
-		if err := b.messages.Delete(at); err != nil {
+		if err := b.messages.Delete(where); err != nil {
 			return err
 		}
 	}
@@ -52,69 +50,69 @@ func (b *batch) drop(name string, c *channel, dropped uint64) error {
 	return nil
 }
 
-// trimBytes drops the oldest messages of the channel that has most, while all have too
-// many.
-func (b *batch) trimBytes() error {
-	limit := b.log.options.Bytes
-	if limit == 0 {
-		return nil
-	}
-	total := b.log.bytes.Total()
-	for name, c := range b.changed {
-		total += c.Bytes - b.log.bytes.Of(name)
-	}
-	for total > limit {
-		name, c := b.largest()
-		if c.Last-c.Dropped <= 1 {
-			return nil
-		}
-		before := c.Bytes
-		if err := b.drop(name, &c, c.Dropped+max(1, (c.Last-c.Dropped)/16)); err != nil {
+// dormantFor is how long a channel is remembered when its messages are gone.
+const dormantFor = 24 * time.Hour
+
+// tidy tidies until nothing is left to do, in transactions that stay small.
+func (l *Log) tidy() error {
+	for more := true; more; {
+		err := l.update(func(b *batch) error {
+			err := b.tidy()
+			more = b.deleted >= atOnce
+			if err == nil && b.isIdle() {
+				return errIdle
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, errIdle) {
 			return err
 		}
-		b.changed[name] = c
-		total -= before - c.Bytes
 	}
 	return nil
 }
 
-// largest is the channel that will have most bytes.
-func (b *batch) largest() (name string, c channel) {
-	name, _ = b.log.bytes.Largest()
-	c = b.channel(name)
-	for other, changed := range b.changed {
-		if changed.Bytes > c.Bytes {
-			name, c = other, changed
-		}
-	}
-	return name, c
+// errIdle spares a transaction that has nothing to write its sync.
+var errIdle = errors.New("there is nothing to tidy")
+
+func (b *batch) isIdle() bool {
+	return len(b.changed) == 0 && b.epochs == b.log.epochs && b.deleted == 0
 }
 
-// dormantFor is how long a channel is remembered when its messages are gone.
-const dormantFor = 24 * time.Hour
-
 // tidy drops what is too old everywhere, forgets channels and keys, and renews the epochs
-// of the log.
+// of the log. It ends early when it has deleted as much as one transaction may.
 func (b *batch) tidy() error {
 	b.log.tidied = b.now
+	readers := b.log.takeReaders()
 	for name := range b.log.channels {
+		if b.deleted >= atOnce {
+			break
+		}
 		c := b.channel(name)
+		if at, is := readers[name]; is {
+			c.Read = at.UnixMicro()
+		}
 		if err := b.trim(name, &c); err != nil {
 			return err
 		}
-		gone := b.log.options.Age > 0 && b.now.Sub(c.lastTime()) >= b.log.options.Age+dormantFor
-		if gone {
+		if b.forgotten(&c) {
 			if err := b.messages.Delete(key(name, c.Dropped)); err != nil {
 				return err
 			}
 			c = channel{}
 		}
-		if gone || c != b.log.channels[name] {
-			b.changed[name] = c
+		if c != b.channel(name) {
+			b.set(name, c)
 		}
 	}
 	b.renew()
 	return b.forgetKeys()
+}
+
+// forgotten tells whether a channel's messages are gone for so long, and nobody who had
+// them has read on there.
+func (b *batch) forgotten(c *channel) bool {
+	o := b.log.options
+	return o.Age > 0 && c.Dropped == c.Last && b.now.Sub(c.lastTime()) >= o.Age+dormantFor && b.now.Sub(time.UnixMicro(c.Read)) >= dormantFor
 }
 
 // renew gives the log a new epoch twice within the time that a channel is remembered.
@@ -132,6 +130,7 @@ func (b *batch) forgetKeys() error {
 	for at, _ := cursor.First(); at != nil && bytes.Compare(at, until) < 0 && len(old) < atOnce; at, _ = cursor.Next() {
 		old = append(old, bytes.Clone(at))
 	}
+	b.deleted += len(old)
 	for _, at := range old {
 		if err := b.keys.Delete(at[8:]); err != nil {
 			return err

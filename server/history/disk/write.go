@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -43,7 +44,7 @@ func (l *Log) write() {
 			}
 			l.writeBatch(l.gather(first))
 		case <-tick.C:
-			_ = l.update((*batch).tidy) // if it fails, the next one comes
+			_ = l.tidy() // if it fails, the next one comes
 		}
 	}
 }
@@ -69,14 +70,16 @@ func (l *Log) gather(first *waiting) []*waiting {
 func (l *Log) writeBatch(all []*waiting) {
 	appendAll := func(b *batch) error {
 		for _, w := range all {
+			b.left = nil
 			if w.receipt, w.err = b.append(w.post); w.err != nil && !isRefusal(w.err) {
 				return w.err
 			}
+			w.receipt.Left = b.left
 		}
-		return b.trimBytes()
+		return nil
 	}
 	err := l.update(appendAll)
-	if errors.Is(err, history.ErrFull) && l.update((*batch).tidy) == nil { // that may have made room
+	if errors.Is(err, history.ErrFull) && l.tidy() == nil { // that may have made room
 		err = l.update(appendAll)
 	}
 	for _, w := range all {
@@ -93,7 +96,7 @@ func isRefusal(err error) bool {
 
 // update runs one transaction. What it has changed is seen by readers once it is synced.
 func (l *Log) update(change func(*batch) error) error {
-	b := &batch{log: l, changed: make(map[string]channel), begun: make(map[string]history.Owner), epochs: l.epochs, now: time.Now()}
+	b := &batch{log: l, changed: make(map[string]channel), epochs: l.epochs, now: time.Now()}
 	err := l.db.Update(func(tx *bolt.Tx) error {
 		b.open(tx)
 		if err := change(b); err != nil {
@@ -101,6 +104,9 @@ func (l *Log) update(change func(*batch) error) error {
 		}
 		return b.save()
 	})
+	if err != nil {
+		b.rollBack()
+	}
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%w: %w", history.ErrFull, err)
@@ -115,17 +121,27 @@ func (l *Log) update(change func(*batch) error) error {
 
 // batch is one transaction.
 type batch struct {
-	log                                  *Log
-	messages, channels, keys, times, own *bolt.Bucket
-	changed                              map[string]channel // as they will be; without an epoch it is gone
-	begun                                map[string]history.Owner
-	epochs                               epochs
-	now                                  time.Time
+	log                                         *Log
+	messages, owned, channels, keys, times, own *bolt.Bucket
+	changed                                     map[string]channel // as they will be; without an epoch it is gone
+	undo                                        []func()           // of what is the writer's in the log
+	left                                        []history.Left     // to make room for the present post
+	deleted                                     int                // messages and keys
+	epochs                                      epochs
+	now                                         time.Time
 }
 
 func (b *batch) open(tx *bolt.Tx) {
-	b.messages, b.channels, b.keys, b.times, b.own = tx.Bucket(messagesBucket), tx.Bucket(channelsBucket), tx.Bucket(keysBucket), tx.Bucket(keyTimesBucket), tx.Bucket(epochsBucket)
-	b.messages.FillPercent = 0.9 // a channel's messages come in order
+	b.messages, b.owned, b.channels = tx.Bucket(messagesBucket), tx.Bucket(ownedBucket), tx.Bucket(channelsBucket)
+	b.keys, b.times, b.own = tx.Bucket(keysBucket), tx.Bucket(keyTimesBucket), tx.Bucket(epochsBucket)
+	b.messages.FillPercent = 0.9 // a channel's messages come in order, as do an owner's
+	b.owned.FillPercent = 0.9
+}
+
+func (b *batch) rollBack() {
+	for _, undo := range slices.Backward(b.undo) {
+		undo()
+	}
 }
 
 // channel is one as it will be.
@@ -134,6 +150,39 @@ func (b *batch) channel(name string) channel {
 		return c
 	}
 	return b.log.channels[name] // only the writer changes it
+}
+
+// set says how a channel will be.
+func (b *batch) set(name string, c channel) {
+	if b.changed[name] = c; c.Last == c.Dropped {
+		b.end(name)
+	}
+}
+
+// begin counts a channel as one of an owner, end as nobody's.
+func (b *batch) begin(name string, by history.Owner) {
+	if name == b.log.options.Home {
+		return
+	}
+	l := b.log
+	l.began[name] = l.begun.Add(by, name, 1)
+	b.undo = append(b.undo, func() { l.begun.Remove(l.began[name]); delete(l.began, name) })
+}
+
+func (b *batch) end(name string) {
+	l := b.log
+	if held := l.began[name]; held != nil {
+		by := held.Holder()
+		l.begun.Remove(held)
+		delete(l.began, name)
+		b.undo = append(b.undo, func() { l.began[name] = l.begun.Add(by, name, 1) })
+	}
+}
+
+// weigh counts bytes of an owner's messages.
+func (b *batch) weigh(by history.Owner, bytes int) {
+	b.log.owners.Add(by, bytes)
+	b.undo = append(b.undo, func() { b.log.owners.Add(by, -bytes) })
 }
 
 func newEpoch() string { return strings.ToLower(rand.Text()[:12]) }
@@ -148,20 +197,20 @@ func (b *batch) append(post history.Post) (history.Receipt, error) {
 	}
 	c := b.channel(post.Channel)
 	if !c.hasMessages(b.log.options.Age, b.now) {
+		b.end(post.Channel) // all of it has expired
 		if err := b.admit(post); err != nil {
 			return history.Receipt{}, err
 		}
 		c = b.channel(post.Channel) // which may have been tidied up
-		if post.Channel != b.log.options.Home {
-			b.begun[post.Channel] = post.By
-		}
+		c.By, c.Begun = post.By, b.now.UnixMicro()
+		b.begin(post.Channel, post.By)
 	}
 	if c.Epoch == "" {
 		c.Epoch = newEpoch()
 	}
 	at := time.UnixMicro(max(b.now.UnixMicro(), c.LastTime+1)).UTC()
-	c.Last, c.LastTime, c.Bytes = c.Last+1, at.UnixMicro(), c.Bytes+entryBytes+len(post.Object)
-	if err := b.messages.Put(key(post.Channel, c.Last), encode(at, post.Object)); err != nil {
+	c.Last, c.LastTime = c.Last+1, at.UnixMicro()
+	if err := b.put(post, c.Last, at); err != nil {
 		return history.Receipt{}, err
 	}
 	receipt := history.Receipt{
@@ -169,60 +218,23 @@ func (b *batch) append(post history.Post) (history.Receipt, error) {
 		Cursor:  history.Cursor{Epoch: c.Epoch, ID: c.Last, Check: history.CheckOf(at)},
 	}
 	err := b.trim(post.Channel, &c)
-	if b.changed[post.Channel] = c; err == nil && hash != nil {
+	if b.set(post.Channel, c); err == nil {
+		err = b.makeRoom(post.By)
+	}
+	if err == nil && hash != nil {
 		err = b.remember(hash, receipt)
 	}
 	return receipt, err
 }
 
-// tidyAtLeast is how much time lies between two looks for channels that have expired.
-const tidyAtLeast = time.Second
-
-// admit tells whether one more channel may have messages. Channels that have expired count
-// until somebody looks for them.
-func (b *batch) admit(post history.Post) error {
-	if post.Channel == b.log.options.Home {
-		return nil
+// put puts a message into its channel and into its owner's list.
+func (b *batch) put(post history.Post, id uint64, at time.Time) error {
+	where, e := key(post.Channel, id), entry(encode(at, post.By, post.Object))
+	b.weigh(post.By, post.Weight())
+	if err := b.messages.Put(where, e); err != nil {
+		return err
 	}
-	err := b.over(post.By)
-	if err != nil && b.now.Sub(b.log.tidied) >= tidyAtLeast {
-		if err := b.tidy(); err != nil {
-			return err
-		}
-		err = b.over(post.By)
-	}
-	return err
-}
-
-// over tells whether there are as many channels as there may be, in all or of an owner.
-func (b *batch) over(by history.Owner) error {
-	o, l := b.log.options, b.log
-	inUse, mine := l.inUse, l.begun.Weights.Of(by)
-	for name, c := range b.changed {
-		before := l.channels[name]
-		inUse += c.counts() - before.counts()
-		if c.counts() == 0 && l.holdings[name] != nil && l.holdings[name].Holder() == by {
-			mine--
-		}
-	}
-	for name, owner := range b.begun {
-		if owner == by && l.holdings[name] == nil {
-			mine++
-		}
-	}
-	switch {
-	case o.ChannelsPerOwner > 0 && mine >= o.ChannelsPerOwner:
-		return history.ErrTooManyOfOwner
-	case o.Channels > 0 && inUse-l.homeCounts(b) >= o.Channels:
-		return history.ErrTooManyChannels
-	}
-	return nil
-}
-
-// homeCounts is 1 if the channel that always has its place has messages, else 0.
-func (l *Log) homeCounts(b *batch) int {
-	home := b.channel(l.options.Home)
-	return home.counts()
+	return b.owned.Put(e.ownedKey(where), binary.BigEndian.AppendUint32(nil, uint32(post.Weight())))
 }
 
 func hashOf(post history.Post) []byte {
@@ -279,24 +291,12 @@ func (b *batch) save() error {
 func (b *batch) publish() {
 	l := b.log
 	for name, c := range b.changed {
-		before := l.channels[name]
-		l.inUse += c.counts() - before.counts()
-		if c.counts() == 0 {
-			l.begun.Remove(l.holdings[name])
-			delete(l.holdings, name)
-		}
-		l.bytes.Add(name, c.Bytes-l.bytes.Of(name))
 		if c.Epoch == "" {
 			delete(l.channels, name)
+			delete(l.readers, name)
 		} else {
 			l.channels[strings.Clone(name)] = c
 		}
 	}
-	for name, owner := range b.begun {
-		if c := l.channels[name]; c.counts() > 0 {
-			l.begun.Remove(l.holdings[name])
-			l.holdings[name] = l.begun.Add(owner, name, 1)
-		}
-	}
-	l.epochs = b.epochs
+	l.epochs, l.total = b.epochs, l.owners.Total()
 }

@@ -129,14 +129,13 @@ func Bytes(t *testing.T, open Open) {
 	page, err := log.Read(context.Background(), query)
 	require.NoError(t, err)
 	require.Equal(t, "1", ids(page), "at least one")
-	query.Since, query.Limit = history.Before(page.Cursor), 5
-	page, err = log.Read(context.Background(), query)
-	require.NoError(t, err)
-	require.Equal(t, "1", ids(page))
-	query.Since = history.Before(read(t, log, "chat", history.Now(), 1).Cursor)
-	page, err = log.Read(context.Background(), query)
-	require.NoError(t, err)
-	require.Equal(t, "3 4 5 6 7", ids(page), "who goes back has all")
+	query.Since, query.Limit, query.Bytes = history.Back(), 5, 2500
+	for _, want := range []string{"5 6 7", "2 3 4", "1", ""} {
+		page, err := log.Read(context.Background(), query)
+		require.NoError(t, err)
+		require.Equal(t, want, ids(page), "who goes back has the newest")
+		query.Since = history.Before(page.Start)
+	}
 }
 
 // Dropped tests a log that may be set back to an earlier state: it still knows the newest
@@ -323,7 +322,10 @@ func testBefore(t *testing.T, open Open) {
 		require.Equal(t, at, page.Cursor, "where it goes on forward")
 		at = page.Start
 	}
-	page := read(t, log, "chat", history.After(at), 2)
+	page := read(t, log, "chat", history.Back(), 3)
+	require.Equal(t, "8 9 10", ids(page))
+	require.Equal(t, last, page.Cursor)
+	page = read(t, log, "chat", history.After(at), 2)
 	require.Equal(t, "3 4", ids(page))
 	require.Equal(t, at.ID, page.Start.ID)
 	require.Equal(t, history.Restarted, read(t, log, "chat", history.Before(history.Cursor{Epoch: "another", ID: 9}), 3).Gap.Reason)

@@ -8,9 +8,6 @@ import (
 	"pubsub/server/history"
 )
 
-// entryBytes is what a message takes in memory beyond its JSON.
-const entryBytes = 320
-
 // Append implements [history.Log].
 func (l *Log) Append(_ context.Context, post history.Post) (history.Receipt, error) {
 	if post.Key == "" {
@@ -26,7 +23,7 @@ func (l *Log) append(post history.Post) (history.Receipt, error) {
 	}
 	e := c.add(post.Object, time.Now())
 	l.messagesMu.Lock()
-	e.holding = l.messagesByOwner.Add(post.By, e, entryBytes+len(e.JSON))
+	e.holding = l.messagesByOwner.Add(post.By, e, post.Weight())
 	l.messagesMu.Unlock()
 	l.expire(c, e.at)
 	receipt := history.Receipt{Message: e.Message, Cursor: c.cursorAt(c.last)}
@@ -42,17 +39,20 @@ func (l *Log) lockChannel(name string, by history.Owner) (*channel, error) {
 		l.channelsMu.RLock()
 		c := l.channels[name]
 		l.channelsMu.RUnlock()
-		if c == nil {
+		isNew := c == nil
+		if isNew {
 			var err error
 			if c, err = l.addChannel(name, by); err != nil {
 				return nil, err
 			}
 		}
 		c.mu.Lock()
-		if !c.removed {
+		l.expire(c, time.Now())
+		if !c.removed && (isNew || len(c.entries) > 0) {
 			return c, nil
 		}
 		c.mu.Unlock()
+		l.retireEmpty(c) // who posts next begins it anew
 	}
 }
 

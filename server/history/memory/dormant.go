@@ -49,6 +49,23 @@ func (d *dormantChannels) add(name string, p position, now time.Time) {
 	}
 }
 
+// touchEvery is how often it is noted that somebody reads on in a dormant channel.
+const touchEvery = time.Minute
+
+// untouched tells whether that was not noted for a while.
+func (d *dormantChannels) untouched(name string, now time.Time) bool {
+	e := d.byName[name]
+	return e != nil && now.Sub(e.Value.(*dormantChannel).since) >= touchEvery
+}
+
+// touch remembers a channel for another day, since somebody reads on there.
+func (d *dormantChannels) touch(name string, now time.Time) {
+	if e := d.byName[name]; e != nil {
+		e.Value.(*dormantChannel).since = now
+		d.oldest.MoveToBack(e)
+	}
+}
+
 func (d *dormantChannels) forget(e *list.Element) *dormantChannel {
 	c := d.oldest.Remove(e).(*dormantChannel)
 	delete(d.byName, c.name)

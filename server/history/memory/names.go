@@ -9,6 +9,7 @@ import (
 // Channels implements [history.Log]. The list is made once and shared until it changes.
 // It is sorted without the lock, because sorting many names takes long.
 func (l *Log) Channels(context.Context) ([]string, error) {
+	l.sweepSoon()
 	l.channelsMu.RLock()
 	names, changes := l.names, l.changes
 	if names == nil {
@@ -37,6 +38,7 @@ func (l *Log) channelsChanged() {
 
 // Len implements [history.Log].
 func (l *Log) Len(context.Context) (int, error) {
+	l.sweepSoon()
 	l.channelsMu.RLock()
 	defer l.channelsMu.RUnlock()
 	return len(l.channels), nil

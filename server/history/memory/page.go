@@ -22,7 +22,7 @@ func (c *channel) page(since history.Since, limit int, isLogEpoch func(string) b
 		skipped++
 	}
 	if since.Kind == history.SinceCursor {
-		gap = widen(gap, uint64(skipped))
+		gap = gap.Widen(uint64(skipped))
 	}
 	after, rest = after+uint64(skipped), rest[skipped:]
 	n := 0
@@ -37,7 +37,10 @@ func (c *channel) page(since history.Since, limit int, isLogEpoch func(string) b
 
 // pageBefore returns the last messages up to a place, at most limit. mu is held.
 func (c *channel) pageBefore(before history.Since, limit int, isLogEpoch func(string) bool) *history.Page {
-	up, gap := c.findCursor(before.Cursor(), isLogEpoch)
+	up, gap := c.last, (*history.Gap)(nil)
+	if !before.IsBack() {
+		up, gap = c.findCursor(before.Cursor(), isLogEpoch)
+	}
 	rest := c.entries[:up-c.dropped()]
 	for len(rest) > 0 && rest[len(rest)-1].evicted() {
 		rest = rest[:len(rest)-1]
@@ -63,17 +66,6 @@ func (c *channel) cursorAt(id uint64) history.Cursor {
 		cursor.Check = history.CheckOf(c.lastTime)
 	}
 	return cursor
-}
-
-// widen adds evicted messages to a gap. Only an expired one counts what was missed.
-func widen(gap *history.Gap, evicted uint64) *history.Gap {
-	switch {
-	case evicted == 0 || gap != nil && gap.Reason != history.Expired:
-		return gap
-	case gap != nil:
-		evicted += gap.Missed
-	}
-	return &history.Gap{Reason: history.Expired, Missed: evicted}
 }
 
 func messagesOf(entries []*entry) []history.Message {

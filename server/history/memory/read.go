@@ -40,10 +40,19 @@ func (l *Log) readChannel(q history.Query) *history.Page {
 // readDormant reads a channel that has no messages. It returns nil if it has some.
 func (l *Log) readDormant(q history.Query) *history.Page {
 	l.channelsMu.RLock()
-	defer l.channelsMu.RUnlock()
 	if l.channels[q.Channel] != nil {
+		l.channelsMu.RUnlock()
 		return nil
 	}
 	c := channel{position: l.dormant.look(q.Channel)}
-	return c.page(q.Since, q.Limit, l.dormant.epochs.has, time.Time{})
+	page := c.page(q.Since, q.Limit, l.dormant.epochs.has, time.Time{})
+	now := time.Now()
+	touch := q.Since.Kind == history.SinceCursor && q.Since.Epoch == c.epoch && l.dormant.untouched(q.Channel, now)
+	l.channelsMu.RUnlock()
+	if touch {
+		l.channelsMu.Lock()
+		defer l.channelsMu.Unlock()
+		l.dormant.touch(q.Channel, now)
+	}
+	return page
 }

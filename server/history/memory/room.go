@@ -57,12 +57,21 @@ func (l *Log) displaceChannel(moreThan int) bool {
 // makeRoom evicts messages while there are too many bytes of them in all, or of the
 // owner that has just posted.
 func (l *Log) makeRoom(by history.Owner) {
+	if l.tooFull() {
+		l.sweepSoon() // what has expired since must not weigh on others
+	}
 	for e := l.takeExcess(by); e != nil; e = l.takeExcess(by) {
 		e.channel.mu.Lock()
 		e.JSON = nil
 		l.expire(e.channel, time.Now())
 		e.channel.mu.Unlock()
 	}
+}
+
+func (l *Log) tooFull() bool {
+	l.messagesMu.Lock()
+	defer l.messagesMu.Unlock()
+	return l.options.Bytes > 0 && l.messagesByOwner.Weights.Total() > l.options.Bytes
 }
 
 // takeExcess returns the message to evict next, and counts its bytes no longer. It

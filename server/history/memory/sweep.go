@@ -37,6 +37,26 @@ func (l *Log) sweep() {
 	l.dormant.forgetOld(now)
 }
 
+// sweepSoon sweeps unless that was done just now.
+func (l *Log) sweepSoon() {
+	l.channelsMu.Lock()
+	defer l.channelsMu.Unlock()
+	if l.options.Age > 0 && time.Since(l.sweptAt) >= sweepAtLeast {
+		l.sweep()
+	}
+}
+
+// retireEmpty makes a channel dormant that has no messages.
+func (l *Log) retireEmpty(c *channel) {
+	l.channelsMu.Lock()
+	defer l.channelsMu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.removed && len(c.entries) == 0 {
+		l.retire(c, time.Now())
+	}
+}
+
 // retire makes a channel that has no messages left a dormant one. channelsMu and the
 // channel's mu are held.
 func (l *Log) retire(c *channel, now time.Time) {

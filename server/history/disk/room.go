@@ -1,0 +1,151 @@
+package disk
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"pubsub/server/history"
+)
+
+// When the log is full, the owner that has most makes room, so that nobody is kept out
+// because another owner has filled the log.
+
+// tidyAtLeast is how much time lies between two looks for what has expired.
+const tidyAtLeast = time.Second
+
+// admit makes room for one more channel of an owner, or returns the error that refuses it.
+// Channels that have expired count until somebody looks for them.
+func (b *batch) admit(post history.Post) error {
+	if post.Channel == b.log.options.Home {
+		return nil
+	}
+	err := b.tryAdmit(post.By)
+	if err != nil && b.mayTidy() {
+		if err := b.tidy(); err != nil {
+			return err
+		}
+		err = b.tryAdmit(post.By)
+	}
+	return err
+}
+
+func (b *batch) mayTidy() bool { return b.now.Sub(b.log.tidied) >= tidyAtLeast }
+
+func (b *batch) tryAdmit(by history.Owner) error {
+	o, weights := b.log.options, &b.log.begun.Weights
+	mine := weights.Of(by)
+	if reached(mine, o.ChannelsPerOwner) {
+		return history.ErrTooManyOfOwner
+	}
+	if !reached(weights.Total(), o.Channels) {
+		return nil
+	}
+	return b.displace(mine + 1)
+}
+
+func reached(n, limit int) bool { return limit > 0 && n >= limit }
+
+// displace empties a channel of the owner that has most: the oldest on which nobody waits.
+// That owner must have more than the given number.
+func (b *batch) displace(moreThan int) error {
+	l := b.log
+	owner, most := l.begun.Weights.Largest()
+	if most <= moreThan {
+		return history.ErrTooManyChannels
+	}
+	for held := range l.begun.Of(owner) {
+		name := held.Value
+		if l.options.Waited != nil && l.options.Waited(name) {
+			continue
+		}
+		c := b.channel(name)
+		if err := b.drop(name, &c, c.Last); err != nil {
+			return err
+		}
+		b.set(name, c)
+		b.left = append(b.left, history.Left{Channel: name, ID: c.Last})
+		return nil
+	}
+	return history.ErrTooManyChannels
+}
+
+// makeRoom has messages leave while there are too many bytes of them in all, or of the
+// owner that has just posted.
+func (b *batch) makeRoom(by history.Owner) error {
+	o, weights := b.log.options, &b.log.owners
+	if over := weights.Of(by) - o.BytesPerOwner; o.BytesPerOwner > 0 && over > 0 {
+		if err := b.takeOldest(by, over); err != nil {
+			return err
+		}
+	}
+	if o.Bytes > 0 && weights.Total() > o.Bytes && o.Age > 0 && b.mayTidy() {
+		if err := b.tidy(); err != nil { // what has expired since must not weigh on others
+			return err
+		}
+	}
+	for o.Bytes > 0 && weights.Total() > o.Bytes {
+		largest, _ := weights.Largest()
+		if err := b.takeOldest(largest, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeOldest has the oldest messages of an owner leave that have so many bytes.
+func (b *batch) takeOldest(by history.Owner, size int) error {
+	prefix := ownerKey(by)
+	var old [][]byte
+	cursor := b.owned.Cursor() // nothing is deleted under it: that would be quadratic
+	for at, weight := cursor.Seek(prefix); size > 0 && bytes.HasPrefix(at, prefix); at, weight = cursor.Next() {
+		old = append(old, bytes.Clone(at))
+		size -= int(binary.BigEndian.Uint32(weight))
+	}
+	for _, at := range old {
+		if err := b.leave(nameOf(messageOf(at))); err != nil {
+			return err
+		}
+	}
+	if len(old) == 0 {
+		return errLost
+	}
+	return nil
+}
+
+// errLost: an owner has bytes of messages and no messages.
+var errLost = errors.New("the list of an owner's messages is not complete")
+
+// leave has a message leave from its place, which need not be the oldest.
+func (b *batch) leave(name string, id uint64) error {
+	if err := b.empty(key(name, id)); err != nil {
+		return err
+	}
+	b.left = append(b.left, history.Left{Channel: name, ID: id})
+	c := b.channel(name)
+	dropped := c.Dropped
+	for dropped < c.Last && entry(b.messages.Get(key(name, dropped+1))).left() {
+		dropped++
+	}
+	if err := b.drop(name, &c, dropped); err != nil {
+		return err
+	}
+	b.set(name, c)
+	return nil
+}
+
+// empty leaves of a message its time, with which cursors that stand on it are compared.
+func (b *batch) empty(where []byte) error {
+	e := entry(b.messages.Get(where))
+	if e == nil || e.left() {
+		return nil
+	}
+	owned := e.ownedKey(where)
+	weight := b.owned.Get(owned)
+	b.weigh(ownerOf(owned), -int(binary.BigEndian.Uint32(weight)))
+	if err := b.owned.Delete(owned); err != nil {
+		return err
+	}
+	return b.messages.Put(where, bytes.Clone(e[:8]))
+}
