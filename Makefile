@@ -40,7 +40,7 @@ stress: deps tools
 
 # The real programs that the tests start, and Debian's packages of them.
 deps:
-	@.ci/install chromium:chromium node:nodejs npm:npm nginx:nginx redis-server:redis-server python3:python3
+	@.ci/install chromium:chromium node:nodejs npm:npm nginx:nginx redis-server:redis-server python3:python3 faketime:faketime
 	@.ci/install chromium-headless-shell:chromium-headless-shell || echo "Without it the tests of the page take twice as long."
 
 tools:

@@ -135,12 +135,16 @@ func (s *store) forget() {
 type listener struct{ store *store }
 
 // Heard implements [redis.Listener].
-func (l listener) Heard(channel string, at history.Cursor) {
-	t := l.store.tails[0]
+func (l listener) Heard(channel string, at history.Cursor) { l.tailOf(channel).Heard(channel, at) }
+
+// Left implements [redis.Listener].
+func (l listener) Left(what history.Left) { l.tailOf(what.Channel).Left(what) }
+
+func (l listener) tailOf(channel string) *tail.Log {
 	if history.IsCompanion(channel) {
-		t = l.store.tails[1]
+		return l.store.tails[1]
 	}
-	t.Heard(channel, at)
+	return l.store.tails[0]
 }
 
 // Doubt implements [redis.Listener].

@@ -24,6 +24,7 @@ type Redis struct {
 
 	t       testing.TB
 	options []string
+	env     []string // beside that of this process
 	process *Process
 	frozen  bool
 }
@@ -32,7 +33,13 @@ type Redis struct {
 // say so, which are those of redis-server.
 func StartRedis(t testing.TB, options ...string) *Redis {
 	t.Helper()
-	r := &Redis{Addr: Reserve(t, "127.0.0.1"), t: t, options: options}
+	return StartRedisIn(t, nil, options...)
+}
+
+// StartRedisIn is StartRedis with variables of the environment.
+func StartRedisIn(t testing.TB, env []string, options ...string) *Redis {
+	t.Helper()
+	r := &Redis{Addr: Reserve(t, "127.0.0.1"), t: t, options: options, env: env}
 	var err error
 	r.Dir, err = os.MkdirTemp("", "redis") // t.TempDir is removed before the process ends
 	require.NoError(t, err)
@@ -51,7 +58,9 @@ func (r *Redis) Restart() {
 	host, port, _ := net.SplitHostPort(r.Addr)
 	args := append([]string{"--bind", host, "--port", port, "--dir", r.Dir, "--save", "", "--databases", "500"}, r.options...)
 	var err error
-	r.process, err = Launch(exec.Command(Find(r.t, "redis-server", "redis-server"), args...), "Ready to accept connections")
+	cmd := exec.Command(Find(r.t, "redis-server", "redis-server"), args...)
+	cmd.Env = append(os.Environ(), r.env...)
+	r.process, err = Launch(cmd, "Ready to accept connections")
 	require.NoError(r.t, err)
 }
 

@@ -17,6 +17,7 @@ import (
 	"pubsub/server/history"
 	"pubsub/server/history/disk"
 	"pubsub/server/history/historytest"
+	"pubsub/server/history/memory"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,6 +43,15 @@ func TestDropped(t *testing.T) { historytest.Dropped(t, open) }
 func TestOwners(t *testing.T) { historytest.Owners(t, open) }
 
 func TestClock(t *testing.T) { historytest.Clock(t, open) }
+
+func TestAgainstMemory(t *testing.T) {
+	model := func(t testing.TB, options history.Options) history.Log {
+		log := memory.New(options)
+		t.Cleanup(func() { require.NoError(t, log.Close()) })
+		return log
+	}
+	historytest.Against(t, open, model)
+}
 
 func TestOneProcessOnly(t *testing.T) {
 	dir := t.TempDir()

@@ -29,16 +29,21 @@ type channel struct {
 	Dropped  uint64 // id of the newest message that is not handed out any more; it stays to be compared
 	Last     uint64 // id of the newest message
 	LastTime int64  // its timestamp, in µs
+	Newest   int64  `json:",omitempty"` // the timestamp of the newest message that is there, if that is another
 
 	By    history.Owner `json:",omitzero"` // who was the first to post since it had no messages
 	Begun int64         // when, in µs
-	Read  int64         // when somebody was seen to read on who had all messages, in µs
+	Seen  int64         // since when it has no messages, or when somebody read on there since, in µs
 }
 
 func (c *channel) lastTime() time.Time { return time.UnixMicro(c.LastTime).UTC() }
 
 func (c *channel) hasMessages(age time.Duration, now time.Time) bool {
-	return c.Last > c.Dropped && (age == 0 || now.Sub(c.lastTime()) < age)
+	newest := c.lastTime()
+	if c.Newest != 0 {
+		newest = time.UnixMicro(c.Newest)
+	}
+	return c.Last > c.Dropped && (age == 0 || now.Sub(newest) < age)
 }
 
 // epochs are the log's own, for channels that nobody has posted to.

@@ -181,7 +181,7 @@ func TestForgottenChannelsLeaveNothing(t *testing.T) {
 		time.Sleep(48 * time.Hour) // it was not open meanwhile
 		log, err = disk.Open(folder, history.Options{Age: time.Hour})
 		require.NoError(t, err)
-		time.Sleep(time.Hour)
+		time.Sleep(25 * time.Hour)
 		require.NoError(t, log.Close())
 		db, err := bolt.Open(filepath.Join(folder, "pubsub.db"), 0o600, nil)
 		require.NoError(t, err)

@@ -115,7 +115,7 @@ func (l *Log) noteReader(q history.Query, r *reader) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c, known := l.channels[q.Channel]; known && r.now.Sub(time.UnixMicro(c.Read)) >= noteEvery {
+	if c, known := l.channels[q.Channel]; known && r.now.Sub(time.UnixMicro(c.Seen)) >= noteEvery {
 		l.readers[q.Channel] = r.now
 	}
 }
@@ -208,6 +208,9 @@ func (r *reader) expire() {
 	}
 	if r.options.Age > 0 {
 		r.Dropped += uint64(r.search(func(at time.Time) bool { return r.now.Sub(at) < r.options.Age }))
+	}
+	for r.Dropped < r.Last && r.entry(r.Dropped+1).left() {
+		r.Dropped++
 	}
 }
 

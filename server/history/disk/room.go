@@ -18,32 +18,26 @@ const tidyAtLeast = time.Second
 // admit makes room for one more channel of an owner, or returns the error that refuses it.
 // Channels that have expired count until somebody looks for them.
 func (b *batch) admit(post history.Post) error {
-	if post.Channel == b.log.options.Home {
+	o, weights := b.log.options, &b.log.begun.Weights
+	if post.Channel == o.Home {
 		return nil
 	}
-	err := b.tryAdmit(post.By)
-	if err != nil && b.mayTidy() {
+	if (reached(weights.Of(post.By), o.ChannelsPerOwner) || reached(weights.Total(), o.Channels)) && b.mayTidy() {
 		if err := b.tidy(); err != nil {
 			return err
 		}
-		err = b.tryAdmit(post.By)
 	}
-	return err
+	mine := weights.Of(post.By)
+	switch {
+	case reached(mine, o.ChannelsPerOwner):
+		return history.ErrTooManyOfOwner
+	case reached(weights.Total(), o.Channels):
+		return b.displace(mine + 1)
+	}
+	return nil
 }
 
 func (b *batch) mayTidy() bool { return b.now.Sub(b.log.tidied) >= tidyAtLeast }
-
-func (b *batch) tryAdmit(by history.Owner) error {
-	o, weights := b.log.options, &b.log.begun.Weights
-	mine := weights.Of(by)
-	if reached(mine, o.ChannelsPerOwner) {
-		return history.ErrTooManyOfOwner
-	}
-	if !reached(weights.Total(), o.Channels) {
-		return nil
-	}
-	return b.displace(mine + 1)
-}
 
 func reached(n, limit int) bool { return limit > 0 && n >= limit }
 
@@ -130,6 +124,14 @@ func (b *batch) leave(name string, id uint64) error {
 	}
 	if err := b.drop(name, &c, dropped); err != nil {
 		return err
+	}
+	newest := entry(b.messages.Get(key(name, c.Last)))
+	for at := c.Last; at > c.Dropped && newest.left(); {
+		at--
+		newest = b.messages.Get(key(name, at))
+	}
+	if c.Last > c.Dropped && newest.time().UnixMicro() != c.LastTime {
+		c.Newest = newest.time().UnixMicro()
 	}
 	b.set(name, c)
 	return nil

@@ -89,7 +89,7 @@ func (b *batch) tidy() error {
 		}
 		c := b.channel(name)
 		if at, is := readers[name]; is {
-			c.Read = at.UnixMicro()
+			c.Seen = at.UnixMicro()
 		}
 		if err := b.trim(name, &c); err != nil {
 			return err
@@ -111,8 +111,7 @@ func (b *batch) tidy() error {
 // forgotten tells whether a channel's messages are gone for so long, and nobody who had
 // them has read on there.
 func (b *batch) forgotten(c *channel) bool {
-	o := b.log.options
-	return o.Age > 0 && c.Dropped == c.Last && b.now.Sub(c.lastTime()) >= o.Age+dormantFor && b.now.Sub(time.UnixMicro(c.Read)) >= dormantFor
+	return c.Dropped == c.Last && b.now.Sub(time.UnixMicro(max(c.Seen, c.LastTime))) >= dormantFor
 }
 
 // renew gives the log a new epoch twice within the time that a channel is remembered.
@@ -132,8 +131,10 @@ func (b *batch) forgetKeys() error {
 	}
 	b.deleted += len(old)
 	for _, at := range old {
-		if err := b.keys.Delete(at[8:]); err != nil {
-			return err
+		if _, found := b.repeat(at[8:]); !found { // else it was used anew
+			if err := b.keys.Delete(at[8:]); err != nil {
+				return err
+			}
 		}
 		if err := b.times.Delete(at); err != nil {
 			return err

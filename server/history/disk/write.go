@@ -154,9 +154,11 @@ func (b *batch) channel(name string) channel {
 
 // set says how a channel will be.
 func (b *batch) set(name string, c channel) {
-	if b.changed[name] = c; c.Last == c.Dropped {
+	if before := b.channel(name); c.Last == c.Dropped && before.Last > before.Dropped {
+		c.Seen = b.now.UnixMicro()
 		b.end(name)
 	}
+	b.changed[name] = c
 }
 
 // begin counts a channel as one of an owner, end as nobody's.
@@ -209,7 +211,7 @@ func (b *batch) append(post history.Post) (history.Receipt, error) {
 		c.Epoch = newEpoch()
 	}
 	at := time.UnixMicro(max(b.now.UnixMicro(), c.LastTime+1)).UTC()
-	c.Last, c.LastTime = c.Last+1, at.UnixMicro()
+	c.Last, c.LastTime, c.Newest = c.Last+1, at.UnixMicro(), 0
 	if err := b.put(post, c.Last, at); err != nil {
 		return history.Receipt{}, err
 	}

@@ -12,19 +12,15 @@ import (
 // admitChannel makes room for one more channel of an owner, or returns the error that
 // refuses it. channelsMu is held.
 func (l *Log) admitChannel(by history.Owner) error {
-	err := l.tryAdmit(by)
-	if err != nil && time.Since(l.sweptAt) >= sweepAtLeast {
+	mine, all := l.channelsByOwner.Weights.Of(by), l.channelsByOwner.Weights.Total()
+	if (reached(mine, l.options.ChannelsPerOwner) || reached(all, l.options.Channels)) && time.Since(l.sweptAt) >= sweepAtLeast {
 		l.sweep() // channels whose messages have expired since make room
-		err = l.tryAdmit(by)
+		mine, all = l.channelsByOwner.Weights.Of(by), l.channelsByOwner.Weights.Total()
 	}
-	return err
-}
-
-func (l *Log) tryAdmit(by history.Owner) error {
-	switch mine := l.channelsByOwner.Weights.Of(by); {
+	switch {
 	case reached(mine, l.options.ChannelsPerOwner):
 		return history.ErrTooManyOfOwner
-	case reached(l.channelsByOwner.Weights.Total(), l.options.Channels) && !l.displaceChannel(mine+1):
+	case reached(all, l.options.Channels) && !l.displaceChannel(mine+1):
 		return history.ErrTooManyChannels
 	}
 	return nil
@@ -64,7 +60,11 @@ func (l *Log) makeRoom(by history.Owner) {
 		e.channel.mu.Lock()
 		e.JSON = nil
 		l.expire(e.channel, time.Now())
+		empty := len(e.channel.entries) == 0
 		e.channel.mu.Unlock()
+		if empty {
+			l.retireEmpty(e.channel)
+		}
 	}
 }
 

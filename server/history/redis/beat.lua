@@ -1,5 +1,5 @@
 -- Rings the bell with nothing but who is asked, so that silence means that the bell is broken. It writes: a server that
--- takes no posts must not look healthy. The epochs of the log are renewed within the time that a channel is remembered.
+-- takes no posts must not look healthy. Returns also how many bytes it may take. The epochs of the log are renewed within the time that a channel is remembered.
 -- KEYS: 1 epochs of the log
 -- ARGV: 1 bell  2 new epoch  3 µs after which the epoch is renewed
 local clock = redis.call('TIME')
@@ -14,4 +14,4 @@ redis.call('EXPIRE', KEYS[1], 172800)
 local info = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
 local who = (string.match(info, 'run_id:(%w+)') or '') .. '/' .. (string.match(info, 'master_replid:(%w+)') or '')
 redis.call('PUBLISH', ARGV[1], '/ ' .. who) -- no channel is named so
-return who
+return {who, string.match(redis.call('INFO', 'memory'), 'maxmemory:(%d+)') or '0'}

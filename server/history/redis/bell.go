@@ -19,6 +19,8 @@ import (
 type Listener interface {
 	// Heard: a channel has this message, kept by whatever instance.
 	Heard(channel string, at history.Cursor)
+	// Left: a message has left its channel to make room.
+	Left(what history.Left)
 	// Doubt: rings may have been missed, so what is known of channels may be old.
 	Doubt()
 	// Away: Redis has not been heard of, for a reason; nil when it is back.
@@ -86,8 +88,12 @@ type ear struct {
 
 func (e *ear) hear(m rueidis.PubSubMessage) {
 	channel, rest, _ := strings.Cut(m.Message, " ")
-	if channel == "/" {
+	switch channel {
+	case "/":
 		e.beat(rest)
+		return
+	case "-":
+		e.left(rest)
 		return
 	}
 	epoch, rest, _ := strings.Cut(rest, " ")
@@ -96,6 +102,13 @@ func (e *ear) hear(m rueidis.PubSubMessage) {
 	us, err2 := strconv.ParseUint(at, 10, 64)
 	if err == nil && err2 == nil {
 		e.to.Heard(channel, history.Cursor{Epoch: epoch, ID: id, Check: checkAt(us)})
+	}
+}
+
+func (e *ear) left(what string) {
+	channel, digits, _ := strings.Cut(what, " ")
+	if id, err := strconv.ParseUint(digits, 10, 64); err == nil {
+		e.to.Left(history.Left{Channel: channel, ID: id})
 	}
 }
 
@@ -141,7 +154,7 @@ func (b *beats) run(ctx context.Context) {
 // beat rings once. Where that fails, posts fail, too.
 func (b *beats) beat(ctx context.Context) {
 	before := b.failed()
-	_, err := b.log.beat(ctx)
+	err := b.log.beat(ctx)
 	b.err.Store(&err)
 	switch {
 	case ctx.Err() != nil:
@@ -172,11 +185,14 @@ func (b *beats) failed() error {
 // is remembered.
 const renewAfter = metaStays / 2
 
-// beat rings the bell, and tells who rang it.
-func (l *Log) beat(ctx context.Context) (who string, err error) {
+// beat rings the bell, and learns how many bytes Redis may take.
+func (l *Log) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	who, err = beatScript.Exec(ctx, l.client, []string{epochs}, []string{l.target.bell(), newEpoch(), micros(renewAfter)}).ToString()
+	said, err := beatScript.Exec(ctx, l.client, []string{epochs}, []string{l.target.bell(), newEpoch(), micros(renewAfter)}).ToArray()
 	l.heed(err)
-	return who, err
+	if err == nil {
+		l.most.Store(int64(numberOf(&said[1])))
+	}
+	return err
 }

@@ -27,6 +27,9 @@ import (
 //go:embed append.lua
 var appendSource string
 
+//go:embed list.lua
+var listSource string
+
 //go:embed read.lua
 var readSource string
 
@@ -39,6 +42,7 @@ var setBackSource string
 var (
 	appendScript = rueidis.NewLuaScript(appendSource)
 	readScript   = rueidis.NewLuaScript(readSource)
+	listScript   = rueidis.NewLuaScript(listSource)
 	beatScript   = rueidis.NewLuaScript(beatSource)
 
 	setBackScript = rueidis.NewLuaScript(setBackSource)
@@ -63,7 +67,15 @@ func keyOf(post history.Post) string {
 // bell is where a database rings: all databases of a Redis share its Pub/Sub.
 func (t *target) bell() string { return prefix + "bell:" + strconv.Itoa(t.database) }
 
-func (l *Log) begunBy(owner history.Owner) string { return l.begun + owner.String() }
+// nobody is the name of an owner that is none.
+const nobody = "nobody"
+
+func nameOf(owner history.Owner) string {
+	if !owner.IsValid() {
+		return nobody
+	}
+	return owner.String()
+}
 
 // Log is a [history.Log] in a Redis. Close it.
 type Log struct {
@@ -71,10 +83,12 @@ type Log struct {
 	client  rueidis.Client
 	options history.Options
 	calls   chan struct{} // one token for each call under way
+	reads   chan struct{} // one token for each of them that reads
 	renewed *atomic.Int64 // when the connection was given up last, in nanoseconds
 
-	listed string // where its channels are listed
-	begun  string // the beginning of where those are listed that an owner began
+	lists string        // the beginning of the names of what is of no single channel
+	share int           // its part of the memory that Redis may take: one in so many
+	most  *atomic.Int64 // bytes that Redis may take, 0 if that is not bounded
 }
 
 var _ history.Log = (*Log)(nil)
@@ -82,8 +96,17 @@ var _ history.Log = (*Log)(nil)
 // manyCalls is fewer than the ring of a client holds: a full one ignores deadlines.
 const manyCalls = 200
 
-// Open connects to the Redis at an address. The bounds are for each channel; a bound in
-// bytes is of the posted objects.
+// manyReads leaves calls for posts, however many read.
+const manyReads = manyCalls / 2
+
+// Parts of the memory that Redis may take which messages may have, counted as the bounds are:
+// where that is less than a bound, it is the bound. The rest is for what is not counted, and for others.
+const (
+	shareOfMessages   = 2
+	shareOfCompanions = 8
+)
+
+// Open connects to the Redis at an address.
 func Open(address string, options history.Options) (*Log, error) {
 	t, err := parse(address)
 	if err != nil {
@@ -93,8 +116,8 @@ func Open(address string, options history.Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the Redis at %s cannot be reached: %w", t.name, explain(t, err))
 	}
-	l := &Log{target: t, client: client, options: options, calls: make(chan struct{}, manyCalls), renewed: new(atomic.Int64),
-		listed: prefix + "channels", begun: prefix + "begun:"}
+	l := &Log{target: t, client: client, options: options, calls: make(chan struct{}, manyCalls), reads: make(chan struct{}, manyReads),
+		renewed: new(atomic.Int64), lists: prefix, share: shareOfMessages, most: new(atomic.Int64)}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	if err := l.tryOut(ctx); err != nil {
@@ -113,15 +136,14 @@ func (l *Log) tryOut(ctx context.Context) error {
 	case cluster:
 		return errCluster
 	}
-	_, err = l.beat(ctx)
-	return err
+	return l.beat(ctx)
 }
 
 // Companions returns a log in the same Redis that lists its channels apart, with bounds of
 // its own. It ends with l: do not close it.
 func (l *Log) Companions(options history.Options) *Log {
 	own := *l
-	own.options, own.listed, own.begun = options, prefix+"companions", prefix+"companions:begun:"
+	own.options, own.lists, own.share = options, prefix+"companions:", shareOfCompanions
 	return &own
 }
 
@@ -163,29 +185,63 @@ func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second))
 
 func newEpoch() string { return strings.ToLower(rand.Text()[:12]) }
 
+// displaceTries bounds how often another channel is chosen to be displaced: others may do so
+// at the same time.
+const displaceTries = 3
+
 // Append implements [history.Log].
 func (l *Log) Append(ctx context.Context, post history.Post) (history.Receipt, error) {
-	keyed, keyName := "0", streamOf(post.Channel) // where there is no key, any name of the channel does
+	displaced := ""
+	for try := 1; ; try++ {
+		said, err := l.append(ctx, post, displaced)
+		if err != nil {
+			return history.Receipt{}, err
+		}
+		receipt, candidates, err := receiptOf(post, said)
+		displaced = l.unwaited(candidates)
+		if displaced == "" || try == displaceTries {
+			return receipt, err
+		}
+	}
+}
+
+// unwaited is the first channel on which nobody waits, at least not at this instance; "" if
+// there is none.
+func (l *Log) unwaited(channels []string) string {
+	for _, channel := range channels {
+		if l.options.Waited == nil || !l.options.Waited(channel) {
+			return channel
+		}
+	}
+	return ""
+}
+
+func (l *Log) append(ctx context.Context, post history.Post, displaced string) ([]rueidis.RedisMessage, error) {
+	keep, keyName := "0", streamOf(post.Channel) // where there is no key, any name of the channel does
 	if post.Key != "" {
-		keyed, keyName = "1", keyOf(post)
+		keep, keyName = seconds(history.KeyFor), keyOf(post)
 	}
 	stays := forEver
 	if l.options.Age > 0 {
 		stays = l.options.Age + time.Minute
 	}
-	channels, ofOwner := l.options.Channels, l.options.ChannelsPerOwner
-	if post.Channel == l.options.Home {
-		channels, ofOwner = 0, 0
+	o := l.options
+	return l.call(ctx, appendScript,
+		[]string{streamOf(post.Channel), metaOf(post.Channel), keyName},
+		[]string{post.Channel, string(post.Object), nameOf(post.By), strconv.Itoa(o.Messages), micros(o.Age), strconv.Itoa(l.mostBytes()), strconv.Itoa(o.BytesPerOwner),
+			strconv.Itoa(o.Channels), strconv.Itoa(o.ChannelsPerOwner), o.Home,
+			l.target.bell(), newEpoch(), keep, seconds(stays + metaStays), seconds(stays),
+			strconv.Itoa(history.Weight("", 0)), prefix, l.lists, displaced})
+}
+
+// mostBytes bounds the bytes of all messages by what Redis has for them, too: once its memory
+// is full it takes no posts.
+func (l *Log) mostBytes() int {
+	most := int(l.most.Load()) / l.share
+	if most == 0 || l.options.Bytes > 0 && l.options.Bytes < most {
+		return l.options.Bytes
 	}
-	said, err := l.call(ctx, appendScript,
-		[]string{streamOf(post.Channel), metaOf(post.Channel), keyName, l.listed, l.begunBy(post.By)},
-		[]string{post.Channel, string(post.Object), strconv.Itoa(l.options.Messages), micros(l.options.Age), strconv.Itoa(l.options.Bytes), newEpoch(),
-			keyed, seconds(history.KeyFor), strconv.Itoa(channels), strconv.Itoa(ofOwner), l.target.bell(), seconds(stays + metaStays), seconds(stays),
-			l.options.Home})
-	if err != nil {
-		return history.Receipt{}, err
-	}
-	return receiptOf(post, said)
+	return most
 }
 
 func micros(d time.Duration) string { return strconv.FormatInt(d.Microseconds(), 10) }
@@ -198,25 +254,35 @@ const (
 	tooManyChannels
 )
 
-func receiptOf(post history.Post, said []rueidis.RedisMessage) (history.Receipt, error) {
+// receiptOf reads what append.lua says. Where there are too many channels, candidates are
+// those of which one may be displaced.
+func receiptOf(post history.Post, said []rueidis.RedisMessage) (receipt history.Receipt, candidates []string, err error) {
 	outcome, err := said[0].AsInt64()
 	switch {
 	case err != nil:
-		return history.Receipt{}, err
+		return receipt, nil, err
 	case outcome == tooManyOfOwner:
-		return history.Receipt{}, history.ErrTooManyOfOwner
+		return receipt, nil, history.ErrTooManyOfOwner
 	case outcome == tooManyChannels:
-		return history.Receipt{}, history.ErrTooManyChannels
+		if len(said) > 1 {
+			candidates, _ = said[1].AsStrSlice()
+		}
+		return receipt, candidates, history.ErrTooManyChannels
 	}
 	epoch, _ := said[1].ToString()
 	id, at := numberOf(&said[2]), time.UnixMicro(int64(numberOf(&said[3]))).UTC()
-	receipt := history.Receipt{Cursor: history.Cursor{Epoch: epoch, ID: id, Check: history.CheckOf(at)}, Repeat: outcome == repeated}
-	if receipt.Repeat {
-		receipt.Message = history.Message{ID: id, Time: at}
-	} else {
-		receipt.Message = history.NewMessage(id, at, post.Channel, post.Object)
+	receipt.Cursor = history.Cursor{Epoch: epoch, ID: id, Check: history.CheckOf(at)}
+	if outcome == repeated {
+		receipt.Repeat, receipt.Message = true, history.Message{ID: id, Time: at}
+		return receipt, nil, nil
 	}
-	return receipt, nil
+	receipt.Message = history.NewMessage(id, at, post.Channel, post.Object)
+	left, err := said[4].ToArray()
+	for i := 0; i+1 < len(left); i += 2 {
+		channel, _ := left[i].ToString()
+		receipt.Left = append(receipt.Left, history.Left{Channel: channel, ID: numberOf(&left[i+1])})
+	}
+	return receipt, nil, err
 }
 
 // numberOf reads what a script has written as a whole number, or 0.
@@ -228,34 +294,29 @@ func numberOf(m *rueidis.RedisMessage) uint64 {
 
 // Channels implements [history.Log].
 func (l *Log) Channels(ctx context.Context) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	names, err := l.client.Do(ctx, l.client.B().Zrange().Key(l.listed).Min(l.oldest()).Max("+inf").Byscore().Build()).AsStrSlice()
-	l.heed(err)
+	said, err := l.list(ctx, "ZRANGEBYSCORE")
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", history.ErrAway, err)
+		return nil, err
 	}
+	names, err := said.AsStrSlice()
 	slices.Sort(names)
-	return names, nil
+	return names, err
 }
 
 // Len implements [history.Log].
 func (l *Log) Len(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	n, err := l.client.Do(ctx, l.client.B().Zcount().Key(l.listed).Min(l.oldest()).Max("+inf").Build()).AsInt64()
-	l.heed(err)
+	said, err := l.list(ctx, "ZCOUNT")
 	if err != nil {
-		return 0, fmt.Errorf("%w: %w", history.ErrAway, err)
+		return 0, err
 	}
-	return int(n), nil
+	n, err := said.AsInt64()
+	return int(n), err
 }
 
-// oldest is the score of a channel that has messages still, by our own clock: for a list
-// that is good enough.
-func (l *Log) oldest() string {
-	if l.options.Age == 0 {
-		return "-inf"
+func (l *Log) list(ctx context.Context, command string) (rueidis.RedisMessage, error) {
+	said, err := l.call(ctx, listScript, []string{l.lists + "channels"}, []string{micros(l.options.Age), command})
+	if err != nil {
+		return rueidis.RedisMessage{}, err
 	}
-	return "(" + strconv.FormatInt(time.Now().Add(-l.options.Age).UnixMicro(), 10)
+	return said[0], nil
 }

@@ -2,6 +2,8 @@ package redis
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -25,10 +27,18 @@ const maxNumber uint64 = 1 << 53
 
 // Read implements [history.Log]. It is always fresh.
 func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	select {
+	case l.reads <- struct{}{}:
+		defer func() { <-l.reads }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", history.ErrAway, context.Cause(ctx))
+	}
 	said, err := l.call(ctx, readScript,
 		[]string{streamOf(q.Channel), metaOf(q.Channel), epochs},
 		[]string{kinds[q.Since.Kind], q.Since.Epoch, strconv.FormatUint(min(q.Since.N, maxNumber), 10), strconv.FormatUint(uint64(q.Since.Check), 10), strconv.FormatUint(min(uint64(q.Limit), maxNumber), 10),
-			strconv.Itoa(l.options.Messages), micros(l.options.Age), strconv.Itoa(l.options.Bytes), newEpoch(), strconv.Itoa(q.Bytes)})
+			strconv.Itoa(l.options.Messages), micros(l.options.Age), newEpoch(), strconv.Itoa(q.Bytes), seconds(metaStays)})
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +47,6 @@ func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) 
 
 func pageOf(q history.Query, said []rueidis.RedisMessage) (*history.Page, error) {
 	epoch, _ := said[0].ToString()
-	after, last := numberOf(&said[1]), numberOf(&said[4])
 	page := &history.Page{Gap: gapOf(said)}
 	if at := numberOf(&said[5]); at > 0 {
 		page.LastTime = time.UnixMicro(int64(at)).UTC()
@@ -46,20 +55,21 @@ func pageOf(q history.Query, said []rueidis.RedisMessage) (*history.Page, error)
 	if err != nil {
 		return nil, err
 	}
-	page.Start = history.Cursor{Epoch: epoch, ID: after, Check: checkAt(numberOf(&said[7]))}
-	page.Cursor = page.Start
+	page.Start = history.Cursor{Epoch: epoch, ID: numberOf(&said[1]), Check: checkAt(numberOf(&said[7]))}
+	page.Cursor = history.Cursor{Epoch: epoch, ID: numberOf(&said[9]), Check: checkAt(numberOf(&said[10]))}
 	for i := 0; i+2 < len(entries); i += 3 {
 		at := time.UnixMicro(int64(numberOf(&entries[i+1]))).UTC()
 		object, err := entries[i+2].ToString()
 		if err != nil {
 			return nil, err
 		}
-		m := history.NewMessage(numberOf(&entries[i]), at, q.Channel, []byte(object))
-		page.Messages = append(page.Messages, m)
-		page.Cursor = history.Cursor{Epoch: epoch, ID: m.ID, Check: history.CheckOf(at)}
+		page.Messages = append(page.Messages, history.NewMessage(numberOf(&entries[i]), at, q.Channel, []byte(object)))
 	}
-	page.More = page.Cursor.ID < last
-	if ago, err := said[8].ToString(); err == nil && ago != "-1" {
+	if q.Since.Kind == history.SinceBefore {
+		slices.Reverse(page.Messages)
+	}
+	page.More = page.Cursor.ID < numberOf(&said[4])
+	if ago, err := said[8].ToString(); err == nil && ago != "-1" && q.Since.Kind != history.SinceBefore {
 		us, _ := strconv.ParseInt(ago, 10, 64)
 		page.Flood = history.IsFlood(time.Duration(us) * time.Microsecond)
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"pubsub/server/history"
 	"pubsub/server/history/historytest"
 	"pubsub/server/history/redis"
+	"pubsub/server/history/tail"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -59,6 +62,37 @@ func TestContract(t *testing.T) {
 	historytest.Contract(t, open)
 	historytest.Bytes(t, open)
 	historytest.Dropped(t, open)
+	historytest.Owners(t, open)
+	historytest.Owners(t, func(t testing.TB, options history.Options) history.Log {
+		return tail.New(open(t, options), tail.Options{Messages: options.Messages, Age: options.Age, Shared: true})
+	})
+}
+
+// A stranger floods a Redis that has little memory: nobody else is refused, and an honest
+// room keeps all it has.
+func TestFloodInARedis(t *testing.T) {
+	t.Parallel()
+	r := pubsubtest.StartRedis(t, "--maxmemory", "4mb")
+	log, err := redis.Open(r.URL(), history.Options{Messages: 1000, Age: time.Hour, Bytes: 1 << 30, BytesPerOwner: 16 << 20})
+	require.NoError(t, err)
+	defer log.Close()
+	post := func(channel string, by byte, bytes int) {
+		object := fmt.Appendf(nil, `{"message":"%0*d"}`, bytes, 0)
+		_, err := log.Append(t.Context(), history.Post{Channel: channel, Object: object, By: netip.AddrFrom4([4]byte{192, 0, 2, by})})
+		require.NoError(t, err)
+	}
+	for range 200 {
+		post("honest", 1, 100)
+	}
+	for i := range 3000 {
+		post(fmt.Sprint("flood", i%20), byte(2+i%3), 1+(i%2)*5000)
+		if i%30 == 0 {
+			post("honest", 1, 100)
+		}
+	}
+	page, err := log.Read(t.Context(), history.Query{Channel: "honest", Since: history.All(), Limit: 999})
+	require.NoError(t, err)
+	require.Len(t, page.Messages, 300)
 }
 
 type heard struct {
@@ -67,6 +101,7 @@ type heard struct {
 }
 
 func (h heard) Heard(channel string, at history.Cursor) { h.rings <- fmt.Sprint(channel, " ", at.ID) }
+func (h heard) Left(history.Left)                       {}
 func (h heard) Doubt()                                  {}
 func (h heard) Away(err error) {
 	select {
@@ -240,7 +275,8 @@ func TestKeysHaveAnEnd(t *testing.T) {
 	}
 	keys, err := do(t, address, "KEYS", "*").AsStrSlice()
 	require.NoError(t, err)
-	require.Len(t, keys, 9, "%q: of each channel a log, a place and a receipt; both lists, and the epochs", keys)
+	require.Len(t, keys, 15, "%q: of each channel a log, a place and a receipt; the lists, and the epochs", keys)
+	require.NotContains(t, strings.Join(keys, " "), "invalid")
 	for _, key := range keys {
 		left, err := do(t, address, "TTL", key).AsInt64()
 		require.NoError(t, err)
@@ -268,6 +304,7 @@ func TestClockThatWasSetBack(t *testing.T) {
 type doubts chan struct{}
 
 func (doubts) Heard(string, history.Cursor) {}
+func (doubts) Left(history.Left)            {}
 func (doubts) Away(error)                   {}
 func (d doubts) Doubt()                     { d <- struct{}{} }
 

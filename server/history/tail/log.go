@@ -77,6 +77,9 @@ func (l *Log) Append(ctx context.Context, post history.Post) (history.Receipt, e
 			t.appended(receipt)
 			l.count(t)
 		}
+		for _, left := range receipt.Left {
+			l.Left(left)
+		}
 	}
 	return receipt, err
 }
@@ -120,6 +123,14 @@ func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) 
 func (l *Log) Heard(channel string, at history.Cursor) {
 	if t := l.known(channel); t == nil || t.heard(at) {
 		l.options.Ring(channel, at.ID)
+	}
+}
+
+// Left says that a message has left its channel to make room. It is served no more.
+func (l *Log) Left(what history.Left) {
+	if t := l.known(what.Channel); t != nil {
+		t.left(what.ID)
+		l.count(t)
 	}
 }
 

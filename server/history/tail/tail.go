@@ -33,6 +33,7 @@ type tail struct {
 	newer   history.Cursor // was heard of and may be missing; "" is no epoch
 	doubted bool           // anything may be missing
 	doubts  int            // how often that was said
+	gone    uint64         // id of the newest message that has left since the last fetch began
 }
 
 // complete tells whether nothing is known to be missing. mu is held.
@@ -180,16 +181,35 @@ func (t *tail) push(m history.Message) {
 	t.messages = append(t.messages, m)
 	t.last, t.lastTime = cursorOf(t.last.Epoch, &m), m.Time
 	t.bytes += len(m.JSON)
-	n := 0
-	for len(t.messages)-n > t.window || t.bytes > windowBytes && len(t.messages)-n > 1 {
-		t.bytes -= len(t.messages[n].JSON)
+	n, bytes := 0, t.bytes
+	for len(t.messages)-n > t.window || bytes > windowBytes && len(t.messages)-n > 1 {
+		bytes -= len(t.messages[n].JSON)
 		n++
 	}
-	if n > 0 {
-		t.start = t.cursorAt(t.start.ID + uint64(n))
-		clear(t.messages[:n]) // the array stays for a while
-		t.messages = t.messages[n:]
+	t.drop(n)
+}
+
+// drop drops the oldest n messages. mu is held.
+func (t *tail) drop(n int) {
+	if n == 0 {
+		return
 	}
+	for i := range t.messages[:n] {
+		t.bytes -= len(t.messages[i].JSON)
+	}
+	t.start = t.cursorAt(t.start.ID + uint64(n))
+	clear(t.messages[:n]) // the array stays for a while
+	t.messages = t.messages[n:]
+}
+
+// left drops messages up to one that has left the log behind. It may be under way to here.
+func (t *tail) left(id uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.start.ID < id && id <= t.last.ID {
+		t.drop(int(id - t.start.ID))
+	}
+	t.gone = max(t.gone, id)
 }
 
 func (t *tail) size() int {
@@ -213,11 +233,12 @@ func (t *tail) refresh(ctx context.Context, behind history.Log, ask bool) error 
 		return t.err
 	}
 	t.fetches++
-	since := history.Last(uint64(t.window))
+	since := history.Back()
 	if t.loaded {
 		since = history.After(t.last)
 	}
 	began, newer, doubts := time.Now(), t.newer, t.doubts
+	t.gone = 0
 	t.mu.Unlock()
 
 	page, err := t.read(ctx, behind, since)
@@ -228,6 +249,9 @@ func (t *tail) refresh(ctx context.Context, behind history.Log, ask bool) error 
 	}
 	t.fetched = began
 	t.take(page, since.Kind == history.SinceCursor)
+	if t.start.ID < t.gone && t.gone <= t.last.ID {
+		t.drop(int(t.gone - t.start.ID)) // it left while the log behind was asked
+	}
 	// What was heard of before is in the answer; what was heard of since may not be.
 	if t.newer == newer || t.newer.Epoch == t.last.Epoch && t.newer.ID <= t.last.ID {
 		t.newer = history.Cursor{}
@@ -245,8 +269,9 @@ type SetBack interface {
 
 // read reads what is behind a place, or the newest messages if that cannot be gone on from.
 func (t *tail) read(ctx context.Context, behind history.Log, since history.Since) (*history.Page, error) {
-	page, err := behind.Read(ctx, history.Query{Channel: t.channel, Since: since, Limit: t.window, Fresh: true})
-	if err != nil || page.Gap == nil && (!page.More || since.Kind != history.SinceCursor) {
+	q := history.Query{Channel: t.channel, Since: since, Limit: t.window, Bytes: windowBytes, Fresh: true}
+	page, err := behind.Read(ctx, q)
+	if err != nil || page.Gap == nil && !page.More {
 		return page, err
 	}
 	if log, can := behind.(SetBack); can && page.Gap != nil && page.Gap.Reason != history.Expired && page.Cursor.Epoch == since.Epoch {
@@ -254,7 +279,13 @@ func (t *tail) read(ctx context.Context, behind history.Log, since history.Since
 			return nil, err
 		}
 	}
-	page, err = behind.Read(ctx, history.Query{Channel: t.channel, Since: history.Last(uint64(t.window)), Limit: t.window, Fresh: true})
+	if q.Since = history.Back(); since.Kind == history.SinceCursor {
+		page, err = behind.Read(ctx, q)
+	}
+	if err == nil && page.More { // the newest have left, or others came meanwhile
+		q.Since = history.Now()
+		page, err = behind.Read(ctx, q)
+	}
 	if err == nil {
 		page.Gap = &history.Gap{} // it does not go on
 	}
