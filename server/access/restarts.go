@@ -10,21 +10,24 @@ import (
 )
 
 // SlowRestart is called before an answer that tells of a restart. It delays the request if
-// its address had too many of them.
+// its address had too many of them. Before that it calls drop: who waits must hold no page.
+// It tells whether it has waited.
 //
 // After a restart a client gets one such answer. It gets them without end if two
 // processes answer it in turn, each with a log of its own: without the delay it would
 // ask in a tight loop.
-func (c *Control) SlowRestart(r *http.Request, log *slog.Logger) {
+func (c *Control) SlowRestart(r *http.Request, log *slog.Logger, drop func()) (waited bool) {
 	wait, ok := c.restarts.take(c.Source.Of(r))
 	if ok {
-		return
+		return false
 	}
+	drop()
 	if c.restartWarning.due() {
 		log.Warn("readers come again and again with cursors of another process: if several answer for one address, " +
 			"they lose each other's messages. Run one process, or one log for all")
 	}
 	web.Pause(r, time.Duration(wait)*time.Second)
+	return true
 }
 
 // oncePerMinute limits how often a warning is logged. Its zero value is due. It is safe

@@ -46,6 +46,52 @@ func (c *Control) HoldFor(address netip.Addr, bytes int) (giveBack func(), ok bo
 	return c.unread.hold(address, bytes)
 }
 
+// Room is what an address has of the bytes of answers, taken before they are read: what is
+// asked for is in memory long before it is written. It is a [hub.Room], for one goroutine.
+type Room struct {
+	unread  *unread
+	address netip.Addr
+	small   int // bytes that count nothing
+	taken   int
+}
+
+// RoomFor returns an empty one for answers to an address. Up to so many bytes count nothing.
+func (c *Control) RoomFor(address netip.Addr, small int) *Room {
+	return &Room{unread: &c.unread, address: address, small: small}
+}
+
+// Take takes room for so many bytes, in place of what it has. Where there is none, the answer
+// must not exceed [SmallAnswer].
+func (r *Room) Take(bytes int) (granted int) {
+	if r.Keep(bytes) {
+		return bytes
+	}
+	r.Keep(0)
+	return SmallAnswer
+}
+
+// Keep has room for so many bytes. If ok is false there is no more than before.
+func (r *Room) Keep(bytes int) (ok bool) {
+	if bytes <= r.small {
+		bytes = 0
+	}
+	if bytes == r.taken {
+		return true
+	}
+	r.unread.mu.Lock()
+	defer r.unread.mu.Unlock()
+	r.unread.remove(r.address, r.taken, r.taken)
+	if bytes > 0 && !r.unread.add(r.address, bytes, bytes) {
+		r.unread.put(r.address, r.taken)
+		return false
+	}
+	r.taken = bytes
+	return true
+}
+
+// Leave gives all back.
+func (r *Room) Leave() { r.Keep(0) }
+
 // HoldPage is HoldFor for bytes that many clients are sent: they are in memory once, and
 // count once for an address and once in all.
 func (c *Control) HoldPage(address netip.Addr, page []byte) (giveBack func(), ok bool) {
@@ -118,6 +164,12 @@ func (u *unread) add(address netip.Addr, own, all int) bool {
 	u.bytes.Add(address, own)
 	u.total += all
 	return true
+}
+
+// put counts again what was counted just now. mu is held.
+func (u *unread) put(address netip.Addr, bytes int) {
+	u.bytes.Add(address, bytes)
+	u.total += bytes
 }
 
 func (u *unread) remove(address netip.Addr, own, all int) {

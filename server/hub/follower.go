@@ -30,6 +30,16 @@ type Follower struct {
 	one    [1]*bus.Subscription // for rings of one place, which saves an allocation
 	hidden bool                 // it is not counted as waiting
 	gather time.Duration        // see Next
+	room   Room                 // nil: as much as a page may have
+}
+
+// Room is where the bytes of a reader's pages are counted: before they are read, so that
+// many readers cannot have more of them read than there is memory for.
+type Room interface {
+	// Take counts so many bytes, or says how many less the next page may have.
+	Take(bytes int) (granted int)
+	// Keep counts as many as the page has, once it is read.
+	Keep(bytes int) (ok bool)
 }
 
 var errNoPlace = errors.New("a follower needs a place")
@@ -69,6 +79,10 @@ func (f *Follower) Close() {
 // counted from now. 0 is no timeout, as a new follower has none.
 func (f *Follower) SetTimeout(timeout time.Duration) { f.rings[0].SetTimeout(timeout) }
 
+// SetRoom says where the bytes of what Read and Next return are counted. While the follower
+// waits it has none.
+func (f *Follower) SetRoom(room Room) { f.room = room }
+
 // Ready returns a channel that receives when Read may return something other than
 // ErrNothing. It may also receive when there is nothing. It does not receive for messages
 // that were published before the follower was opened: call Read before you wait.
@@ -94,7 +108,7 @@ func (f *Follower) Read(ctx context.Context) (*Page, error) {
 // the wait that follows.
 func (f *Follower) look(ctx context.Context) (*Page, error) {
 	f.rings[0].Clear() // the log has the messages of all rings so far
-	page, err := f.hub.Peek(ctx, f.places, f.limit, PageBytes)
+	page, err := f.peek(ctx)
 	if err != nil || page.HasNews() {
 		return page, err
 	}
@@ -103,6 +117,22 @@ func (f *Follower) look(ctx context.Context) (*Page, error) {
 		return page, err
 	}
 	return page, ErrNothing
+}
+
+// peek reads a page for which there is room.
+func (f *Follower) peek(ctx context.Context) (*Page, error) {
+	if f.room == nil {
+		return f.hub.Peek(ctx, f.places, f.limit, PageBytes)
+	}
+	bytes := f.room.Take(PageBytes)
+	page, err := f.hub.Peek(ctx, f.places, f.limit, bytes)
+	if err != nil {
+		f.room.Keep(0)
+		return nil, err
+	}
+	page.Cut(bytes)
+	f.room.Keep(page.Size())
+	return page, nil
 }
 
 // Cut cuts a page that the follower has returned last, as [Page.Cut] does. What is cut off
@@ -162,8 +192,12 @@ func (f *Follower) count(n int64) {
 // has waited for a ring.
 func (f *Follower) next(ctx context.Context, waited bool) (*Page, error) {
 	page, err := f.look(ctx)
-	if err == nil && (page.flood || !waited) && f.gatherFor(ctx, page) {
-		page, err = f.look(ctx)
+	if err == nil && (page.flood || !waited) {
+		if wait := f.gatherFor(page); wait > 0 {
+			page = nil // who waits holds no page
+			f.rest(ctx, wait)
+			page, err = f.look(ctx)
+		}
 	}
 	if err == nil {
 		page.Waited = waited

@@ -9,19 +9,26 @@ import (
 // for more messages of a flood, unless SetGather says otherwise.
 const Gather = 5 * time.Millisecond
 
-// gatherFor waits until the first message of a page is old enough. It returns false if
-// there is no reason to wait, and else true: then the page is to be read again.
-func (f *Follower) gatherFor(ctx context.Context, page *Page) bool {
+// gatherFor is how long to wait until the first message of a page is old enough, 0 if there
+// is no reason to.
+func (f *Follower) gatherFor(page *Page) time.Duration {
 	if n := len(page.Messages); n == 0 || n >= f.limit {
-		return false
+		return 0
 	}
 	wait := f.gather - time.Since(page.Messages[0].Time)
-	if wait <= 0 || wait > f.gather { // more than that: the clock was set back
-		return false
+	if wait > f.gather { // the clock was set back
+		return 0
+	}
+	return wait
+}
+
+// rest waits, without room for a page.
+func (f *Follower) rest(ctx context.Context, wait time.Duration) {
+	if f.room != nil {
+		f.room.Keep(0)
 	}
 	select {
 	case <-time.After(wait):
 	case <-ctx.Done():
 	}
-	return true
 }

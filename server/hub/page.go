@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 type Place struct {
 	Channel string
 	Since   history.Since
+	By      netip.Addr // for which it is read, see [history.Query]
 }
 
 // Page is what the channels of one or several places have since those places.
@@ -119,21 +121,21 @@ const PageBytes = 256 << 10
 // those of [history.Log.Read]. It also reads when ctx has ended: in a drain a client is
 // still given what there is.
 func (h *Hub) Read(ctx context.Context, places []Place, limit int) (*Page, error) {
-	return h.read(ctx, places, limit, true, PageBytes)
+	return h.read(ctx, places, limit, PageBytes, true)
 }
 
-// ReadBack is Read for a reader that wants the newest messages of a channel.
-func (h *Hub) ReadBack(ctx context.Context, channel string, since history.Since, limit int) (*Page, error) {
-	return h.read(ctx, []Place{{channel, since}}, limit, true, 0)
+// ReadUpTo is Read for a reader that has room for so many bytes: they are shared out among
+// the channels in the same way. A log that shares its messages may return more.
+func (h *Hub) ReadUpTo(ctx context.Context, places []Place, limit, bytes int) (*Page, error) {
+	return h.read(ctx, places, limit, bytes, true)
 }
 
-// Peek is Read for a reader that waits for what it is not given, and that wants so many
-// bytes of each channel: see [history.Query].
+// Peek is ReadUpTo for a reader that waits for what it is not given.
 func (h *Hub) Peek(ctx context.Context, places []Place, limit, bytes int) (*Page, error) {
-	return h.read(ctx, places, limit, false, bytes)
+	return h.read(ctx, places, limit, bytes, false)
 }
 
-func (h *Hub) read(ctx context.Context, places []Place, limit int, fresh bool, bytes int) (*Page, error) {
+func (h *Hub) read(ctx context.Context, places []Place, limit, bytes int, fresh bool) (*Page, error) {
 	ctx = context.WithoutCancel(ctx)
 	page := new(Page)
 	page.Starts, page.Cursors = page.one[:0:1], page.one[1:1]
@@ -141,17 +143,27 @@ func (h *Hub) read(ctx context.Context, places []Place, limit int, fresh bool, b
 		both := make([]history.Cursor, 2*n)
 		page.Starts, page.Cursors, page.ends = both[:0:n], both[n:n], make([]int, 0, n)
 	}
+	read := 0 // bytes
 	for i := range places {
-		left, rest := limit-len(page.Messages), len(places)-i
-		share := max((left+rest-1)/rest, min(limit, 1)) // else a busy channel could keep the others out
-		found, err := h.log.Read(ctx, history.Query{Channel: places[i].Channel, Since: places[i].Since, Limit: share, Fresh: fresh, Bytes: bytes})
+		rest := len(places) - i
+		found, err := h.log.Read(ctx, history.Query{
+			Channel: places[i].Channel, Since: places[i].Since, By: places[i].By, Fresh: fresh,
+			Limit: share(limit-len(page.Messages), rest, min(limit, 1)), Bytes: share(bytes-read, rest, 1),
+		})
 		if err != nil {
 			return nil, err
+		}
+		for i := range found.Messages {
+			read += len(found.Messages[i].JSON)
 		}
 		page.add(&places[i], found)
 	}
 	return page, nil
 }
+
+// share is what one of so many may have of what is left: else a busy channel could keep the
+// others out.
+func share(left, of, atLeast int) int { return max((left+of-1)/of, atLeast) }
 
 // add adds what was found since a place. A page tells one gap only: a place with a second
 // one is put off to the next page.

@@ -6,6 +6,7 @@ import (
 
 	"pubsub/server/access"
 	"pubsub/server/history"
+	"pubsub/server/hub"
 	"pubsub/server/web"
 )
 
@@ -19,16 +20,16 @@ func (p *Polls) Back(w http.ResponseWriter, r *http.Request, channel string) err
 	if err != nil {
 		return err
 	}
-	page, err := p.hub.ReadBack(r.Context(), channel, since, limit)
+	by := p.access.Source.Of(r)
+	room := p.access.RoomFor(by, access.SmallAnswer)
+	defer room.Leave()
+	bytes := room.Take(maxBytes)
+	page, err := p.hub.ReadUpTo(r.Context(), []hub.Place{{Channel: channel, Since: since, By: by}}, limit, bytes)
 	if err != nil {
 		return err
 	}
-	page.CutOldest(maxBytes)
-	giveBack, ok := p.access.HoldAnswer(r, page.Size())
-	if !ok {
-		page.CutOldest(access.SmallAnswer)
-	}
-	defer giveBack()
+	page.CutOldest(bytes)
+	room.Keep(page.Size())
 	p.responder.Closing(w.Header())
 	return answerPage(w, nil, page)
 }
@@ -46,7 +47,7 @@ func backOf(r *http.Request) (since history.Since, limit int, err error) {
 		}
 	}
 	if !fields.Has("before") {
-		return history.Last(uint64(limit)), limit, nil
+		return history.Back(), limit, nil
 	}
 	cursor, err := history.ParseCursor(fields.First("before"))
 	if err != nil {

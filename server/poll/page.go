@@ -6,6 +6,7 @@ import (
 
 	"pubsub/server/access"
 	"pubsub/server/history"
+	"pubsub/server/hub"
 	"pubsub/server/web"
 )
 
@@ -43,11 +44,16 @@ func (p *Polls) lines(r *http.Request, channel string) ([]web.Line, error) {
 	if err := p.access.AdmitRead(r); err != nil {
 		return nil, err
 	}
-	page, err := p.hub.ReadBack(r.Context(), channel, history.Last(plainMessages), plainMessages)
+	by := p.access.Source.Of(r)
+	room := p.access.RoomFor(by, access.SmallAnswer)
+	defer room.Leave()
+	bytes := room.Take(maxBytes)
+	page, err := p.hub.ReadUpTo(r.Context(), []hub.Place{{Channel: channel, Since: history.Back(), By: by}}, plainMessages, bytes)
 	if err != nil {
 		return nil, err
 	}
-	page.CutOldest(maxBytes)
+	page.CutOldest(bytes)
+	room.Keep(page.Size())
 	var lines []web.Line
 	for _, m := range page.Messages {
 		var said struct{ Nick, Message any }

@@ -71,8 +71,10 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 			break
 		}
 		leave() // it was here a moment ago
-		page, readErr := p.hub.Read(r.Context(), q.places, q.limit)
-		err = p.answer(w, r, q, page, readErr)
+		room := p.roomFor(r)
+		defer room.Leave()
+		page, readErr := p.read(r, q.places, q.limit, room)
+		err = p.answer(w, r, q, page, room, readErr)
 	default:
 		ctx, leave, refused := p.access.AdmitPoll(r, q.channels...)
 		if err = refused; err != nil {
@@ -90,28 +92,41 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 		}
 		defer next.Close()
 		next.SetTimeout(q.timeout)
+		room := p.roomFor(r)
+		defer room.Leave()
+		next.SetRoom(room)
 		page, ended := next.Next(ctx)
-		err = p.answer(w, r, q, page, ended)
+		err = p.answer(w, r, q, page, room, ended)
 	}
 	if err != nil {
 		p.responder.Error(w, r, err)
 	}
 }
 
-// answer answers a poll whose wait returned the page and err.
-func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *hub.Page, err error) error {
+func (p *Polls) roomFor(r *http.Request) *access.Room {
+	return p.access.RoomFor(p.access.Source.Of(r), access.SmallAnswer)
+}
+
+// read reads what there is, for which it takes room before.
+func (p *Polls) read(r *http.Request, places []hub.Place, limit int, room *access.Room) (*hub.Page, error) {
+	bytes := room.Take(maxBytes)
+	page, err := p.hub.ReadUpTo(r.Context(), places, limit, bytes)
+	if err != nil {
+		return nil, err
+	}
+	page.Cut(bytes)
+	room.Keep(page.Size()) // a large message may be more, alone
+	return page, nil
+}
+
+// answer answers a poll whose wait returned the page and err. The page has room.
+func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *hub.Page, room *access.Room, err error) error {
 	if err != nil && !endedInTime(err) {
 		return err
 	}
 	if page.Gap != nil && page.Gap.Reason == history.Restarted {
-		p.access.SlowRestart(r, p.responder.Log)
+		page = p.slowRestart(r, q, page, room)
 	}
-	page.Cut(maxBytes)
-	giveBack, ok := p.access.HoldAnswer(r, page.Size())
-	if !ok { // the client polls for the rest when it has read this
-		page.Cut(access.SmallAnswer)
-	}
-	defer giveBack()
 	p.responder.Closing(w.Header())
 	closeIfDisplaced(w, r)
 	p.metrics.Deliver(page)
@@ -119,6 +134,23 @@ func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *h
 		p.readers.had(q, page.Cursors)
 	}
 	return q.answer(w, q, page)
+}
+
+// slowRestart returns the page, or where the request had to wait what was read then.
+func (p *Polls) slowRestart(r *http.Request, q *Query, page *hub.Page, room *access.Room) *hub.Page {
+	if !p.access.SlowRestart(r, p.responder.Log, func() { page.Empty(); room.Leave() }) {
+		return page
+	}
+	for i := range q.places {
+		q.places[i].Since = history.After(page.Cursors[i])
+	}
+	rest, err := p.read(r, q.places, q.limit, room)
+	if err != nil || rest.Gap != nil { // its client asks for that next
+		room.Leave()
+		return page
+	}
+	rest.Gap = page.Gap
+	return rest
 }
 
 // endedInTime tells whether a poll ended without a message because of its timeout or the

@@ -58,6 +58,10 @@ func (p *Polls) query(r *http.Request, names string, dialect Dialect) (*Query, e
 		return nil, err
 	}
 	q := newQuery(channels)
+	by := p.access.Source.Of(r)
+	for i := range q.places {
+		q.places[i].By = by
+	}
 	q.grant = grant
 	err = dialect(fields, q)
 	if err == nil && len(channels) > 1 && !q.several {

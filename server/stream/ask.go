@@ -54,8 +54,9 @@ func (s *Streams) ask(r *http.Request, names string) (*asked, error) {
 		return nil, err
 	}
 	a := &asked{sender: sender, channels: channels, name: name, until: grant.Until}
+	by := s.access.Source.Of(r)
 	for i, channel := range channels {
-		a.places = append(a.places, hub.Place{Channel: channel, Since: since[i]})
+		a.places = append(a.places, hub.Place{Channel: channel, Since: since[i], By: by})
 	}
 	return a, nil
 }

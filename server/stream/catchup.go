@@ -32,17 +32,21 @@ type writer []byte
 
 func (w *writer) Write(b []byte) (int, error) { *w = append(*w, b...); return len(b), nil }
 
-// read reads the first page of a stream.
-func (s *Streams) read(r *http.Request, places []hub.Place) (*hub.Page, error) {
-	bytes := s.roomFor(s.access.Source.Of(r))
+// read reads the first page of a stream, for which it takes room before.
+func (s *Streams) read(r *http.Request, places []hub.Place, room *access.Room) (*hub.Page, error) {
+	bytes := room.Take(maxBytes)
 	page, err := s.hub.Peek(r.Context(), places, maxPage, bytes)
 	if err != nil {
 		return nil, err
 	}
-	if page.Gap != nil && page.Gap.Reason == history.Restarted {
-		s.access.SlowRestart(r, s.responder.Log)
-	}
 	page.Cut(bytes)
+	if page.Gap != nil && page.Gap.Reason == history.Restarted { // what it drops comes with the next page
+		s.access.SlowRestart(r, s.responder.Log, func() { page.Empty(); room.Leave() })
+	}
+	if !room.Keep(page.Size()) { // it is read again when there is room
+		page.Empty()
+		room.Leave()
+	}
 	return page, nil
 }
 
@@ -57,13 +61,9 @@ const lookAgain = 50 * time.Millisecond
 // start writes the head of a stream and its first page, and what comes after that.
 func (m *member) start(head []byte, page *hub.Page) {
 	defer m.contain()
-	giveBack, ok := m.streams.hold(m.address, page.Size())
-	if !ok { // it is read again when there is room
-		page.Empty()
-	}
 	head = append(head, m.crowd.way.first(page)...)
 	at := slices.Clone(page.Cursors)
-	m.goOn(m.writePage(head, page, giveBack), at)
+	m.goOn(m.writePage(head, page, m.room.Leave), at)
 }
 
 // catchUp writes a page of the crowd from its nth byte on, and what comes after some
@@ -118,46 +118,36 @@ const roomWithin = 30 * time.Second
 // message may have to wait for room: it is read again then, so that who waits holds
 // nothing. The error is ErrUnread if there is no room in time.
 func (m *member) next(at []history.Cursor) (page *hub.Page, giveBack func(), err error) {
-	counted, giveBack := 0, func() {}
-	for {
-		bytes := counted
-		if bytes == 0 {
-			bytes = m.streams.roomFor(m.address)
-		}
-		page, err = m.streams.hub.Peek(context.Background(), m.crowd.places(at), maxPage, bytes)
+	room := m.streams.roomFor(m.address)
+	for bytes := room.Take(maxBytes); ; {
+		page, err = m.streams.hub.Peek(context.Background(), m.crowd.places(at, m.address), maxPage, bytes)
 		if err != nil {
-			break
+			room.Leave()
+			return nil, nil, err
 		}
 		page.Cut(bytes)
 		size := page.Size()
-		if size <= counted {
-			return page, giveBack, nil
+		if room.Keep(size) {
+			return page, room.Leave, nil
 		}
-		giveBack()
-		var ok bool
-		if giveBack, ok = m.streams.hold(m.address, size); ok {
-			return page, giveBack, nil
-		}
-		page, counted = nil, size
-		if giveBack, ok = m.awaitRoom(size); !ok {
-			err = access.ErrUnread
-			break
+		page = nil
+		if bytes = size; !m.awaitRoom(room, size) {
+			return nil, nil, access.ErrUnread
 		}
 	}
-	giveBack()
-	return nil, nil, err
 }
 
-// awaitRoom is hold that waits. ok is false if there is no room in time, or if the stream
-// is to end.
-func (m *member) awaitRoom(bytes int) (giveBack func(), ok bool) {
+// awaitRoom waits until there is room. ok is false if there is none in time, or if the
+// stream is to end.
+func (m *member) awaitRoom(room *access.Room, bytes int) (ok bool) {
+	room.Leave()
 	until := time.Now().Add(roomWithin)
 	for ; !m.over.Load() && m.why.Load() == nil && time.Now().Before(until); <-time.After(lookAgain) {
-		if giveBack, ok = m.streams.hold(m.address, bytes); ok {
-			return giveBack, true
+		if room.Keep(bytes) {
+			return true
 		}
 	}
-	return func() {}, false
+	return false
 }
 
 // contain ends the stream if it panics, which must not end the process.
@@ -168,14 +158,10 @@ func (m *member) contain() {
 	}
 }
 
-// roomFor is how many bytes a page for an address should have now.
-func (s *Streams) roomFor(address netip.Addr) int {
-	giveBack, ok := s.access.HoldFor(address, maxBytes)
-	giveBack()
-	if !ok {
-		return access.SmallAnswer
-	}
-	return maxBytes
+// roomFor is where the pages of a stream count. A small one counts nothing with what is
+// around it.
+func (s *Streams) roomFor(address netip.Addr) *access.Room {
+	return s.access.RoomFor(address, 2*access.SmallAnswer)
 }
 
 // hold counts what is written to an address until giveBack is called, unless it is a small

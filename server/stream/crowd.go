@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -51,7 +52,7 @@ func (s *Streams) enter(a *asked, way Way) (*crowd, error) {
 	}
 	own := slices.Clone(a.places)
 	for i := range own {
-		own[i].Since = history.Now()
+		own[i].Since, own[i].By = history.Now(), netip.Addr{} // it reads for all
 	}
 	follower, err := s.hub.Follow(own, maxPage)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pubsub/server/access"
 	"pubsub/server/conns"
 	"pubsub/server/history"
 	"pubsub/server/hub"
@@ -27,6 +28,7 @@ type member struct {
 	link    link
 
 	expiry atomic.Pointer[time.Timer] // ends it with its token; nil if that does not
+	room   *access.Room               // for its first page
 	linked atomic.Bool                // link is set
 	why    atomic.Pointer[farewell]   // why catchUp is to end it
 	over   atomic.Bool                // it is in no shard any more
@@ -50,13 +52,15 @@ func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way
 	}
 	m.leave = func() { leave(); s.leaveCrowd(m.crowd); s.closed(m) }
 	s.opened(m)
-	page, err := s.read(r, a.places)
+	m.room = s.roomFor(m.address)
+	page, err := s.read(r, a.places, m.room)
 	if err == nil && conns.CanTakeOver(r) {
 		err = m.take(w, r, page, a)
 	} else if err == nil {
 		err = m.hand(w, r, page, a)
 	}
 	if err != nil {
+		m.room.Leave()
 		m.leave()
 	}
 	return err
@@ -194,10 +198,10 @@ func (m *member) send(b []byte) {
 }
 
 // places are the places of a cursor for each of the crowd's channels.
-func (c *crowd) places(at []history.Cursor) []hub.Place {
+func (c *crowd) places(at []history.Cursor, by netip.Addr) []hub.Place {
 	places := make([]hub.Place, len(at))
 	for i := range at {
-		places[i] = hub.Place{Channel: c.channels[i], Since: history.After(at[i])}
+		places[i] = hub.Place{Channel: c.channels[i], Since: history.After(at[i]), By: by}
 	}
 	return places
 }

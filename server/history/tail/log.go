@@ -6,6 +6,7 @@ package tail
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -44,6 +45,7 @@ type Log struct {
 	behind  history.Log
 	options Options
 	window  int // messages of a tail
+	gate    *gate
 
 	mu    sync.Mutex // guards the next two
 	tails *simplelru.LRU[string, *tail]
@@ -57,7 +59,7 @@ func New(behind history.Log, options Options) *Log {
 	if options.Ring == nil {
 		options.Ring = func(string, uint64) {}
 	}
-	l := &Log{behind: behind, options: options, window: maxWindow}
+	l := &Log{behind: behind, options: options, window: maxWindow, gate: newGate()}
 	if options.Messages > 0 {
 		l.window = min(options.Messages, maxWindow)
 	}
@@ -94,14 +96,13 @@ func (l *Log) Len(ctx context.Context) (int, error) { return l.behind.Len(ctx) }
 // served what is here, or nothing with the same cursor.
 func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) {
 	if q.Since.Kind == history.SinceTime || q.Since.Kind == history.SinceBefore {
-		return l.behind.Read(ctx, q)
+		return l.readBehind(ctx, q)
 	}
 	t := l.tail(q.Channel)
 	ask := l.options.Shared && (q.Fresh || q.Since.Kind != history.SinceCursor)
 	page, old := t.page(q, l.options.Age, ask)
 	if page == nil && !old {
-		err := t.refresh(context.WithoutCancel(ctx), l.behind, ask)
-		l.count(t)
+		err := l.refresh(ctx, t, q.By, ask)
 		if id, are := t.unheard(); are {
 			l.options.Ring(t.channel, id)
 		}
@@ -114,9 +115,31 @@ func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) 
 		page, _ = t.page(q, l.options.Age, false)
 	}
 	if page == nil {
-		return l.behind.Read(ctx, q)
+		return l.readBehind(ctx, q)
 	}
 	return page, nil
+}
+
+// readBehind reads what is not here, when it is the reader's turn.
+func (l *Log) readBehind(ctx context.Context, q history.Query) (*history.Page, error) {
+	leave, err := l.gate.enter(ctx, q.By)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return l.behind.Read(ctx, q)
+}
+
+// refresh brings a tail up to date when it is the reader's turn.
+func (l *Log) refresh(ctx context.Context, t *tail, by netip.Addr, ask bool) error {
+	before := t.asked()
+	leave, err := l.gate.enter(ctx, by)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	defer l.count(t)
+	return t.refresh(context.WithoutCancel(ctx), l.behind, before, ask)
 }
 
 // Heard says that a channel has a message, whoever appended it.

@@ -219,12 +219,17 @@ func (t *tail) size() int {
 	return tailBytes + len(t.channel) + t.bytes + each*cap(t.messages)
 }
 
-// refresh asks the log behind for what is missing, once for all who come at the same
-// time. For those with ask set it asks after they came.
-func (t *tail) refresh(ctx context.Context, behind history.Log, ask bool) error {
+// asked is how often the log behind was asked.
+func (t *tail) asked() int {
 	t.mu.Lock()
-	before := t.fetches
-	t.mu.Unlock()
+	defer t.mu.Unlock()
+	return t.fetches
+}
+
+// refresh asks the log behind for what is missing, once for all who come at the same
+// time. For those with ask set it asks after they came, which is when it had been asked so
+// often before.
+func (t *tail) refresh(ctx context.Context, behind history.Log, before int, ask bool) error {
 	t.fetching.Lock()
 	defer t.fetching.Unlock()
 	t.mu.Lock()

@@ -1,0 +1,90 @@
+package tail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"pubsub/server/history"
+)
+
+// Bounds of what the log behind is asked at a time. The rest waits its turn, each address
+// for itself, and holds nothing meanwhile.
+const (
+	readsAtOnce    = 64
+	readsOfAddress = 8
+	turnWithin     = 2 * time.Second // as long as a call may take
+)
+
+var errBusy = errors.New("too many others read, or too many of the same address")
+
+// gate lets reads through to the log behind.
+type gate struct {
+	all chan struct{} // one token for each that is through
+
+	mu sync.Mutex // guards the next one
+	of map[netip.Addr]*lane
+}
+
+// lane is where the reads of an address wait.
+type lane struct {
+	through chan struct{}
+	reads   int // that wait or are through
+}
+
+func newGate() *gate {
+	return &gate{all: make(chan struct{}, readsAtOnce), of: make(map[netip.Addr]*lane)}
+}
+
+// enter waits for the turn of a read. Call leave when it has ended.
+func (g *gate) enter(ctx context.Context, by netip.Addr) (leave func(), err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnWithin)
+	defer cancel()
+	leaveLane := func() {}
+	if by.IsValid() { // else it is the server itself
+		if leaveLane, err = g.enterLane(ctx, by); err != nil {
+			return nil, err
+		}
+	}
+	if err := take(ctx, g.all); err != nil {
+		leaveLane()
+		return nil, err
+	}
+	return func() { <-g.all; leaveLane() }, nil
+}
+
+func (g *gate) enterLane(ctx context.Context, by netip.Addr) (leave func(), err error) {
+	g.mu.Lock()
+	l := g.of[by]
+	if l == nil {
+		l = &lane{through: make(chan struct{}, readsOfAddress)}
+		g.of[by] = l
+	}
+	l.reads++
+	g.mu.Unlock()
+	if err := take(ctx, l.through); err != nil {
+		g.leaveLane(by, l)
+		return nil, err
+	}
+	return func() { <-l.through; g.leaveLane(by, l) }, nil
+}
+
+func (g *gate) leaveLane(by netip.Addr, l *lane) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l.reads--; l.reads == 0 {
+		delete(g.of, by)
+	}
+}
+
+func take(ctx context.Context, tokens chan<- struct{}) error {
+	select {
+	case tokens <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", history.ErrAway, errBusy)
+	}
+}
