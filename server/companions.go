@@ -39,8 +39,8 @@ func (a apart) Channels(ctx context.Context) ([]string, error) { return a.messag
 func (a apart) Len(ctx context.Context) (int, error) { return a.messages.Len(ctx) }
 
 // companionBounds are those of the log of companions. Who was away for longer asks who is
-// here. In Redis that in bytes is of each channel, and a channel takes 5 KB. So channels are
-// bounded, too, by somewhat more than one address can begin.
+// here. In Redis a channel takes 5 KB. So channels are bounded, too, by somewhat more than one
+// address can begin.
 var companionBounds = history.Options{Messages: 256, Age: 5 * time.Minute, Bytes: 16 << 20, Channels: 30_000}
 
 // both closes two.

@@ -9,9 +9,8 @@ import (
 
 // Bounds where a log outlives the process.
 const (
-	lastingAge         = 7 * 24 * time.Hour
-	lastingBytesFolder = 1 << 30  // of all messages
-	lastingBytesRedis  = 16 << 20 // of a channel's
+	lastingAge   = 7 * 24 * time.Hour
+	lastingBytes = 1 << 30 // of all messages; in a Redis at most half of what it may take
 )
 
 // placeHistory reads where the messages are kept, and sets the bounds that fit the place
@@ -20,12 +19,10 @@ func (s *Settings) placeHistory(env map[string]string, given map[string]bool) er
 	if err := s.lookUpHistory(env); err != nil {
 		return err
 	}
-	bytes := lastingBytesFolder
 	switch scheme, _, isAddress := strings.Cut(s.History, "://"); {
 	case s.History == "memory":
 		return nil
 	case isAddress && (scheme == "redis" || scheme == "rediss" || scheme == "redis-sentinel"):
-		bytes = lastingBytesRedis
 	case isAddress:
 		return fmt.Errorf("history has an address of the kind %s://, and must have redis://, rediss:// or redis-sentinel://", scheme)
 	case !strings.ContainsRune(s.History, '/'):
@@ -35,7 +32,7 @@ func (s *Settings) placeHistory(env map[string]string, given map[string]bool) er
 		s.HistoryAge = lastingAge
 	}
 	if !given["history-bytes"] {
-		s.HistoryBytes = bytes
+		s.HistoryBytes = lastingBytes
 	}
 	return nil
 }

@@ -26,8 +26,15 @@ func openFile(folder string) (*bolt.DB, error) {
 			return nil, err
 		}
 	}
-	db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistMapType, NoFreelistSync: true})
-	return db, explain(file, err)
+	db, err := bolt.Open(file, 0o600, options())
+	if err != nil {
+		return nil, explain(file, err)
+	}
+	return compacted(db), nil
+}
+
+func options() *bolt.Options {
+	return &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistMapType, NoFreelistSync: true}
 }
 
 func explain(file string, err error) error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -193,4 +194,46 @@ func TestForgottenChannelsLeaveNothing(t *testing.T) {
 			return nil
 		}))
 	})
+}
+
+// A file of which most is free is made smaller when it is opened, and has the same messages.
+// What a process left that was killed meanwhile is removed.
+func TestCompaction(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "pubsub.db")
+	options := history.Options{Messages: 2}
+	log, err := disk.Open(folder, options)
+	require.NoError(t, err)
+	large := []byte(`{"message":"` + strings.Repeat("x", 1<<20) + `"}`)
+	for _, channel := range slices.Repeat([]string{"a", "b", "c", "d", "e", "f", "g", "h"}, 2) {
+		_, err := log.Append(t.Context(), history.Post{Channel: channel, Object: large})
+		require.NoError(t, err)
+	}
+	var last history.Cursor
+	for _, channel := range slices.Repeat([]string{"a", "b", "c", "d", "e", "f", "g", "h"}, 3) {
+		receipt, err := log.Append(t.Context(), history.Post{Channel: channel, Object: []byte(`{}`)})
+		require.NoError(t, err)
+		last = receipt.Cursor
+	}
+	require.NoError(t, log.Close())
+	size := func() int64 {
+		info, err := os.Stat(file)
+		require.NoError(t, err)
+		return info.Size()
+	}
+	require.Greater(t, size(), int64(16<<20))
+	require.NoError(t, os.WriteFile(file+".compact", []byte("half"), 0o600))
+	log, err = disk.Open(folder, options)
+	require.NoError(t, err)
+	defer log.Close()
+	require.Less(t, size(), int64(1<<20))
+	require.NoFileExists(t, file+".compact")
+	page, err := log.Read(t.Context(), history.Query{Channel: "h", Since: history.All(), Limit: 9})
+	require.NoError(t, err)
+	require.Len(t, page.Messages, 2)
+	require.Equal(t, last, page.Cursor)
+	_, err = disk.Open(folder, options)
+	require.ErrorContains(t, err, "another process", "the new file is locked")
+	_, err = log.Append(t.Context(), history.Post{Channel: "h", Object: []byte(`{}`)})
+	require.NoError(t, err)
 }

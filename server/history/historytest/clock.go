@@ -19,6 +19,7 @@ func Clock(t *testing.T, open Open) {
 		"Channels":       testChannels,
 		"Dormant":        testDormant,
 		"BeforeTheFirst": testBeforeTheFirst,
+		"ReadOn":         testReadOn,
 		"Keys":           testKeysAreForgotten,
 		"Model":          testModel,
 	} {
@@ -124,6 +125,23 @@ func testBeforeTheFirst(t *testing.T, open Open) {
 	page := read(t, log, "chat", history.After(cursor), everything)
 	require.Nil(t, page.Gap)
 	require.Equal(t, "1", ids(page))
+}
+
+// testReadOn: a reader that goes on reading in a channel that is quiet for days is told of no
+// gap, and none has missed anything when somebody posts there again.
+func testReadOn(t *testing.T, open Open) {
+	log := open(t, history.Options{Age: time.Minute})
+	cursor := add(t, log, "chat", 3)
+	for range 20 {
+		time.Sleep(5 * time.Hour)
+		page := read(t, log, "chat", history.After(cursor), everything)
+		require.Nil(t, page.Gap)
+		require.Equal(t, cursor, page.Cursor)
+	}
+	require.EqualValues(t, 4, add(t, log, "chat", 1).ID)
+	page := read(t, log, "chat", history.After(cursor), everything)
+	require.Nil(t, page.Gap)
+	require.Equal(t, "4", ids(page))
 }
 
 func testKeysAreForgotten(t *testing.T, open Open) {

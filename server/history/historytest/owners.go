@@ -65,6 +65,12 @@ func testBytes(t *testing.T, open Open) {
 	require.Equal(t, "4 5 6", ids(page))
 	require.False(t, page.More)
 	require.Equal(t, "4 5 6", ids(read(t, log, "room", history.AfterID(2), everything)))
+	require.Equal(t, "4 5 6", ids(read(t, log, "room", history.Last(4), everything)), "what has left counts among the last")
+	require.Equal(t, "5 6", ids(read(t, log, "room", history.Last(2), everything)))
+	require.Equal(t, "5 6", ids(read(t, log, "room", history.Back(), 2)))
+	page = read(t, log, "room", history.Back(), everything)
+	require.Equal(t, "4 5 6", ids(page))
+	require.Equal(t, "2", ids(read(t, log, "room", history.Before(history.Cursor{Epoch: page.Start.Epoch, ID: page.Start.ID}), everything)))
 	for range 5 {
 		say("bob's", bob)
 	}

@@ -1,0 +1,70 @@
+package tail_test
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pubsub/server/history"
+	"pubsub/server/history/memory"
+	"pubsub/server/history/tail"
+)
+
+// stuck is a log whose reads wait until they are let go.
+type stuck struct {
+	history.Log
+	release chan struct{}
+	under   atomic.Int64
+	bytes   atomic.Int64 // the most that was asked for
+}
+
+func (s *stuck) Read(ctx context.Context, q history.Query) (*history.Page, error) {
+	s.under.Add(1)
+	defer s.under.Add(-1)
+	s.bytes.Store(max(s.bytes.Load(), int64(q.Bytes)))
+	<-s.release
+	return s.Log.Read(ctx, q)
+}
+
+// However many reads one address asks for, few are under way, and others come at once. Who
+// waits too long for its turn is told that the log is away.
+func TestReadsOfAnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := &stuck{Log: memory.New(history.Options{}), release: make(chan struct{})}
+		defer behind.Log.(*memory.Log).Close()
+		l := tail.New(behind, tail.Options{Shared: true})
+		var all sync.WaitGroup
+		var away atomic.Int64
+		read := func(by string, since history.Since) {
+			all.Go(func() {
+				_, err := l.Read(t.Context(), history.Query{Channel: by, Since: since, Limit: 9, Bytes: 99, Fresh: true, By: netip.MustParseAddr(by)})
+				if err != nil {
+					require.ErrorIs(t, err, history.ErrAway)
+					away.Add(1)
+				}
+			})
+		}
+		for range 100 {
+			read("192.0.2.1", history.Back())
+		}
+		for range 100 {
+			read("192.0.2.1", history.All())
+		}
+		synctest.Wait()
+		require.EqualValues(t, 8, behind.under.Load())
+		read("192.0.2.2", history.Back())
+		synctest.Wait()
+		require.EqualValues(t, 9, behind.under.Load())
+		time.Sleep(3 * time.Second)
+		require.EqualValues(t, 192, away.Load())
+		close(behind.release)
+		all.Wait()
+		require.LessOrEqual(t, behind.bytes.Load(), int64(256<<10))
+	})
+}
