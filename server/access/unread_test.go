@@ -70,3 +70,33 @@ func TestUnreadCountsWhatIsHeld(t *testing.T) {
 		require.Zero(t, u.total+u.bytes.Total()+len(u.readers))
 	})
 }
+
+// Room is taken before an answer is read: as many as there is room for have it, the rest is
+// small, and an address that reads everything has room for one of any size.
+func TestRoom(t *testing.T) {
+	c := &Control{}
+	const page = 256 << 10
+	var rooms []*Room
+	ann, bob := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	for range unreadPerAddress / page {
+		room := c.RoomFor(ann, SmallAnswer)
+		require.Equal(t, page, room.Take(page))
+		rooms = append(rooms, room)
+	}
+	late := c.RoomFor(ann, SmallAnswer)
+	require.Equal(t, SmallAnswer, late.Take(page))
+	require.True(t, late.Keep(SmallAnswer))
+	other := c.RoomFor(bob, SmallAnswer)
+	require.Equal(t, page, other.Take(page))
+	require.True(t, other.Keep(unreadPerAddress*2), "alone")
+	require.True(t, rooms[0].Keep(100), "what is small counts nothing")
+	require.Equal(t, page, late.Take(page))
+	require.False(t, rooms[0].Keep(page))
+	require.False(t, late.Keep(2*page))
+	require.Equal(t, unreadPerAddress, c.unread.bytes.Of(ann), "what it had stays")
+	for _, room := range append(rooms, late, other) {
+		room.Leave()
+		room.Leave() // which is harmless
+	}
+	require.Zero(t, c.unread.total+c.unread.bytes.Total())
+}

@@ -139,6 +139,9 @@ func (l *Log) refresh(ctx context.Context, t *tail, by netip.Addr, ask bool) err
 	}
 	defer leave()
 	defer l.count(t)
+	if !ask { // it needs what is there by now
+		before = t.asked()
+	}
 	return t.refresh(context.WithoutCancel(ctx), l.behind, before, ask)
 }
 
