@@ -16,8 +16,9 @@ import (
 
 // ask polls on a connection in memory, and returns what the answer says.
 func ask(t *testing.T, c net.Conn, path string) (page struct {
-	Cursor string
-	Gap    *struct{ Reason string }
+	Messages []struct{ ID int }
+	Cursor   string
+	Gap      *struct{ Reason string }
 }) {
 	_, err := io.WriteString(c, request(path))
 	require.NoError(t, err)
@@ -54,6 +55,40 @@ func TestRestartsToldOnAndOnAreSlowedDown(t *testing.T) {
 			require.LessOrEqual(t, told, most)
 			require.GreaterOrEqual(t, told, 60*minutes/2, "it is slowed down, not shut out")
 			require.InDelta(t, minutes, strings.Count(log.String(), "cursors of another process"), 1)
+		})
+	}
+}
+
+// Who is slowed down is given what is there when the wait is over: the page is read then, as
+// who waits holds none.
+func TestWhoIsSlowedDownGetsWhatIsThereThen(t *testing.T) {
+	for _, query := range []string{"&timeout=0", ""} {
+		bubble(t, open(), func(t *testing.T, p *pipes, _ func()) {
+			client, other := p.dial(), p.dial()
+			defer client.Close()
+			defer other.Close()
+			said := 0
+			say := func() {
+				said++
+				_, err := io.WriteString(other, "POST /pub?message=hi HTTP/1.1\r\nHost: pubsub\r\nContent-Length: 0\r\n\r\n")
+				require.NoError(t, err)
+				resp, err := http.ReadResponse(bufio.NewReader(other), nil)
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+				require.Equal(t, http.StatusOK, resp.StatusCode)
+			}
+			say()
+			for waited := false; !waited; {
+				asked := time.Now()
+				post := time.AfterFunc(500*time.Millisecond, say)
+				page := ask(t, client, "/sub?since=another-5"+query)
+				post.Stop()
+				waited = time.Since(asked) >= time.Second
+				require.Equal(t, "restarted", page.Gap.Reason)
+				require.Len(t, page.Messages, said)
+				require.Nil(t, ask(t, client, "/sub?timeout=0&since="+page.Cursor).Gap)
+			}
+			require.Equal(t, 2, said)
 		})
 	}
 }
