@@ -154,4 +154,6 @@ func testKeysAreForgotten(t *testing.T, open Open) {
 	require.EqualValues(t, 1, send())
 	time.Sleep(time.Second)
 	require.EqualValues(t, 2, send(), "counted from the first")
+	time.Sleep(2 * time.Minute)
+	require.EqualValues(t, 2, send(), "the first use is forgotten, not the second")
 }
