@@ -174,6 +174,19 @@ func (l *Log) call(ctx context.Context, script *rueidis.Lua, keys, args []string
 	return nil, fmt.Errorf("%w: %w", history.ErrAway, err)
 }
 
+// ask is call for who reads: it leaves calls for posts.
+func (l *Log) ask(ctx context.Context, script *rueidis.Lua, keys, args []string) ([]rueidis.RedisMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	select {
+	case l.reads <- struct{}{}:
+		defer func() { <-l.reads }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", history.ErrAway, context.Cause(ctx))
+	}
+	return l.call(ctx, script, keys, args)
+}
+
 // metaStays is how long a channel is remembered when its messages are gone.
 const metaStays = 24 * time.Hour
 
@@ -314,7 +327,7 @@ func (l *Log) Len(ctx context.Context) (int, error) {
 }
 
 func (l *Log) list(ctx context.Context, command string) (rueidis.RedisMessage, error) {
-	said, err := l.call(ctx, listScript, []string{l.lists + "channels"}, []string{micros(l.options.Age), command})
+	said, err := l.ask(ctx, listScript, []string{l.lists + "channels"}, []string{micros(l.options.Age), command})
 	if err != nil {
 		return rueidis.RedisMessage{}, err
 	}

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -27,15 +26,7 @@ const maxNumber uint64 = 1 << 53
 
 // Read implements [history.Log]. It is always fresh.
 func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	select {
-	case l.reads <- struct{}{}:
-		defer func() { <-l.reads }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", history.ErrAway, context.Cause(ctx))
-	}
-	said, err := l.call(ctx, readScript,
+	said, err := l.ask(ctx, readScript,
 		[]string{streamOf(q.Channel), metaOf(q.Channel), epochs},
 		[]string{kinds[q.Since.Kind], q.Since.Epoch, strconv.FormatUint(min(q.Since.N, maxNumber), 10), strconv.FormatUint(uint64(q.Since.Check), 10), strconv.FormatUint(min(uint64(q.Limit), maxNumber), 10),
 			strconv.Itoa(l.options.Messages), micros(l.options.Age), newEpoch(), strconv.Itoa(q.Bytes), seconds(metaStays)})

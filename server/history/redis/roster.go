@@ -131,7 +131,7 @@ func (r *Roster) Count(ctx context.Context, channel string) (count int, tell boo
 const countEvery = 950 * time.Millisecond
 
 func (r *Roster) who(ctx context.Context, channel string, mark time.Duration) (count int, tell bool, names []string, err error) {
-	said, err := r.log.call(ctx, whoScript, []string{hereIn(channel), prefix + "{" + channel + "}:counted"},
+	said, err := r.log.ask(ctx, whoScript, []string{hereIn(channel), prefix + "{" + channel + "}:counted"},
 		[]string{strconv.Itoa(roster.MaxNames), strconv.FormatInt(mark.Milliseconds(), 10)})
 	if err != nil {
 		return 0, false, nil, err
