@@ -44,8 +44,11 @@ func Against(t *testing.T, open, model Open) {
 	}
 }
 
-// randomBounds are such that it is clear who has most: it is said nowhere who makes room of
-// two that have the same.
+// maxObject is so large that two owners hardly ever have the same: it is said nowhere who of
+// them makes room then.
+const maxObject = 40_000
+
+// randomBounds are such that it is clear who has most.
 func randomBounds(random *rand.Rand, world int) history.Options {
 	o := history.Options{Home: "home"}
 	if random.IntN(2) == 0 {
@@ -58,8 +61,8 @@ func randomBounds(random *rand.Rand, world int) history.Options {
 	case 0:
 		o.Channels, o.ChannelsPerOwner = 4, 3
 	case 1:
-		o.BytesPerOwner = 10_000 + random.IntN(20_000)
-		o.Bytes = 25_000 + random.IntN(20_000)
+		o.BytesPerOwner = 3*maxObject + random.IntN(5*maxObject)
+		o.Bytes = 6*maxObject + random.IntN(5*maxObject)
 	}
 	return o
 }
@@ -111,7 +114,7 @@ func (w *pair) post() {
 		owners = 2 // of whom it is clear who has more
 	}
 	p := history.Post{
-		Channel: w.channel(), By: ann, Object: fmt.Appendf(nil, `{"n":%0*d}`, 1+w.random.IntN(4000), w.random.IntN(1000)),
+		Channel: w.channel(), By: ann, Object: fmt.Appendf(nil, `{"n":%0*d}`, 1+w.random.IntN(maxObject), w.random.IntN(1000)),
 	}
 	for range w.random.IntN(owners) {
 		p.By = p.By.Next()
