@@ -84,6 +84,7 @@ func (p *parts) observe() {
 	}
 	p.metrics.CountPresence(p.presence.Counts)
 	p.metrics.CountAway(p.store.isAway)
+	p.metrics.CountDelayed(p.access.Delayed)
 	p.metrics.CountCompressions(p.compressor.Made)
 	p.refusals = observe.NewRefusals(p.log, p.metrics)
 	if h, ok := p.log.Handler().(*logs.Handler); ok {

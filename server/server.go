@@ -110,7 +110,10 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool)
 	if r.TLS != nil {
 		w.Header()["Strict-Transport-Security"] = transportSecurity
 	}
-	s.access.Pace(r) // may wait, so before the timeout of the body
+	if err := s.access.Pace(r); err != nil { // may wait, so before the timeout of the body
+		s.responder.Error(w, r, err)
+		return true
+	}
 	if r.ContentLength != 0 {
 		// This bounds a body that no handler reads, too: net/http reads it to its end,
 		// and then removes the deadline. The ResponseRecorder of a test has no deadlines.

@@ -5,6 +5,7 @@ package access
 import (
 	"log/slog"
 	"math"
+	"sync/atomic"
 
 	"pubsub/server/address"
 	"pubsub/server/settings"
@@ -17,15 +18,19 @@ type Control struct {
 	Source address.Source // tells the address of a request
 	polls
 	requests *limiter
+	probes   *limiter
 	posts    *limiter
 	reads    *limiter // costly ones
 	restarts *limiter // answers that tell of a restart
 	unread   unread
 	bodies   bodies
 
+	delayed        atomic.Int64  // requests that had to wait
+	delayWarning   oncePerMinute // about such
 	restartWarning oncePerMinute // about cursors of another process
 
 	settings *settings.Settings
+	log      *slog.Logger
 
 	// Tickets is in memory at first. Set another before the first request.
 	Tickets TicketStore
@@ -35,7 +40,8 @@ type Control struct {
 }
 
 // New returns a Control with the limits of the settings, which it keeps: do not change
-// them. The log is told what is wrong with keys at an address. The error tells a person what is wrong with the key for tokens.
+// them. The log is told what is wrong with keys at an address, and of addresses that are
+// slowed down. The error tells a person what is wrong with the key for tokens.
 func New(s *settings.Settings, log *slog.Logger) (*Control, error) {
 	verifier, err := verifierOf(s, log)
 	if err != nil {
@@ -50,10 +56,12 @@ func New(s *settings.Settings, log *slog.Logger) (*Control, error) {
 		Source:   source,
 		polls:    newPolls(s, source),
 		requests: newLimiter(s.RequestRate, int(math.Ceil(s.RequestRate*requestBurst))),
+		probes:   newLimiter(probeRate, probeBurst),
 		posts:    newLimiter(s.PublishRate, burst),
 		reads:    newLimiter(s.ReadRate, int(math.Ceil(readBurst*s.ReadRate))),
 		restarts: newLimiter(restartRate, restartBurst),
 		settings: s,
+		log:      log,
 
 		Tickets:   newTicketsHere(),
 		tokens:    verifier,
@@ -72,7 +80,7 @@ func verifierOf(s *settings.Settings, log *slog.Logger) (*tokens.Verifier, error
 // Forget frees the memory of addresses that have not done anything for a while. Call it
 // now and then.
 func (c *Control) Forget() {
-	for _, limiter := range []*limiter{c.requests, c.posts, c.reads, c.restarts} {
+	for _, limiter := range []*limiter{c.requests, c.probes, c.posts, c.reads, c.restarts} {
 		limiter.forget()
 	}
 }

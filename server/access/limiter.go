@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
-	"golang.org/x/time/rate"
 )
 
 // limitedAddresses is how many addresses a limiter remembers. When there are more, the
@@ -17,45 +16,84 @@ const limitedAddresses = 20_000
 
 // limiter bounds how often each address may do something: it has a token bucket for each.
 type limiter struct {
-	rate  rate.Limit // tokens a second; 0 is no limit
-	burst int        // tokens that an address may save up
+	rate  float64 // tokens a second; 0 is no limit
+	burst float64 // tokens that an address may save up
 
-	mu        sync.Mutex // guards byAddress
-	byAddress *simplelru.LRU[netip.Addr, *rate.Limiter]
+	mu        sync.Mutex // guards byAddress, and the buckets
+	byAddress *simplelru.LRU[netip.Addr, *bucket]
+}
+
+// bucket is the tokens of an address.
+type bucket struct {
+	tokens float64 // below 0 if some are promised that are not there yet
+	at     time.Time
 }
 
 func newLimiter(perSecond float64, burst int) *limiter {
-	byAddress, err := simplelru.NewLRU[netip.Addr, *rate.Limiter](limitedAddresses, nil)
+	byAddress, err := simplelru.NewLRU[netip.Addr, *bucket](limitedAddresses, nil)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	return &limiter{rate: rate.Limit(perSecond), burst: burst, byAddress: byAddress}
+	return &limiter{rate: perSecond, burst: float64(burst), byAddress: byAddress}
 }
 
 // take takes a token of an address. If there is none, it returns false, and after how
-// many seconds there is one. Half of the callers are told a second more, so that not all
-// come back at the same time.
-func (l *limiter) take(address netip.Addr) (wait int, ok bool) {
+// many seconds to come back.
+func (l *limiter) take(address netip.Addr) (seconds int, ok bool) {
+	wait, ok := l.promise(address, 0)
+	return comeBack(wait), ok
+}
+
+// comeBack is after how many seconds a client should come back who would have to wait. Half
+// of them are told a second more, so that not all come back at the same time.
+func comeBack(wait time.Duration) (seconds int) {
+	return int(max(math.Ceil(wait.Seconds()), 1)) + rand.IntN(2)
+}
+
+// promise takes a token of an address that is there after a wait. If that is longer than
+// most, it takes none and returns false.
+func (l *limiter) promise(address netip.Addr, most time.Duration) (wait time.Duration, ok bool) {
 	if l.rate == 0 {
 		return 0, true
 	}
-	bucket := l.of(address)
-	if bucket.Allow() {
-		return 0, true
-	}
-	seconds := math.Ceil((1 - bucket.Tokens()) / float64(l.rate))
-	return int(max(seconds, 1)) + rand.IntN(2), false
-}
-
-func (l *limiter) of(address netip.Addr) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	bucket, found := l.byAddress.Get(address)
-	if !found {
-		bucket = rate.NewLimiter(l.rate, l.burst)
-		l.byAddress.Add(address, bucket)
+	b := l.of(address)
+	if lacking := 1 - b.tokens; lacking > 0 {
+		wait = time.Duration(lacking / l.rate * float64(time.Second))
 	}
-	return bucket
+	if wait > most {
+		return wait, false
+	}
+	b.tokens--
+	return wait, true
+}
+
+// giveBack gives a token back that was promised and is not needed.
+func (l *limiter) giveBack(address netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.of(address)
+	b.tokens = min(b.tokens+1, l.burst)
+}
+
+// of returns the bucket of an address as it is now. mu is held.
+func (l *limiter) of(address netip.Addr) *bucket {
+	b, found := l.byAddress.Get(address)
+	if !found {
+		b = &bucket{l.burst, time.Now()}
+		l.byAddress.Add(address, b)
+		return b
+	}
+	l.fill(b)
+	return b
+}
+
+// fill adds what has come since. mu is held.
+func (l *limiter) fill(b *bucket) {
+	now := time.Now()
+	b.tokens = min(b.tokens+now.Sub(b.at).Seconds()*l.rate, l.burst)
+	b.at = now
 }
 
 // forget forgets addresses that have all their tokens again: they would begin with as
@@ -64,8 +102,11 @@ func (l *limiter) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
-		_, bucket, found := l.byAddress.GetOldest()
-		if !found || bucket.TokensAt(time.Now()) < float64(l.burst) {
+		_, b, found := l.byAddress.GetOldest()
+		if !found {
+			return
+		}
+		if l.fill(b); b.tokens < l.burst {
 			return
 		}
 		l.byAddress.RemoveOldest()

@@ -2,6 +2,8 @@ package access
 
 import (
 	"net/http"
+	"net/netip"
+	"time"
 
 	"pubsub/server/web"
 )
@@ -22,17 +24,65 @@ const (
 	restartRate  = 1  // a second
 )
 
+// Probes are who looks whether the server is well. They do not wait behind others of their
+// address, as long as they are few.
+const (
+	probeRate  = 10 // a second
+	probeBurst = 50
+)
+
+// longestPace is how long a request waits at most because its address exceeds the request
+// rate. Whoever waited longer would take the server for gone.
+const longestPace = time.Second
+
 // Pace delays a request whose address exceeds the request rate. It is delayed and not
-// refused, because a client that never waits would send the next one at once. Pace panics
-// with http.ErrAbortHandler if the client hangs up meanwhile.
-func (c *Control) Pace(r *http.Request) {
+// refused, because a client that never waits would send the next one at once. If it would
+// be delayed for too long, the error is a [web.Problem] that refuses it. Pace panics with
+// http.ErrAbortHandler if the client hangs up meanwhile: then the others of its address
+// wait for less.
+func (c *Control) Pace(r *http.Request) error {
 	if c.requests.rate == 0 {
-		return
+		return nil
 	}
-	if wait := c.requests.of(c.Source.Of(r)).Reserve().Delay(); wait > 0 {
-		web.Pause(r, wait)
+	address := c.Source.Of(r)
+	if isProbe(r) {
+		if _, ok := c.probes.take(address); ok {
+			return nil
+		}
 	}
+	wait, ok := c.requests.promise(address, longestPace)
+	if !ok {
+		return web.TooMany("request-rate", comeBack(wait), "Your address sends more than %g requests a second, and as many as may wait do. Wait a moment, and send fewer.", c.settings.RequestRate)
+	}
+	if wait > 0 {
+		c.delay(r, address, wait)
+	}
+	return nil
 }
+
+func isProbe(r *http.Request) bool {
+	return web.IsHealthCheck(r) || r.URL.Path == "/metrics"
+}
+
+// delay waits until there is a token that was promised.
+func (c *Control) delay(r *http.Request, address netip.Addr, wait time.Duration) {
+	c.delayed.Add(1)
+	if c.delayWarning.due() {
+		c.log.Info("requests are delayed, since their address sends more than the request rate; this is told once a minute",
+			"address", address, "rate", c.settings.RequestRate)
+	}
+	waited := false
+	defer func() {
+		if !waited {
+			c.requests.giveBack(address)
+		}
+	}()
+	web.Pause(r, wait)
+	waited = true
+}
+
+// Delayed returns how many requests had to wait because of the request rate.
+func (c *Control) Delayed() int64 { return c.delayed.Load() }
 
 // AdmitPost counts a post. If its address exceeds the publish rate, the error is a
 // [web.Problem] that refuses it.

@@ -80,9 +80,9 @@ type Settings struct {
 	// behind proxies or on a Unix socket, where all come from one.
 	MaxConnectionsPerAddress int
 	// RequestRate is how many requests a second of one address are answered at once;
-	// those beyond wait, so that one address cannot take all of the processor. If not
-	// set it is five for each poll that one address may have, since a poll that was
-	// answered comes again.
+	// those beyond wait, so that one address cannot take all of the processor, or are
+	// refused where they would wait over a second. If not set it is five for each poll
+	// that one address may have, since a poll that was answered comes again.
 	RequestRate float64
 	// ReadRate is how many reads a second one address may make that cost much and do
 	// not wait, such as a long list of channels.

@@ -9,12 +9,13 @@ import (
 )
 
 // frames takes what a client of a WebSocket sends apart. A text that comes in several
-// frames is put together. Its zero value, with max, is ready.
+// frames is put together. Its zero value, with max and pace, is ready.
 type frames struct {
-	max  int    // bytes of a text; 0 is no limit
-	rest []byte // of a frame of which there is more to come
-	text []byte // of the first frames of a text
-	more bool   // of which there are more to come
+	max  int              // bytes of a text; 0 is no limit
+	pace func() *farewell // is called for each frame, also of a part of a text; it may wait
+	rest []byte           // of a frame of which there is more to come
+	text []byte           // of the first frames of a text
+	more bool             // of which there are more to come
 }
 
 // add adds what has been read. b is copied.
@@ -76,7 +77,7 @@ func (f *frames) nextFrame() (frame ws.Frame, ok bool, why *farewell) {
 		f.rest = nil
 	}
 	ws.Cipher(payload, header.Mask, 0)
-	return ws.Frame{Header: header, Payload: payload}, true, nil
+	return ws.Frame{Header: header, Payload: payload}, true, f.pace()
 }
 
 // join adds a frame to the text that it is a part of. ok is true with the last.
@@ -94,8 +95,9 @@ func (f *frames) join(frame ws.Frame) (whole ws.Frame, ok bool, why *farewell) {
 	return whole, true, nil
 }
 
-// Farewells to a client that does what it must not.
+// Farewells to a client that does what it must not, or is gone.
 var (
+	gone    = &farewell{code: ws.StatusNormalClosure}
 	tooBig  = &farewell{reason: "too-large", text: "Send less in a message.", code: ws.StatusMessageTooBig}
 	tooMuch = &farewell{reason: "too-much", text: "Your address sends as many long messages at a time as it may.", code: statusTryAgainLater}
 	tooSlow = &farewell{reason: "slow", text: "A message did not come to its end in time.", code: ws.StatusPolicyViolation}

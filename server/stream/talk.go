@@ -41,7 +41,20 @@ type talk struct {
 }
 
 func newTalk(s *Streams, a *asked, m *member) *talk {
-	return &talk{streams: s, request: a.sender, channels: a.channels, stream: m, began: time.Now(), frames: frames{max: s.posts.MaxBody()}}
+	t := &talk{streams: s, request: a.sender, channels: a.channels, stream: m, began: time.Now()}
+	t.frames = frames{max: s.posts.MaxBody(), pace: t.pace}
+	return t
+}
+
+// pace is called for each frame. It may wait, and no frame is read meanwhile.
+func (t *talk) pace() *farewell {
+	if t.stream.ended() {
+		return gone
+	}
+	if err := t.streams.access.Pace(t.request); err != nil {
+		return notAllowed(t.streams.responder.Refused(t.request, err))
+	}
+	return nil
 }
 
 // senderOf is a request that has only what tells who has sent it. The one of the handshake
@@ -208,7 +221,6 @@ func (t *talk) isSilent(now time.Time) bool {
 
 // frame does what a frame says. It returns why the stream ends, nil if it does not.
 func (t *talk) frame(f ws.Frame) *farewell {
-	t.streams.access.Pace(t.request) // it may wait, and no frame is read meanwhile
 	switch f.Header.OpCode {
 	case ws.OpPing:
 		t.stream.send(ws.MustCompileFrame(ws.NewPongFrame(f.Payload)))

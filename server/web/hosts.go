@@ -29,7 +29,7 @@ func newHosts(allowed []string) hosts {
 // check refuses a request for another host. Health checks are allowed under any, because
 // those who run the server send them to an IP address.
 func (h hosts) check(r *http.Request) error {
-	if h == nil || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+	if h == nil || IsHealthCheck(r) {
 		return nil
 	}
 	host := strings.ToLower(r.Host)
@@ -52,6 +52,11 @@ func (h hosts) checkOwn(r *http.Request) error {
 func notAsked(r *http.Request) error {
 	return &Problem{Status: http.StatusForbidden, Reason: "host", Text: "This server is not to be asked for as " + logs.Cut(r.Host, Quoted) +
 		". Whoever runs it can allow that in PUBSUB_ALLOWED_HOSTS."}
+}
+
+// IsHealthCheck tells whether a request only asks how the server is.
+func IsHealthCheck(r *http.Request) bool {
+	return r.URL.Path == "/healthz" || r.URL.Path == "/readyz"
 }
 
 func (h hosts) has(host string) bool {
