@@ -120,3 +120,23 @@ func TestPartsOfATextArePaced(t *testing.T) {
 		require.Greater(t, time.Since(began), 4*time.Second)
 	})
 }
+
+// A long text counts as several.
+func TestLongTextsArePaced(t *testing.T) {
+	config := open()
+	config.RequestRate = 500
+	bubble(t, config, func(t *testing.T, p *pipes, _ func()) {
+		c := p.dial()
+		defer c.Close()
+		go io.Copy(io.Discard, c)
+		_, err := io.WriteString(c, upgrade("/sub/c"))
+		require.NoError(t, err)
+		began := time.Now()
+		text := strings.Repeat("x", 65_000) // in a frame that is not masked by anything
+		for range 50 {
+			_, err = io.WriteString(c, "\x81\xfe\xfd\xe8\x00\x00\x00\x00"+text)
+			require.NoError(t, err)
+		}
+		require.Greater(t, time.Since(began), 4*time.Second)
+	})
+}

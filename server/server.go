@@ -70,24 +70,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.responder.Recovered(w, r)
-	if answered := s.receive(w, r); answered {
+	counted, err := s.access.EnterRequest(r)
+	if !counted {
+		s.responder.Cut(w, r, err)
 		return
 	}
-	if r.ProtoMajor >= 2 && r.ContentLength != 0 {
-		s.serveBody(w, r)
-		return
-	}
-	s.route(w, r)
-}
-
-// serveBody answers a request of HTTP/2 that has a body.
-func (s *Server) serveBody(w http.ResponseWriter, r *http.Request) {
-	leave, err := s.access.AdmitBody(r)
+	defer s.access.LeaveRequest(r)
 	if err != nil {
 		s.responder.Error(w, r, err)
 		return
 	}
-	defer leave()
+	if answered := s.receive(w, r); answered {
+		return
+	}
 	s.route(w, r)
 }
 

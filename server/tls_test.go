@@ -281,7 +281,7 @@ func TestConnectionsForARedirectAreLimited(t *testing.T) {
 func TestBodiesOverHTTP2(t *testing.T) {
 	t.Parallel()
 	set, certificate := withTLS(t)
-	set.MaxConnectionsPerAddress = 5
+	set.MaxConnectionsPerAddress = 16
 	c := start(t, set).overTLS(t, true, certificate)
 	require.Equal(t, http.StatusOK, c.say(t, "first")) // so that there is a connection, which all share
 	const posts = 20

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"pubsub/server/address"
+	"pubsub/server/rates"
 	"pubsub/server/settings"
 	"pubsub/server/tokens"
 )
@@ -17,13 +18,13 @@ import (
 type Control struct {
 	Source address.Source // tells the address of a request
 	polls
-	requests *limiter
-	probes   *limiter
-	posts    *limiter
-	reads    *limiter // costly ones
-	restarts *limiter // answers that tell of a restart
+	requests *rates.Limiter
+	probes   *rates.Limiter
+	posts    *rates.Limiter
+	reads    *rates.Limiter // costly ones
+	restarts *rates.Limiter // answers that tell of a restart
 	unread   unread
-	bodies   bodies
+	underWay requests
 
 	delayed        atomic.Int64  // requests that had to wait
 	delayWarning   oncePerMinute // about such
@@ -47,19 +48,19 @@ func New(s *settings.Settings, log *slog.Logger) (*Control, error) {
 	if err != nil {
 		return nil, err
 	}
-	burst := max(1, s.PublishBurst)
+	burst := float64(max(1, s.PublishBurst))
 	if s.PublishBurst == 0 {
-		burst = math.MaxInt
+		burst = math.Inf(1)
 	}
 	source := address.Source{TrustedHops: s.TrustedHops}
 	return &Control{
 		Source:   source,
 		polls:    newPolls(s, source),
-		requests: newLimiter(s.RequestRate, int(math.Ceil(s.RequestRate*requestBurst))),
-		probes:   newLimiter(probeRate, probeBurst),
-		posts:    newLimiter(s.PublishRate, burst),
-		reads:    newLimiter(s.ReadRate, int(math.Ceil(readBurst*s.ReadRate))),
-		restarts: newLimiter(restartRate, restartBurst),
+		requests: rates.New(rates.Rate{PerSecond: s.RequestRate, Burst: math.Ceil(s.RequestRate * requestBurst)}),
+		probes:   rates.New(rates.Rate{PerSecond: probeRate, Burst: probeBurst}),
+		posts:    rates.New(rates.Rate{PerSecond: s.PublishRate, Burst: burst}),
+		reads:    rates.New(rates.Rate{PerSecond: s.ReadRate, Burst: math.Ceil(readBurst * s.ReadRate)}),
+		restarts: rates.New(rates.Rate{PerSecond: restartRate, Burst: restartBurst}),
 		settings: s,
 		log:      log,
 
@@ -80,7 +81,7 @@ func verifierOf(s *settings.Settings, log *slog.Logger) (*tokens.Verifier, error
 // Forget frees the memory of addresses that have not done anything for a while. Call it
 // now and then.
 func (c *Control) Forget() {
-	for _, limiter := range []*limiter{c.requests, c.probes, c.posts, c.reads, c.restarts} {
-		limiter.forget()
+	for _, limiter := range []*rates.Limiter{c.requests, c.probes, c.posts, c.reads, c.restarts} {
+		limiter.Forget()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"pubsub/server/rates"
 	"pubsub/server/web"
 )
 
@@ -41,21 +42,34 @@ const longestPace = time.Second
 // http.ErrAbortHandler if the client hangs up meanwhile: then the others of its address
 // wait for less.
 func (c *Control) Pace(r *http.Request) error {
-	if c.requests.rate == 0 {
-		return nil
-	}
-	address := c.Source.Of(r)
-	if isProbe(r) {
-		if _, ok := c.probes.take(address); ok {
+	if c.requests.Rate.PerSecond > 0 && isProbe(r) {
+		if _, ok := c.probes.Take(c.Source.Of(r)); ok {
 			return nil
 		}
 	}
-	wait, ok := c.requests.promise(address, longestPace)
+	return c.pace(r, 1)
+}
+
+// PaceFrame is Pace for a frame of so many bytes, which r tells the sender of. It counts as
+// a request, and a long one as several, since somebody has to read all of it.
+func (c *Control) PaceFrame(r *http.Request, bytes int) error {
+	return c.pace(r, min(1+float64(bytes/paceBytes), c.requests.Rate.Burst))
+}
+
+// paceBytes is how much more of a frame counts as a request more.
+const paceBytes = 1 << 10
+
+func (c *Control) pace(r *http.Request, requests float64) error {
+	if c.requests.Rate.PerSecond == 0 {
+		return nil
+	}
+	address := c.Source.Of(r)
+	wait, ok := c.requests.Promise(address, requests, longestPace)
 	if !ok {
-		return web.TooMany("request-rate", comeBack(wait), "Your address sends more than %g requests a second, and as many as may wait do. Wait a moment, and send fewer.", c.settings.RequestRate)
+		return web.TooMany("request-rate", rates.ComeBack(wait), "Your address sends more than %g requests a second, and as many as may wait do. Wait a moment, and send fewer.", c.settings.RequestRate)
 	}
 	if wait > 0 {
-		c.delay(r, address, wait)
+		c.delay(r, address, requests, wait)
 	}
 	return nil
 }
@@ -64,8 +78,8 @@ func isProbe(r *http.Request) bool {
 	return web.IsHealthCheck(r) || r.URL.Path == "/metrics"
 }
 
-// delay waits until there is a token that was promised.
-func (c *Control) delay(r *http.Request, address netip.Addr, wait time.Duration) {
+// delay waits until there is what was promised to so many requests.
+func (c *Control) delay(r *http.Request, address netip.Addr, requests float64, wait time.Duration) {
 	c.delayed.Add(1)
 	if c.delayWarning.due() {
 		c.log.Info("requests are delayed, since their address sends more than the request rate; this is told once a minute",
@@ -74,7 +88,7 @@ func (c *Control) delay(r *http.Request, address netip.Addr, wait time.Duration)
 	waited := false
 	defer func() {
 		if !waited {
-			c.requests.giveBack(address)
+			c.requests.GiveBack(address, requests)
 		}
 	}()
 	web.Pause(r, wait)
@@ -87,7 +101,7 @@ func (c *Control) Delayed() int64 { return c.delayed.Load() }
 // AdmitPost counts a post. If its address exceeds the publish rate, the error is a
 // [web.Problem] that refuses it.
 func (c *Control) AdmitPost(r *http.Request) error {
-	if wait, ok := c.posts.take(c.Source.Of(r)); !ok {
+	if wait, ok := c.posts.Take(c.Source.Of(r)); !ok {
 		return web.TooMany("publish-rate", wait, "Your address has posted more than %g messages a second. Wait a moment between them.", c.settings.PublishRate)
 	}
 	return nil
@@ -96,7 +110,7 @@ func (c *Control) AdmitPost(r *http.Request) error {
 // AdmitRead counts a costly read: one that costs the server much. If its address exceeds
 // the read rate, the error is a [web.Problem] that refuses it.
 func (c *Control) AdmitRead(r *http.Request) error {
-	if wait, ok := c.reads.take(c.Source.Of(r)); !ok {
+	if wait, ok := c.reads.Take(c.Source.Of(r)); !ok {
 		return web.TooMany("read-rate", wait, "Your address has asked more than %g times a second for what costs this server much. Wait a moment between them.", c.settings.ReadRate)
 	}
 	return nil

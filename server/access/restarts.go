@@ -17,7 +17,7 @@ import (
 // processes answer it in turn, each with a log of its own: without the delay it would
 // ask in a tight loop.
 func (c *Control) SlowRestart(r *http.Request, log *slog.Logger, drop func()) (waited bool) {
-	wait, ok := c.restarts.take(c.Source.Of(r))
+	wait, ok := c.restarts.Take(c.Source.Of(r))
 	if ok {
 		return false
 	}

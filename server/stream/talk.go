@@ -46,12 +46,13 @@ func newTalk(s *Streams, a *asked, m *member) *talk {
 	return t
 }
 
-// pace is called for each frame. It may wait, and no frame is read meanwhile.
-func (t *talk) pace() *farewell {
+// pace is called for each frame, of so many bytes. It may wait, and no frame is read
+// meanwhile.
+func (t *talk) pace(bytes int) *farewell {
 	if t.stream.ended() {
 		return gone
 	}
-	if err := t.streams.access.Pace(t.request); err != nil {
+	if err := t.streams.access.PaceFrame(t.request, bytes); err != nil {
 		return notAllowed(t.streams.responder.Refused(t.request, err))
 	}
 	return nil

@@ -68,6 +68,18 @@ func (p *Responder) Refused(r *http.Request, err error) *Problem {
 	return problem
 }
 
+// Cut is Error for a request that must go at once. Over HTTP/2 it gets no answer, which
+// might not be taken in: Cut panics with http.ErrAbortHandler.
+func (p *Responder) Cut(w http.ResponseWriter, r *http.Request, err error) {
+	problem := *problemOf(err)
+	p.count(r, &problem, err)
+	if r.ProtoMajor >= 2 {
+		panic(http.ErrAbortHandler)
+	}
+	problem.Close = true
+	p.Answer(w, r, &problem)
+}
+
 // Answer answers with a [Problem]: a browser that shows the answer is sent a page.
 func (p *Responder) Answer(w http.ResponseWriter, r *http.Request, problem *Problem) {
 	p.Closing(w.Header())
