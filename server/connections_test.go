@@ -201,6 +201,42 @@ func TestWhoHasMostConnectionsMakesRoom(t *testing.T) {
 	require.Contains(t, body, `"message":"hi"`)
 }
 
+// Behind a proxy a connection is that of the client who has a request on it, also once it
+// is a stream.
+func TestWhoHasMostConnectionsOfAProxyMakesRoom(t *testing.T) {
+	giveBack := pubsubtest.MayOpen(t, 64+8)
+	set := open()
+	set.TrustedHops = 1
+	s := start(t, set)
+	giveBack()
+	ask := func(request string) net.Conn {
+		c := s.dialFrom(t, "127.0.0.1", "")
+		_, err := io.WriteString(c, request)
+		require.NoError(t, err)
+		return c
+	}
+	polls := []net.Conn{
+		ask(head("GET", "/sub/room?since=now&timeout=60", "X-Forwarded-For: 203.0.113.1")),
+		ask(head("GET", "/sub/room?since=now", "X-Forwarded-For: 203.0.113.1", "Accept: text/event-stream")),
+	}
+	s.connections(t, 3)
+	for range 5 {
+		polls = append(polls, ask(head("GET", "/sub/room?since=now&timeout=60", "X-Forwarded-For: 203.0.113.1")))
+	}
+	require.Eventually(t, func() bool {
+		return s.metric(t, "pubsub_polls_pending") == 6 && s.metric(t, "pubsub_streams") == 1
+	}, patience, time.Millisecond)
+	for range 2 {
+		status, body := answer(t, ask(head("POST", "/pub/other?message=hi", "X-Forwarded-For: 203.0.113.2")))
+		require.Equal(t, http.StatusOK, status, body)
+	}
+	for _, c := range polls[:2] {
+		_, err := io.ReadAll(c)
+		require.NoError(t, err, "it was closed")
+	}
+	s.connections(t, 8)
+}
+
 func TestTheOldestOfManyPollsMakesRoom(t *testing.T) {
 	s, _ := startFull(t, 4)
 	polls := []net.Conn{s.dialFrom(t, "127.0.0.66", "/sub"), s.dialFrom(t, "127.0.0.66", "/sub"), s.dialFrom(t, "127.0.0.66", "/sub")}

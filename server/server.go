@@ -76,6 +76,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.access.LeaveRequest(r)
+	s.conns.Begin(r, s.access.Source.Of(r))
+	defer s.conns.End(r)
 	if err != nil {
 		s.responder.Error(w, r, err)
 		return
@@ -109,6 +111,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool)
 		s.responder.Error(w, r, err)
 		return true
 	}
+	conns.Counted(r)
 	if r.ContentLength != 0 {
 		// This bounds a body that no handler reads, too: net/http reads it to its end,
 		// and then removes the deadline. The ResponseRecorder of a test has no deadlines.

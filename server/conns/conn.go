@@ -2,6 +2,7 @@ package conns
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -23,19 +24,25 @@ type Conn struct {
 	known   atomic.Bool  // it has sent something, so it is no newcomer
 	handled atomic.Bool  // a handler has had a request since the connection was idle
 	writeBy atomic.Int64 // the write deadline in ns since start, 0 for none
+	taken   atomic.Bool  // a handler has taken it over from net/http
 	theirs  atomic.Bool  // somebody else has set the write deadline
 	holding *holding     // guarded by Conns.mu
 
-	begin  sync.Mutex // guards closed; and the next two and forget, until a handler begins
+	begin  sync.Mutex // guards closed; and cancel, end and forget, until a handler begins
 	closed bool
-	cancel context.CancelCauseFunc // ends the contexts of its requests
-	end    context.CancelCauseFunc // calls cancel, and ends whoever has taken it over
-	gone   atomic.Bool             // end was called
-	owner  atomic.Pointer[owner]   // who has taken it over; nil if it is net/http's
-	seal   *seal                   // set when it is taken over; nil without TLS
-	forget func()                  // ends the watch for a hang-up; nil if there is none
+
+	context context.Context         // of its requests; has the connection as a value
+	cancel  context.CancelCauseFunc // ends the contexts of its requests
+	end     context.CancelCauseFunc // calls cancel, and ends whoever has taken it over
+	gone    atomic.Bool             // end was called
+	owner   atomic.Pointer[owner]   // who has taken it over; nil if it is net/http's
+	seal    *seal                   // set when it is taken over; nil without TLS
+	forget  func()                  // ends the watch for a hang-up; nil if there is none
 
 	watched uint64 // its id in the watch
+
+	state  *tls.ConnectionState // set with HTTP/2, before the first request
+	frames *opened              // what HTTP/2 is spoken on; nil without
 
 	skips   atomic.Bool // Read skips net/http's wait for a hang-up
 	skipped bool        // the last read was skipped

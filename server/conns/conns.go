@@ -6,6 +6,7 @@
 //     becomes JSON. It is logged and counted like other refusals.
 //   - A client that does not read its answer is reset.
 //   - Hang-ups are noticed with one epoll set for all connections.
+//   - What is sent over HTTP/2 and reaches no handler is bounded.
 package conns
 
 import (
@@ -17,6 +18,7 @@ import (
 	"sync/atomic"
 
 	"pubsub/server/machine"
+	"pubsub/server/rates"
 	"pubsub/server/settings"
 	"pubsub/server/shares"
 	"pubsub/server/web"
@@ -31,6 +33,11 @@ type Conns struct {
 	hangups      *hangups
 	lastID       atomic.Uint64 // of a connection
 
+	http2      *http2         // set by Prepare
+	frameRates *rates.Limiter // of frames that cost something
+	streams    streams
+	bounded    bool // connections are those of clients, and not of proxies
+
 	perAddress int // 0 is no limit: behind a proxy all connections have its address
 	total      int // 0 is no limit
 
@@ -41,7 +48,8 @@ type Conns struct {
 // New returns an empty set with the limits of the settings. acceptFailed is called each
 // time that Accept fails.
 func New(s *settings.Settings, responder *web.Responder, acceptFailed func()) *Conns {
-	o := &Conns{responder: responder, acceptFailed: acceptFailed}
+	o := &Conns{responder: responder, acceptFailed: acceptFailed, bounded: s.TrustedHops == 0}
+	o.frameRates = rates.New(rates.Rate{PerSecond: s.RequestRate, Burst: s.RequestRate})
 	if s.TrustedHops == 0 {
 		o.perAddress = s.MaxConnectionsPerAddress
 	}
@@ -62,6 +70,7 @@ func (o *Conns) Prepare(server *http.Server, l net.Listener) net.Listener {
 	if err := boundSendBuffers(l); err != nil {
 		log.Warn("send buffers keep the system's size, so the kernel may hold megabytes for each client that does not read", "error", err)
 	}
+	o.http2 = o.serveHTTP2(server, l.Addr())
 	o.hangups, server.ConnContext, server.ConnState = hangups, o.connContext, o.track
 	return &listener{Listener: l, conns: o}
 }
@@ -70,8 +79,11 @@ func (o *Conns) Prepare(server *http.Server, l net.Listener) net.Listener {
 // is for another http.Server beside that of Prepare.
 func (o *Conns) Limit(l net.Listener) net.Listener { return &listener{Listener: l, conns: o} }
 
-// Close ends the watch for hang-ups that Prepare began.
-func (o *Conns) Close() error { return o.hangups.Close() }
+// Close ends what Prepare began.
+func (o *Conns) Close() error {
+	o.http2.end()
+	return o.hangups.Close()
+}
 
 // Open returns how many connections are open.
 func (o *Conns) Open() int {
@@ -96,6 +108,7 @@ func (o *Conns) track(c net.Conn, state http.ConnState) {
 		return
 	case http.StateHijacked: // the handler that took it over needs every read
 		ours.skips.Store(false)
+		ours.taken.Store(true)
 	}
 	o.newcomers.track(ours, state)
 }
@@ -110,5 +123,6 @@ func (o *Conns) connContext(ctx context.Context, c net.Conn) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
 	ours.attach(cancel)
 	ours.skips.Store(ours.forget != nil && c == net.Conn(ours))
-	return context.WithValue(ctx, connKey{}, ours)
+	ours.context = context.WithValue(ctx, connKey{}, ours)
+	return ours.context
 }

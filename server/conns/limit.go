@@ -3,6 +3,7 @@ package conns
 import (
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -47,6 +48,32 @@ func (o *Conns) enter(c *Conn) (displaced *Conn, err error) {
 	}
 	c.holding = o.open.Add(who, c, 1)
 	return displaced, nil
+}
+
+// Begin counts the connection of a request for its address until [Conns.End]: of a proxy's
+// connections the one with most is then not always the proxy. With HTTP/2 a connection has
+// requests of many.
+func (o *Conns) Begin(r *http.Request, who netip.Addr) {
+	if c := Of(r); c != nil && !o.bounded && r.ProtoMajor < 2 {
+		o.countFor(who, c)
+	}
+}
+
+// End is called when the handler of a request has returned. If that has taken the connection
+// over, it still counts for the address of the request.
+func (o *Conns) End(r *http.Request) {
+	if c := Of(r); c != nil && !o.bounded && r.ProtoMajor < 2 && !c.taken.Load() {
+		peer, _, _ := o.limitsOf(c)
+		o.countFor(peer, c)
+	}
+}
+
+func (o *Conns) countFor(who netip.Addr, c *Conn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.open.Remove(c.holding) { // it was not displaced
+		c.holding = o.open.Add(who, c, 1)
+	}
 }
 
 // displace returns a connection of the address that has most, and counts it no longer. It

@@ -37,6 +37,7 @@ func TakeOver(w http.ResponseWriter, r *http.Request) (t *Taken, sent []byte, er
 		return nil, nil, err
 	}
 	c.cancel(nil) // nobody needs the contexts any more, and there are many
+	c.context = nil
 	t = &Taken{Conn: c}
 	if secure, is := hijacked.(*tls.Conn); is {
 		t.seal = &seal{tls: secure, conn: c}

@@ -1,0 +1,203 @@
+package server_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// framed is a connection of HTTP/2 on which each frame is the test's own.
+type framed struct {
+	*http2.Framer
+	conn   net.Conn
+	header []byte // of each request
+	stream uint32 // the last that was begun
+}
+
+// frame opens a connection on which an answer has so much room.
+func (r *running) frame(t *testing.T, window uint32, method, path string) *framed {
+	config := r.tls.Clone()
+	config.NextProtos = []string{"h2"}
+	c, err := tls.Dial("tcp", r.addr, config)
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
+	return framedOn(t, c, window, method, path)
+}
+
+func framedOn(t *testing.T, c net.Conn, window uint32, method, path string) *framed {
+	f := &framed{Framer: http2.NewFramer(c, c), conn: c}
+	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	_, err := io.WriteString(c, http2.ClientPreface)
+	require.NoError(t, err)
+	require.NoError(t, f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window}))
+	var header bytes.Buffer
+	e := hpack.NewEncoder(&header)
+	e.SetMaxDynamicTableSize(0) // so that the same bytes are good for each request
+	for _, field := range [][2]string{{":method", method}, {":scheme", "https"}, {":authority", "chat"}, {":path", path}} {
+		require.NoError(t, e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}))
+	}
+	f.header = header.Bytes()
+	return f
+}
+
+// ask begins a request.
+func (f *framed) ask(t *testing.T, ended bool) {
+	f.stream = max(f.stream+2, 1) | 1
+	require.NoError(t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: f.stream, BlockFragment: f.header, EndStream: ended, EndHeaders: true}))
+}
+
+// outcomes reads until so many requests have been answered or cut off, and counts them by
+// what came of them: a status, or "cut".
+func (f *framed) outcomes(t *testing.T, n int) map[string]int {
+	all := map[string]int{}
+	for range n {
+		for {
+			frame, err := f.ReadFrame()
+			require.NoError(t, err)
+			if answer, is := frame.(*http2.MetaHeadersFrame); is {
+				all[answer.PseudoValue("status")]++
+				break
+			}
+			if _, is := frame.(*http2.RSTStreamFrame); is {
+				all["cut"]++
+				break
+			}
+		}
+	}
+	return all
+}
+
+// Requests of an address that are under way are bounded over all of its connections, also
+// if no answer is taken in. Few are told so, and nobody else notices.
+func TestRequestsOverHTTP2AreBounded(t *testing.T) {
+	t.Parallel()
+	set, certificate := withTLS(t)
+	set.MaxConnectionsPerAddress = 20
+	s := start(t, set)
+	c := s.overTLS(t, true, certificate)
+	f := c.frame(t, 0, "GET", "/file.txt")
+	for range 40 {
+		f.ask(t, true)
+	}
+	outcomes := f.outcomes(t, 40)
+	require.Equal(t, 20, outcomes["200"])
+	require.GreaterOrEqual(t, outcomes["429"], 5, "are told so")
+	require.GreaterOrEqual(t, outcomes["cut"], 5, "%v", outcomes)
+	again := c.frame(t, 0, "GET", "/file.txt")
+	again.ask(t, true)
+	require.Equal(t, map[string]int{"429": 1}, again.outcomes(t, 1), "on another connection")
+
+	conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 77)}}).Dial("tcp", s.addr)
+	require.NoError(t, err)
+	other := tls.Client(conn, &tls.Config{RootCAs: c.tls.RootCAs, ServerName: "127.0.0.1"})
+	defer other.Close()
+	_, err = io.WriteString(other, request("/file.txt"))
+	require.NoError(t, err)
+	status, _ := answer(t, other)
+	require.Equal(t, http.StatusOK, status, "of another address")
+
+	f.conn.Close()
+	again.conn.Close()
+	require.Eventually(t, func() bool {
+		resp, err := c.http.Get(c.url("/file.txt"))
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	}, patience, time.Millisecond)
+}
+
+// Behind a proxy no connection is the client's, so its requests count.
+func TestRequestsThroughAProxyAreBounded(t *testing.T) {
+	t.Parallel()
+	set := open()
+	set.TrustedHops, set.MaxConnectionsPerAddress = 1, 20
+	s := start(t, set)
+	for range 20 {
+		c, err := net.Dial("tcp", s.addr)
+		require.NoError(t, err)
+		defer c.Close()
+		_, err = io.WriteString(c, head("GET", "/sub/room?since=now&timeout=60", "X-Forwarded-For: 203.0.113.1"))
+		require.NoError(t, err)
+	}
+	s.polling(t, 20)
+	resp, body := s.do(t, "GET", "/sub/room?since=now&timeout=60", "", "X-Forwarded-For: 203.0.113.1")
+	requireRefused(t, resp, body, 429, "20 requests of your address are under way")
+	resp, body = s.do(t, "POST", "/pub/room?message=hi", "", "X-Forwarded-For: 203.0.113.2")
+	require.Equal(t, http.StatusOK, resp.StatusCode, body)
+}
+
+// Short answers that are not taken in have no handler any more, and count, too. A connection
+// with many waits for room, and the one with most makes it.
+func TestShortAnswersOverHTTP2AreBounded(t *testing.T) {
+	t.Parallel()
+	set, certificate := withTLS(t)
+	set.MaxConnectionsPerAddress = 20 // and three times as many answers
+	c := start(t, set).overTLS(t, true, certificate)
+	ask := func(f *framed, n int) {
+		for range n {
+			f.ask(t, true)
+			require.Equal(t, map[string]int{"200": 1}, f.outcomes(t, 1))
+		}
+	}
+	most := c.frame(t, 0, "GET", "/healthz")
+	ask(most, 30)
+	waits := c.frame(t, 0, "GET", "/healthz")
+	ask(waits, 4)
+	waits.ask(t, true)
+	for range 6 {
+		ask(c.frame(t, 0, "GET", "/healthz"), 4)
+	}
+	last := c.frame(t, 1<<20, "GET", "/healthz")
+	ask(last, 1) // 30, 5, 24 and this
+	ask(c.frame(t, 0, "GET", "/healthz"), 4)
+	for err := error(nil); err == nil; {
+		_, err = most.ReadFrame()
+	}
+	require.Equal(t, map[string]int{"200": 1}, waits.outcomes(t, 1))
+	ask(last, 100)
+}
+
+// Who sends much that is nothing is slowed down.
+func TestFramesThatCarryNothingArePaced(t *testing.T) {
+	set, _ := withTLS(t)
+	set.RequestRate = 500
+	for name, send := range map[string]func(*framed) error{
+		"requests taken back": func(f *framed) error {
+			f.ask(t, true)
+			return f.WriteRSTStream(f.stream, http2.ErrCodeCancel)
+		},
+		"empty data":     func(f *framed) error { return f.WriteData(1, false, nil) },
+		"a byte at once": func(f *framed) error { return f.WriteData(1, false, []byte("x")) },
+		"pings":          func(f *framed) error { return f.WritePing(false, [8]byte{}) },
+		"settings":       func(f *framed) error { return f.WriteSettings() },
+		"priorities":     func(f *framed) error { return f.WritePriority(1, http2.PriorityParam{StreamDep: 3}) },
+		"windows":        func(f *framed) error { return f.WriteWindowUpdate(0, 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, set, func(t *testing.T, p *pipes, _ func()) {
+				c := tls.Client(p.dial(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+				defer c.Close()
+				require.NoError(t, c.Handshake())
+				f := framedOn(t, c, 1<<20, "POST", "/pub/room")
+				go io.Copy(io.Discard, c)
+				f.ask(t, false)
+				began := time.Now()
+				for range 3000 {
+					require.NoError(t, send(f))
+				}
+				require.Greater(t, time.Since(began), 3*time.Second)
+			})
+		})
+	}
+}
