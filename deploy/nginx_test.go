@@ -194,6 +194,26 @@ func TestLimitsGoByTheClientsAddress(t *testing.T) {
 	newClient(t, addr, "127.0.0.2").Publish("another address has its own rate")
 }
 
+// One address that has all its requests under way takes no more connections to the server,
+// and others do not notice.
+func TestRequestsOfAnAddressAreBounded(t *testing.T) {
+	s := startServer(t)
+	addr, _ := startNginx(t, s.Addr(), replace(t, "limit_conn addresses 1200;", "limit_conn addresses 3;"))
+	for range 3 {
+		c, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		defer c.Close()
+		_, err = io.WriteString(c, "GET /sub?since=now&timeout=60 HTTP/1.1\r\nHost: chat\r\n\r\n")
+		require.NoError(t, err)
+	}
+	s.AwaitPolling(t, 3)
+	status, header, body := newClient(t, addr, "127.0.0.1").Do(http.MethodPost, "/pub?message=hi")
+	assert.Equal(t, http.StatusTooManyRequests, status)
+	assert.NotEmpty(t, header.Get("Retry-After"))
+	assert.Contains(t, body, "requests of your address are under way")
+	newClient(t, addr, "127.0.0.2").Publish("hi")
+}
+
 func TestHeartbeatIsNotHeldBack(t *testing.T) {
 	for name, buffering := range map[string]string{
 		"as it is":                         "off",
