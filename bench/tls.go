@@ -3,20 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -101,7 +93,7 @@ func middle(all []cost) cost {
 
 // with adds a certificate to a target.
 func with(spec target.Spec) target.Spec {
-	spec.Prepare = func(dir string, _ int) error { return certify(dir) }
+	spec.Prepare = target.Certify
 	if spec.Name == "floor" {
 		spec.Command += " -queue 16 -cert {dir}/cert.pem -key {dir}/key.pem"
 	} else {
@@ -247,34 +239,6 @@ func (c *client) await(want int64) error {
 	for end := time.Now().Add(time.Minute); c.got.Load() < want; <-time.After(time.Millisecond) {
 		if time.Now().After(end) {
 			return fmt.Errorf("%d of %d messages came", c.got.Load(), want)
-		}
-	}
-	return nil
-}
-
-// certify writes a certificate for this machine into a folder.
-func certify(dir string) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		return err
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	for name, block := range map[string]*pem.Block{
-		"cert.pem": {Type: "CERTIFICATE", Bytes: der}, "key.pem": {Type: "PRIVATE KEY", Bytes: private},
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -24,6 +24,8 @@ type Attack struct {
 	counted bool   // ends by a count, not by the clock
 	shell   string // goes before the server's command
 	stderr  fate
+	secure  bool // the server speaks TLS, and with it HTTP/2
+	proxied bool // all come from one address, as through a proxy that says whose they are
 	people  int  // at most so many honest people; 0 for as many as asked for
 	history bool // fills the history, which the server is meant to keep
 }
@@ -60,6 +62,20 @@ var All = []Attack{
 		About: "The same while the reader of the log goes away."},
 	{Name: "descriptors", run: descriptors, shell: "ulimit -n 1024; ", people: 100,
 		About: "The server may open 1,024 files; 1,100 connections of one address ask once and stay."},
+	{Name: "descriptors-proxied", run: descriptorsProxied, shell: "ulimit -n 1024; ", proxied: true, people: 100,
+		About: "The server may open 1,024 files and is behind a proxy; one stranger has 1,000 polls, over as many connections of the proxy."},
+	{Name: "hang-ups", run: hangUps, secure: true,
+		About: "4,000 at a time ask over HTTP/2 and hang up after 10 ms; then how long an honest request of that address takes."},
+	{Name: "h2-unread", run: unreadOverHTTP2, secure: true,
+		About: "400 connections of HTTP/2 ask for 250 pages each, with no room for an answer."},
+	{Name: "h2-resets", run: resets, secure: true,
+		About: "Requests over HTTP/2 are taken back at once, at 100 Mbit/s over 40 connections."},
+	{Name: "h2-empty", run: emptyData, secure: true,
+		About: "Bodies over HTTP/2 in empty pieces without an end, at 100 Mbit/s over 40 connections."},
+	{Name: "ws-parts", run: emptyParts,
+		About: "Texts over 40 WebSockets in empty pieces without an end, at 100 Mbit/s."},
+	{Name: "ws-json", run: wordyTexts,
+		About: "Texts of 90 KB that have to be parsed and mean nothing, over 40 WebSockets as fast as these are taken."},
 	{Name: "two-instances", run: twoInstances,
 		About: "No attack but a mistake: a proxy deals requests to two servers in turn. How often does one reader ask in 5 s?"},
 	{Name: "polls", run: polls("chat"),

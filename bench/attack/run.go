@@ -17,10 +17,10 @@ const stopLimit = 9 * time.Second
 // Run does the attack to a fresh server and tells what was seen. The error is
 // for an attack that could not be done; marks missed are in the row.
 func (a Attack) Run(ctx context.Context, o Options) (row Row, err error) {
-	s := &scene{Options: o, stderr: &stderr{fate: a.stderr}}
+	s := &scene{Options: o, stderr: &stderr{fate: a.stderr}, secure: a.secure, proxied: a.proxied}
 	defer s.stderr.Close()
 	if s.target, err = target.Start(ctx, target.Spec{
-		Name: a.Name, Command: a.shell + s.stderr.redirect() + o.Command, Prepare: s.stderr.prepare,
+		Name: a.Name, Command: a.shell + s.environment() + s.stderr.redirect() + o.Command, Prepare: s.prepare,
 	}); err != nil {
 		return row, err
 	}
@@ -35,6 +35,27 @@ func (a Attack) Run(ctx context.Context, o Options) (row Row, err error) {
 	}
 	row.Notes, row.Missed = s.notes, append(s.missed, o.Marks.missed(row, a)...)
 	return row, err
+}
+
+// environment goes before the server's command.
+func (s *scene) environment() (text string) {
+	if s.secure {
+		text += "export PUBSUB_TLS_CERT={dir}/cert.pem PUBSUB_TLS_KEY={dir}/key.pem; "
+	}
+	if s.proxied {
+		text += "export PUBSUB_TRUSTED_HOPS=1; "
+	}
+	return text
+}
+
+// prepare fills the target's folder.
+func (s *scene) prepare(dir string, port int) error {
+	if s.secure {
+		if err := target.Certify(dir, port); err != nil {
+			return err
+		}
+	}
+	return s.stderr.prepare(dir, port)
 }
 
 // watched lets people chat before, during and after the attack.

@@ -13,6 +13,8 @@ import (
 type scene struct {
 	Options
 	target  *target.Target
+	secure  bool // the server speaks TLS
+	proxied bool // all come through a proxy
 	stderr  *stderr
 	answers answers // to the attacker
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +24,7 @@ var (
 	attacker = address{127, 0, 0, 66}
 	poster   = address{127, 1, 0, 1}
 	prober   = address{127, 2, 0, 1}
+	proxy    = address{127, 0, 0, 1}
 )
 
 // maxPeople is how many addresses person has.
@@ -99,6 +101,9 @@ func (c *caller) try(ctx context.Context, limit time.Duration, request []byte) (
 	if err := c.conn.SetDeadline(end); err != nil {
 		return answer{}, err
 	}
+	if c.scene.proxied {
+		request = passedOn(c.from, request)
+	}
 	conn := c.conn
 	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
 	if _, err := conn.Write(request); err != nil {
@@ -118,13 +123,26 @@ func (c *caller) try(ctx context.Context, limit time.Duration, request []byte) (
 func (c *caller) connect(ctx context.Context, end time.Time) (err error) {
 	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
-	c.conn, err = c.scene.dial(ctx, c.from, 0)
+	switch {
+	case c.scene.secure:
+		c.conn, err = c.scene.dialSecure(ctx, c.from, "http/1.1")
+	case c.scene.proxied:
+		c.conn, err = c.scene.dial(ctx, proxy, 0)
+	default:
+		c.conn, err = c.scene.dial(ctx, c.from, 0)
+	}
 	if err != nil {
 		c.conn = nil
 		return err
 	}
 	c.in = bufio.NewReaderSize(c.conn, 4<<10)
 	return nil
+}
+
+// passedOn is a request as a proxy passes it on.
+func passedOn(from address, request []byte) []byte {
+	line, rest, _ := bytes.Cut(request, []byte("\r\n"))
+	return fmt.Appendf(nil, "%s\r\nX-Forwarded-For: %s\r\n%s", line, net.IP(from[:]), rest)
 }
 
 func (c *caller) hangUp() {
@@ -157,6 +175,20 @@ func (s *scene) dial(ctx context.Context, from address, buffer int) (net.Conn, e
 	// Without this each would hold its port for a minute more.
 	c.(*net.TCPConn).SetLinger(0)
 	return c, nil
+}
+
+// dialSecure is dial with TLS, where a protocol is spoken: http/1.1 or h2.
+func (s *scene) dialSecure(ctx context.Context, from address, protocol string) (net.Conn, error) {
+	c, err := s.dial(ctx, from, 0)
+	if err != nil {
+		return nil, err
+	}
+	secure := tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}}) // the certificate signs itself
+	if err := secure.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return secure, nil
 }
 
 // get is a request for path.

@@ -75,9 +75,11 @@ type Settings struct {
 	// PublishBurst is how many of them it may post at once after a rest.
 	PublishBurst int
 
-	// MaxConnectionsPerAddress is how many connections one address may have open; if
-	// not set at most half of the files that the process may open. It has no meaning
-	// behind proxies or on a Unix socket, where all come from one.
+	// MaxConnectionsPerAddress is how many connections one address may have open, and
+	// how many requests under way, as with HTTP/2 a connection has many; if not set at
+	// most half of the files that the process may open. Behind proxies only requests
+	// count, since all connections come from one. On a Unix socket without proxies
+	// nothing does.
 	MaxConnectionsPerAddress int
 	// RequestRate is how many requests a second of one address are answered at once;
 	// those beyond wait, so that one address cannot take all of the processor, or are

@@ -49,7 +49,7 @@ func (s *Settings) table() []setting {
 		{"max-polls-per-address", limit(&s.MaxPollsPerAddress, 1, most), "", "how many polls may be pending from one address"},
 		{"publish-rate", decimal(&s.PublishRate, leastRate, mostRate), "", "how many messages a second one address may post"},
 		{"publish-burst", limit(&s.PublishBurst, 1, most), "", "how many messages one address may post at once after a rest"},
-		{"max-connections-per-address", limit(&s.MaxConnectionsPerAddress, 1, most), "", "how many connections one address may have open; at most half of the files that the process may open if not set. No limit with trusted hops or on a socket, where all come from the proxy"},
+		{"max-connections-per-address", limit(&s.MaxConnectionsPerAddress, 1, most), "", "how many connections one address may have open, and how many requests under way; at most half of the files that the process may open if not set. With trusted hops only the requests count, since all connections are the proxy's, and on a socket without them nothing does"},
 		{"request-rate", decimal(&s.RequestRate, leastRate, mostRate), "", "how many requests a second of one address are answered at once; those beyond wait, up to a second. If not set, five for each poll that one address may have"},
 		{"read-rate", decimal(&s.ReadRate, leastRate, mostRate), "", "how many reads a second one address may make that cost much and do not wait, such as a long list of channels"},
 
