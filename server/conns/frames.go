@@ -77,11 +77,13 @@ func (o *opened) Read(b []byte) (int, error) {
 			o.finish(f.stream)
 		}
 	})
-	if err == nil {
-		err = o.pay(costs)
+	if problem := o.pay(costs); problem != nil {
+		return 0, problem
 	}
-	if err == nil && began {
-		err = o.awaitRoom()
+	if began {
+		if problem := o.awaitRoom(); problem != nil {
+			return 0, problem // with n, all would be taken for well
+		}
 	}
 	return n, err
 }
