@@ -311,26 +311,19 @@ func TestStreamsInADrain(t *testing.T) {
 	}
 }
 
-// Streams end after their lifetime, and are written to while they are silent.
-func TestLifetimeAndHeartbeat(t *testing.T) {
+// Streams end after their lifetime. That they are written to while they are silent is looked at where none ends.
+func TestLifetime(t *testing.T) {
 	set := open()
 	set.Heartbeat, set.StreamLifetime = 300*time.Millisecond, time.Second // too short for three pings without an answer
 	eachWay(t, set, func(t *testing.T, s *running, way way) {
 		c := s.stream(t, way, "/sub/room")
 		defer c.Close()
-		beats, began := 0, time.Now()
-		for {
-			one, err := c.next()
-			require.NoError(t, err)
-			if one.end != "" {
-				require.Contains(t, one.end, "lifetime")
-				break
-			}
-			beats++
+		one, err := c.next()
+		for ; err == nil && one.end == ""; one, err = c.next() {
 		}
-		require.Greater(t, beats, 1, "they are three where the machine has time")
-		require.Less(t, time.Since(began), 10*time.Second)
-		_, err := c.next()
+		require.NoError(t, err)
+		require.Contains(t, one.end, "lifetime")
+		_, err = c.next()
 		require.Error(t, err)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -133,11 +134,20 @@ func (s *Sentinels) AskPrimaryToGo() (was *Redis) {
 func (s *Sentinels) AwaitCopies() {
 	s.t.Helper()
 	primary := s.Primary()
+	now := offsets(primary, `master_repl_offset:(\d+)`)
 	s.await("the replicas", func() bool {
-		info := primary.Do("info", "replication")
-		offset := regexp.MustCompile(`master_repl_offset:(\d+)`).FindStringSubmatch(info)
-		return offset != nil && strings.Count(info, ",offset="+offset[1]+",") == len(s.Nodes)-1
+		has := offsets(primary, `,offset=(\d+),`)
+		return len(has) == len(s.Nodes)-1 && slices.Min(has) >= slices.Max(now)
 	})
+}
+
+// offsets are numbers in what a Redis says of its copies.
+func offsets(r *Redis, pattern string) (all []int) {
+	for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(r.Do("info", "replication"), -1) {
+		n, _ := strconv.Atoi(found[1]) // the pattern has digits
+		all = append(all, n)
+	}
+	return all
 }
 
 // AwaitOther returns when another server than this one is the primary, and this one knows

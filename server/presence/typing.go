@@ -6,8 +6,8 @@ import (
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
-	"golang.org/x/time/rate"
 
+	"pubsub/server/rates"
 	"pubsub/server/roster"
 )
 
@@ -15,16 +15,18 @@ import (
 // who type there are told, too: of all only some are, see [roster.MaxNamed].
 type typing struct {
 	mu sync.Mutex // guards by
-	by *simplelru.LRU[placeOf, *rate.Limiter]
+	by *simplelru.LRU[placeOf, *rates.Bucket]
 }
 
-const (
-	typingRate = roster.MaxNamed - 1 // names told in a second; an address may be that of an office
-	typingMany = 10_000              // addresses in channels that are remembered; the one longest ago is forgotten
-)
+// typingRate is in names: an address may be that of an office.
+var typingRate = rates.Rate{PerSecond: roster.MaxNamed - 1, Burst: roster.MaxNamed - 1}
+
+// typingMany is how many addresses in channels are remembered. The one longest ago is
+// forgotten first.
+const typingMany = 10_000
 
 func newTyping() *typing {
-	by, err := simplelru.NewLRU[placeOf, *rate.Limiter](typingMany, nil)
+	by, err := simplelru.NewLRU[placeOf, *rates.Bucket](typingMany, nil)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
@@ -38,8 +40,12 @@ func (t *typing) mayTell(by netip.Addr, channel string) bool {
 	at := placeOf{strings.Clone(channel), by} // that of a request would keep all of it
 	bucket, known := t.by.Get(at)
 	if !known {
-		bucket = rate.NewLimiter(typingRate, typingRate)
+		bucket = new(rates.Bucket)
 		t.by.Add(at, bucket)
 	}
-	return bucket.Allow()
+	if lacking := bucket.Take(typingRate, 1); lacking > 0 {
+		bucket.GiveBack(1 - lacking)
+		return false
+	}
+	return true
 }
