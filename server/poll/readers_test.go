@@ -148,7 +148,9 @@ func TestReadersThatHungUpComeLast(t *testing.T) {
 func TestConnectionsOfABrowserTellNothing(t *testing.T) {
 	for agent, since := range map[string]uint64{"Mozilla/5.0 (X11; Linux x86_64)": 1, "python-requests/2.32": 2} {
 		s := newReaders(behindProxy)
-		ask := func(connection string) *poll { return s.poll(from("192.0.2.1", connection, "User-Agent: "+agent), "chat") }
+		ask := func(connection string) *poll {
+			return s.poll(from("192.0.2.1", connection, "User-Agent: "+agent), "chat")
+		}
 		behind, ahead := ask("1"), ask("2")
 		behind.answer(1)
 		ahead.answer(2)
