@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,11 +27,33 @@ func openFile(folder string) (*bolt.DB, error) {
 			return nil, err
 		}
 	}
-	db, err := bolt.Open(file, 0o600, options())
+	db, err := openLocked(file)
 	if err != nil {
 		return nil, explain(file, err)
 	}
 	return compacted(db), nil
+}
+
+// openLocked opens a file that no other process has open. One that did may have put a smaller
+// one in its place while this one waited for the lock: what is written to the old one is lost.
+func openLocked(file string) (*bolt.DB, error) {
+	var opened *os.File
+	o := options()
+	o.OpenFile = func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
+		opened, err = os.OpenFile(name, flag, mode)
+		return opened, err
+	}
+	db, err := bolt.Open(file, 0o600, o)
+	if err != nil {
+		return nil, err
+	}
+	ours, err := opened.Stat()
+	there, err2 := os.Stat(file)
+	if err := errors.Join(err, err2); err != nil || !os.SameFile(ours, there) {
+		_ = db.Close()
+		return nil, cmp.Or(err, error(berrors.ErrTimeout))
+	}
+	return db, nil
 }
 
 func options() *bolt.Options {
