@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -200,4 +201,44 @@ func TestFramesThatCarryNothingArePaced(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who reads much, and says so for each piece, waits for nothing.
+func TestWhoReadsMuchOverHTTP2WaitsForNothing(t *testing.T) {
+	set, _ := withTLS(t)
+	set.RequestRate = 500
+	bubble(t, set, func(t *testing.T, p *pipes, _ func()) {
+		poster := tls.Client(p.dial(), &tls.Config{InsecureSkipVerify: true})
+		defer poster.Close()
+		for range 10 {
+			_, err := io.WriteString(poster, postOf("/pub/room", "application/json", `{"message": "`+strings.Repeat("x", 15_000)+`"}`))
+			require.NoError(t, err)
+			status, body := answer(t, poster)
+			require.Equal(t, http.StatusOK, status, body)
+		}
+		c := tls.Client(p.dial(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+		defer c.Close()
+		require.NoError(t, c.Handshake())
+		f := framedOn(t, c, 1<<20, "GET", "/history/room")
+		began, read := time.Now(), 0
+		for range 20 {
+			f.ask(t, true)
+			for ended := false; !ended; {
+				frame, err := f.ReadFrame()
+				require.NoError(t, err)
+				piece, is := frame.(*http2.DataFrame)
+				if !is {
+					continue
+				}
+				ended = piece.StreamEnded()
+				read += len(piece.Data())
+				for left := len(piece.Data()); left > 0; left -= 4096 { // as Go's client does
+					require.NoError(t, f.WriteWindowUpdate(0, uint32(min(left, 4096))))
+					require.NoError(t, f.WriteWindowUpdate(piece.StreamID, uint32(min(left, 4096))))
+				}
+			}
+		}
+		require.Greater(t, read, 20*150_000)
+		require.Less(t, time.Since(began), 100*time.Millisecond)
+	})
 }

@@ -10,6 +10,8 @@ const (
 	data    = 0
 	headers = 1
 	resets  = 3
+	pings   = 6
+	windows = 8
 )
 
 const endStream = 1 // a flag of data and headers
@@ -29,6 +31,21 @@ const smallPiece = 64
 // their request is taken, see [Counted].
 func (f frame) isCostly() bool {
 	return f.kind != data || f.length < smallPiece && !f.ends()
+}
+
+// answers tells whether a frame may be what a client makes of data that it has read.
+func (f frame) answers() bool { return f.kind == windows || f.kind == pings }
+
+// pieceForAnswer is for how many bytes of data a client sends one frame at most.
+const pieceForAnswer = 2 << 10
+
+// answered is how many frames a client may send for having read this one: for every piece
+// of data that it opens the window of the stream, and that of the connection.
+func (f frame) answered() int {
+	if f.kind != data {
+		return 0
+	}
+	return 2 + f.length/pieceForAnswer
 }
 
 // ends tells whether nothing more comes in its direction.

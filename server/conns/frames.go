@@ -33,9 +33,11 @@ type opened struct {
 	last uint32      // stream that was begun; as in
 	out  frameReader // only for the goroutine that writes
 
-	mu      sync.Mutex // guards the next two
+	mu      sync.Mutex // guards the next three
 	spent   rates.Bucket
+	earned  int                 // frames that cost nothing, since data was sent to the client
 	streams map[uint32]struct{} // that are open
+	left    bool                // it is closed; guarded by the mu of all streams
 
 	closed chan struct{}
 	close  sync.Once
@@ -64,9 +66,12 @@ func (o *opened) Read(b []byte) (int, error) {
 	if !o.bounded {
 		return n, err
 	}
-	costs, began := 0, false
+	costs, answers, began := 0, 0, false
 	o.in.each(b[:n], func(f frame) {
-		if f.isCostly() {
+		switch {
+		case f.answers():
+			answers++
+		case f.isCostly():
 			costs++
 		}
 		switch {
@@ -77,7 +82,7 @@ func (o *opened) Read(b []byte) (int, error) {
 			o.finish(f.stream)
 		}
 	})
-	if problem := o.pay(costs); problem != nil {
+	if problem := o.pay(costs + o.unearned(answers)); problem != nil {
 		return 0, problem
 	}
 	if began {
@@ -120,6 +125,7 @@ func (o *opened) awaitRoom() error {
 func (o *opened) Write(b []byte) (int, error) {
 	if o.bounded {
 		o.out.each(b, func(f frame) {
+			o.earn(f.answered())
 			if f.kind == resets || f.ends() {
 				o.finish(f.stream)
 			}
@@ -136,6 +142,31 @@ func (o *opened) Close() error {
 		close(o.closed)
 	})
 	return err
+}
+
+// maxEarned bounds how many frames a client may save up.
+const maxEarned = 10_000
+
+// earn lets the client send so many frames for nothing.
+func (o *opened) earn(frames int) {
+	if frames == 0 {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.earned = min(o.earned+frames, maxEarned)
+}
+
+// unearned returns how many of so many frames cost something.
+func (o *opened) unearned(frames int) int {
+	if frames == 0 {
+		return 0
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	free := min(frames, o.earned)
+	o.earned -= free
+	return frames - free
 }
 
 // frameRate is how many frames a connection may send that cost something. Beyond that they
@@ -249,6 +280,9 @@ func (s *streams) isCrowded(c *opened, limit int) bool {
 func (s *streams) add(c *opened, limit int) (most *opened) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if c.left { // it was read before it was closed
+		return nil
+	}
 	if s.byAddress == nil {
 		s.byAddress = make(map[netip.Addr]*addressStreams)
 	}
@@ -292,10 +326,11 @@ func (s *streams) remove(c *opened) {
 	all.total--
 }
 
-// leave counts a connection no more.
+// leave counts a connection no more, whatever has been read from it.
 func (s *streams) leave(c *opened) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c.left = true
 	s.drop(c)
 }
 
