@@ -1,14 +1,18 @@
 package server_test
 
 import (
+	"bufio"
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/require"
 )
 
@@ -138,5 +142,37 @@ func TestLongTextsArePaced(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.Greater(t, time.Since(began), 4*time.Second)
+	})
+}
+
+// All clients of an address are pinged at the same time: their answers count for nothing.
+func TestAnswersToPingsAreFree(t *testing.T) {
+	config := open()
+	config.RequestRate, config.Heartbeat = 1, 15*time.Second
+	bubble(t, config, func(t *testing.T, p *pipes, _ func()) {
+		var gone atomic.Int32
+		for range 20 {
+			c := p.dial()
+			defer c.Close()
+			_, err := io.WriteString(c, upgrade("/sub/c"))
+			require.NoError(t, err)
+			go func() {
+				in := bufio.NewReader(c)
+				_, _ = http.ReadResponse(in, nil)
+				for {
+					frame, err := ws.ReadFrame(in)
+					if err != nil || frame.Header.OpCode == ws.OpClose {
+						gone.Add(1)
+						return
+					}
+					if frame.Header.OpCode == ws.OpPing {
+						_ = ws.WriteFrame(c, ws.MaskFrame(ws.NewPongFrame(frame.Payload)))
+					}
+				}
+			}()
+			time.Sleep(2 * time.Second) // of the bubble
+		}
+		time.Sleep(5 * time.Minute)
+		require.Zero(t, gone.Load())
 	})
 }

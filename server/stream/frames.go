@@ -11,11 +11,11 @@ import (
 // frames takes what a client of a WebSocket sends apart. A text that comes in several
 // frames is put together. Its zero value, with max and pace, is ready.
 type frames struct {
-	max  int                       // bytes of a text; 0 is no limit
-	pace func(bytes int) *farewell // is called for each frame, also of a part of a text; it may wait
-	rest []byte                    // of a frame of which there is more to come
-	text []byte                    // of the first frames of a text
-	more bool                      // of which there are more to come
+	max  int                              // bytes of a text; 0 is no limit
+	pace func(header ws.Header) *farewell // is called for each frame, also of a part of a text; it may wait
+	rest []byte                           // of a frame of which there is more to come
+	text []byte                           // of the first frames of a text
+	more bool                             // of which there are more to come
 }
 
 // add adds what has been read. b is copied.
@@ -77,7 +77,7 @@ func (f *frames) nextFrame() (frame ws.Frame, ok bool, why *farewell) {
 		f.rest = nil
 	}
 	ws.Cipher(payload, header.Mask, 0)
-	return ws.Frame{Header: header, Payload: payload}, true, f.pace(len(payload))
+	return ws.Frame{Header: header, Payload: payload}, true, f.pace(header)
 }
 
 // join adds a frame to the text that it is a part of. ok is true with the last.

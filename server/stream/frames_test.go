@@ -33,7 +33,7 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-func atOnce(int) *farewell { return nil }
+func atOnce(ws.Header) *farewell { return nil }
 
 func abs(n int) int {
 	if n < 0 {

@@ -28,6 +28,7 @@ type talk struct {
 	stream   *member
 	began    time.Time
 	frames   frames
+	pong     time.Time // when it last answered a ping for nothing
 
 	heard  atomic.Int64 // when the client last said something, in ns since it began to talk
 	inputs atomic.Int32 // that were told of since the reader began
@@ -46,16 +47,28 @@ func newTalk(s *Streams, a *asked, m *member) *talk {
 	return t
 }
 
-// pace is called for each frame, of so many bytes. It may wait, and no frame is read
-// meanwhile.
-func (t *talk) pace(bytes int) *farewell {
-	if t.stream.ended() {
+// pace is called for each frame. It may wait, and no frame is read meanwhile.
+func (t *talk) pace(header ws.Header) *farewell {
+	switch {
+	case t.stream.ended():
 		return gone
+	case header.OpCode == ws.OpPong && t.isAnswer(time.Now()):
+		return nil
 	}
-	if err := t.streams.access.PaceFrame(t.request, bytes); err != nil {
+	if err := t.streams.access.PaceFrame(t.request, int(header.Length)); err != nil {
 		return notAllowed(t.streams.responder.Refused(t.request, err))
 	}
 	return nil
+}
+
+// isAnswer tells whether a pong may be the answer to a ping, which all clients of an address
+// are sent at the same time: that costs them nothing.
+func (t *talk) isAnswer(now time.Time) bool {
+	if now.Sub(t.pong) < t.streams.tick/2 {
+		return false
+	}
+	t.pong = now
+	return true
 }
 
 // senderOf is a request that has only what tells who has sent it. The one of the handshake
