@@ -29,6 +29,37 @@ func TestEverySettingIsDocumented(t *testing.T) {
 	}
 }
 
+var goReason = regexp.MustCompile(`(?:Reason: |TooMany\(|Full\(|const reason = |http\.Status\w+: +)"([a-z-]+)"`)
+
+// Whoever finds a reason in the log or in the metrics can look it up.
+func TestEveryReasonIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("docs/operate.md")
+	require.NoError(t, err)
+	found := 0
+	require.NoError(t, filepath.WalkDir("server", func(path string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, reason := range goReason.FindAllStringSubmatch(string(text), -1) {
+			found++
+			require.True(t, isInFirstColumn(string(page), "`"+reason[1]+"`"), "docs/operate.md lacks a row with %s", reason[1])
+		}
+		return err
+	}))
+	require.Greater(t, found, 15, "what a reason looks like has changed")
+}
+
+func isInFirstColumn(page, what string) bool {
+	for line := range strings.Lines(page) {
+		cells := strings.Split(line, "|")
+		if len(cells) > 1 && strings.Contains(cells[1], what) {
+			return true
+		}
+	}
+	return false
+}
+
 var (
 	mdLink    = regexp.MustCompile(`\]\(([^)#:\s]*)(#[^)\s]*)?\)`)
 	mdHeading = regexp.MustCompile(`(?m)^#+ (.*)$`)
