@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -110,4 +111,22 @@ func TestRestartsToldOnceAreNotSlowedDown(t *testing.T) {
 		require.Zero(t, time.Since(began))
 		require.NotContains(t, log.String(), "another process")
 	})
+}
+
+// Who hangs up while it is slowed down leaves nothing behind, as a poll or as a stream.
+func TestWhoHangsUpWhileSlowedDownLeavesNothing(t *testing.T) {
+	for _, accept := range []string{"*/*", sse} {
+		bubble(t, open(), func(t *testing.T, p *pipes, _ func()) {
+			var all []net.Conn
+			for range 40 { // more than are told at once
+				all = append(all, p.open("/sub/room?since=another-5&presence=ann", accept))
+			}
+			hangUpAll(all)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			require.Equal(t, "polling = 0\nchannels = 0\nstreams = 0\n", p.get(t, "/debug"))
+			require.Contains(t, p.get(t, "/metrics"), "\npubsub_polls_pending 0\n")
+			require.Empty(t, here(t, func(path string) string { return p.get(t, path) }).Names)
+		})
+	}
 }

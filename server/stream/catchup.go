@@ -119,10 +119,14 @@ const roomWithin = 30 * time.Second
 // nothing. The error is ErrUnread if there is no room in time.
 func (m *member) next(at []history.Cursor) (page *hub.Page, giveBack func(), err error) {
 	room := m.streams.roomFor(m.address)
+	defer func() {
+		if page == nil { // also if reading it panics
+			room.Leave()
+		}
+	}()
 	for bytes := room.Take(maxBytes); ; {
 		page, err = m.streams.hub.Peek(context.Background(), m.crowd.places(at, m.address), maxPage, bytes)
 		if err != nil {
-			room.Leave()
 			return nil, nil, err
 		}
 		page.Cut(bytes)

@@ -53,17 +53,20 @@ func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way
 	m.leave = func() { leave(); s.leaveCrowd(m.crowd); s.closed(m) }
 	s.opened(m)
 	m.room = s.roomFor(m.address)
+	defer func() {
+		if !m.linked.Load() { // else close does it; here also for a panic, as of who hangs up while it is slowed down
+			m.room.Leave()
+			m.leave()
+		}
+	}()
 	page, err := s.read(r, a.places, m.room)
-	if err == nil && conns.CanTakeOver(r) {
-		err = m.take(w, r, page, a)
-	} else if err == nil {
-		err = m.hand(w, r, page, a)
+	switch {
+	case err != nil:
+		return err
+	case conns.CanTakeOver(r):
+		return m.take(w, r, page, a)
 	}
-	if err != nil {
-		m.room.Leave()
-		m.leave()
-	}
-	return err
+	return m.hand(w, r, page, a)
 }
 
 // take takes the connection over, and writes until the stream is in the crowd or ends.
