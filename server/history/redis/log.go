@@ -11,6 +11,7 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -250,7 +251,7 @@ func (l *Log) append(ctx context.Context, post history.Post, displaced string) (
 // mostBytes bounds the bytes of all messages by what Redis has for them, too: once its memory
 // is full it takes no posts.
 func (l *Log) mostBytes() int {
-	most := int(l.most.Load()) / l.share
+	most := int(min(l.most.Load()/int64(l.share), math.MaxInt)) // an int may have 32 bits
 	if most == 0 || l.options.Bytes > 0 && l.options.Bytes < most {
 		return l.options.Bytes
 	}
