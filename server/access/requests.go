@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"pubsub/server/settings"
 	"pubsub/server/web"
 )
 
@@ -26,7 +27,7 @@ type requests struct {
 // it may have connections. If it has more, the error is a [web.Problem]. If counted is
 // false, there are so many that the request must go at once.
 func (c *Control) EnterRequest(r *http.Request) (counted bool, err error) {
-	address, limit := c.Source.Of(r), c.settings.MaxConnectionsPerAddress
+	address, limit := c.Source.Of(r), mostUnderWay(c.settings)
 	if !address.IsValid() { // all who share a Unix socket, or a pipe in memory
 		limit = 0
 	}
@@ -45,6 +46,20 @@ func (c *Control) EnterRequest(r *http.Request) (counted bool, err error) {
 	}
 	c.underWay.byAddress[address] = n + 1
 	return true, err
+}
+
+// mostUnderWay is how many requests one address may have under way, 0 for no limit. Behind
+// proxies its connections are not limited, so whoever lets it have more polls means their
+// requests, too.
+func mostUnderWay(s *settings.Settings) int {
+	limit := s.MaxConnectionsPerAddress
+	switch {
+	case s.TrustedHops == 0 || limit == 0:
+		return limit
+	case s.MaxPollsPerAddress == 0:
+		return 0
+	}
+	return max(limit, s.MaxPollsPerAddress+s.MaxPollsPerAddress/5)
 }
 
 // LeaveRequest is the end of a request that was counted.

@@ -44,3 +44,26 @@ func TestRequestsUnderWay(t *testing.T) {
 		}
 	}
 }
+
+// Behind a proxy, who lets an address have more polls than connections lets it have their
+// requests.
+func TestRequestsOfManyPollsBehindAProxy(t *testing.T) {
+	for _, row := range []struct{ hops, connections, polls, most int }{
+		{0, 20, 100, 20}, {1, 20, 10, 20}, {1, 20, 100, 120}, {1, 20, 0, 1000}, {1, 0, 10, 1000},
+	} {
+		set := settings.Default()
+		set.TrustedHops, set.MaxConnectionsPerAddress, set.MaxPollsPerAddress = row.hops, row.connections, row.polls
+		control, err := access.New(&set, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		n := 0
+		for ; err == nil && n < 1000; n++ {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set("X-Forwarded-For", "192.0.2.1")
+			_, err = control.EnterRequest(r)
+		}
+		if err != nil {
+			n--
+		}
+		require.Equal(t, row.most, n, "%+v", row)
+	}
+}
