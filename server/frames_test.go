@@ -203,15 +203,16 @@ func TestFramesThatCarryNothingArePaced(t *testing.T) {
 	}
 }
 
-// Who reads much, and says so for each piece, waits for nothing.
-func TestWhoReadsMuchOverHTTP2WaitsForNothing(t *testing.T) {
+// longTalk runs a test with a connection of HTTP/2 that asks for 150 KB, and has so much room
+// for each answer.
+func longTalk(t *testing.T, window uint32, test func(f *framed)) {
 	set, _ := withTLS(t)
 	set.RequestRate = 500
 	bubble(t, set, func(t *testing.T, p *pipes, _ func()) {
 		poster := tls.Client(p.dial(), &tls.Config{InsecureSkipVerify: true})
 		defer poster.Close()
 		for range 10 {
-			_, err := io.WriteString(poster, postOf("/pub/room", "application/json", `{"message": "`+strings.Repeat("x", 15_000)+`"}`))
+			_, err := io.WriteString(poster, postOf("/pub/room", jsonBody, `{"message": "`+strings.Repeat("x", 15_000)+`"}`))
 			require.NoError(t, err)
 			status, body := answer(t, poster)
 			require.Equal(t, http.StatusOK, status, body)
@@ -219,7 +220,13 @@ func TestWhoReadsMuchOverHTTP2WaitsForNothing(t *testing.T) {
 		c := tls.Client(p.dial(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
 		defer c.Close()
 		require.NoError(t, c.Handshake())
-		f := framedOn(t, c, 1<<20, "GET", "/history/room")
+		test(framedOn(t, c, window, "GET", "/history/room"))
+	})
+}
+
+// Who reads much, and says so for each piece, waits for nothing.
+func TestWhoReadsMuchOverHTTP2WaitsForNothing(t *testing.T) {
+	longTalk(t, 1<<20, func(f *framed) {
 		began, read := time.Now(), 0
 		for range 20 {
 			f.ask(t, true)
@@ -240,5 +247,22 @@ func TestWhoReadsMuchOverHTTP2WaitsForNothing(t *testing.T) {
 		}
 		require.Greater(t, read, 20*150_000)
 		require.Less(t, time.Since(began), 100*time.Millisecond)
+	})
+}
+
+// Who has an answer sent byte by byte is slowed down.
+func TestAnAnswerByteByByteIsPaced(t *testing.T) {
+	longTalk(t, 0, func(f *framed) {
+		f.ask(t, true)
+		began := time.Now()
+		for range 3000 {
+			require.NoError(t, f.WriteWindowUpdate(f.stream, 1))
+			for got := false; !got; {
+				frame, err := f.ReadFrame()
+				require.NoError(t, err)
+				_, got = frame.(*http2.DataFrame)
+			}
+		}
+		require.Greater(t, time.Since(began), 3*time.Second)
 	})
 }

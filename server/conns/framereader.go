@@ -36,17 +36,10 @@ func (f frame) isCostly() bool {
 // answers tells whether a frame may be what a client makes of data that it has read.
 func (f frame) answers() bool { return f.kind == windows || f.kind == pings }
 
-// pieceForAnswer is for how many bytes of data a client sends one frame at most.
-const pieceForAnswer = 2 << 10
-
-// answered is how many frames a client may send for having read this one: for every piece
-// of data that it opens the window of the stream, and that of the connection.
-func (f frame) answered() int {
-	if f.kind != data {
-		return 0
-	}
-	return 2 + f.length/pieceForAnswer
-}
+// bytesForAnswer is how many bytes a client has read at least for each such frame: Go's opens
+// the window of the stream and that of the connection for 4 KiB. Of frames none is free, or
+// a client could have an answer sent byte by byte.
+const bytesForAnswer = 2 << 10
 
 // ends tells whether nothing more comes in its direction.
 func (f frame) ends() bool { return (f.kind == data || f.kind == headers) && f.flags&endStream != 0 }

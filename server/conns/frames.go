@@ -35,7 +35,7 @@ type opened struct {
 
 	mu      sync.Mutex // guards the next three
 	spent   rates.Bucket
-	earned  int                 // frames that cost nothing, since data was sent to the client
+	earned  int                 // bytes of data that were sent, and not answered yet
 	streams map[uint32]struct{} // that are open
 	left    bool                // it is closed; guarded by the mu of all streams
 
@@ -125,7 +125,9 @@ func (o *opened) awaitRoom() error {
 func (o *opened) Write(b []byte) (int, error) {
 	if o.bounded {
 		o.out.each(b, func(f frame) {
-			o.earn(f.answered())
+			if f.kind == data {
+				o.earn(f.length)
+			}
 			if f.kind == resets || f.ends() {
 				o.finish(f.stream)
 			}
@@ -144,17 +146,14 @@ func (o *opened) Close() error {
 	return err
 }
 
-// maxEarned bounds how many frames a client may save up.
+// maxEarned bounds how many bytes a client may save up, in frames.
 const maxEarned = 10_000
 
-// earn lets the client send so many frames for nothing.
-func (o *opened) earn(frames int) {
-	if frames == 0 {
-		return
-	}
+// earn lets the client answer so many bytes for nothing.
+func (o *opened) earn(bytes int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.earned = min(o.earned+frames, maxEarned)
+	o.earned = min(o.earned+bytes, maxEarned*bytesForAnswer)
 }
 
 // unearned returns how many of so many frames cost something.
@@ -164,8 +163,8 @@ func (o *opened) unearned(frames int) int {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	free := min(frames, o.earned)
-	o.earned -= free
+	free := min(frames, o.earned/bytesForAnswer)
+	o.earned -= free * bytesForAnswer
 	return frames - free
 }
 
