@@ -58,10 +58,12 @@ func variety(s *server, p *tab) {
 	s.publish("chat", "mira", "ada, see https://example.test and `code`\n```\nblock\n```")
 	s.post("/api/publish/chat", map[string]any{"temperature": 21.5})
 	has(p, 11, `document.querySelectorAll("#lines .line").length`)
+	becomes(p.t, "mira is typing", func() string { // who does not listen yet is told neither who types nor who comes
+		s.post("/presence/chat", map[string]any{"typing": true, "name": "mira"})
+		return eval[string](p, typing)
+	})
 	s.present("chat", "mira", "kofi")
-	has(p, "3 here", hereCount) // who does not listen yet is not told who types
-	s.post("/presence/chat", map[string]any{"typing": true, "name": "mira"})
-	has(p, "mira is typing", typing)
+	has(p, "3 here", hereCount)
 	has(p, 1, quiet+".length")
 	p.do(chromedp.SetValue(chromedp.CSS("#message"), fmt.Sprintf("%020000d", 0)))
 	p.tryToSay("too long")
