@@ -30,7 +30,7 @@ type member struct {
 	expiry atomic.Pointer[time.Timer] // ends it with its token; nil if that does not
 	room   *access.Room               // for its first page
 	linked atomic.Bool                // link is set
-	why    atomic.Pointer[farewell]   // why catchUp is to end it
+	why    atomic.Pointer[farewell]   // why it is to end, if not at once
 	over   atomic.Bool                // it is in no shard any more
 	closed atomic.Bool                // nothing of it is left
 	shard  atomic.Pointer[shard]      // set with the shard's lock held
@@ -139,10 +139,10 @@ func (m *member) displaced(cause error) { go m.dismiss(notAllowed(cause)) }
 
 // dismiss ends the stream. It tells the client why, unless that does not read.
 func (m *member) dismiss(why *farewell) {
+	m.why.CompareAndSwap(nil, why) // first: it may join a shard meanwhile, which looks at this then
 	if s := m.shard.Load(); s != nil && s.dismissOne(m, why) {
 		return
 	}
-	m.why.CompareAndSwap(nil, why)
 	if m.linked.Load() {
 		time.AfterFunc(closeGrace, m.close)
 	} else {

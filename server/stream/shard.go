@@ -67,6 +67,8 @@ func (s *shard) join(m *member, at []history.Cursor) (ok bool) {
 	}
 	if m.over.Load() { // it ended while it joined, and found itself nowhere
 		s.remove(m)
+	} else if why := m.why.Load(); why != nil { // or is to be told so
+		s.dismiss(m, why)
 	}
 	return true
 }

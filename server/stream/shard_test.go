@@ -134,6 +134,20 @@ func TestStreamThatEndsWhileItJoins(t *testing.T) {
 	}
 }
 
+// A stream that is to end while it joins is told why.
+func TestStreamThatIsDismissedWhileItJoins(t *testing.T) {
+	c, page := newCrowd(t)
+	for _, at := range [][]history.Cursor{page.Starts, page.Cursors} {
+		l := newNarrow(1 << 10)
+		s, m := newShard(c, page.Starts), c.newMember(l)
+		m.why.Store(overAge)
+		require.True(t, s.join(m, at))
+		require.Empty(t, s.all())
+		<-l.closed
+		require.Contains(t, string(l.wrote), `"end":"lifetime"`)
+	}
+}
+
 // A drain gives a crowd all that there is, also if that is several pages.
 func TestLastLookOfADrain(t *testing.T) {
 	c, page := newCrowd(t)
