@@ -62,7 +62,7 @@ var lines = map[string]func(t *testing.T, lag time.Duration) (url string, s *ser
 // some may be given what was another's; how much is logged. The longest is in docs/use.md.
 func TestTheOriginalsPageOnALongLine(t *testing.T) {
 	t.Parallel()
-	const lasts = 8 * time.Second
+	lasts := pubsubtest.Size(8*time.Second, 3*time.Second)
 	for name, line := range lines {
 		for _, lag := range []time.Duration{0, 40 * time.Millisecond, 200 * time.Millisecond} {
 			for _, rate := range []int{2, 20} {
