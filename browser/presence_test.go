@@ -243,8 +243,11 @@ func TestSixtyPeople(t *testing.T) {
 	has(p, "60 people are hereNames are not listed of more than 50.", `document.querySelector(".here .menu").textContent`)
 	assert.Empty(t, eval[[]string](p, hereNames))
 	p.screenshot("sixty.png")
+	has(p, true, `document.querySelector(".here").open`)
+	eval[bool](p, `document.querySelector(".here summary").firstChild.pressed = true`)
 	leave()
 	has(p, "1 here", hereCount)
+	has(p, true, `document.querySelector(".here summary").firstChild.pressed`)
 	has(p, []string{"me"}, hereNames)
 }
 

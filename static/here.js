@@ -9,11 +9,13 @@ const MAX = 50;
 export class Here {
   #box = element("details", "here");
   #summary = element("summary");
+  #count = new Text(); // stays the same: a click whose button comes up over another node would be lost
   #menu = element("div", "menu");
 
   /** @param {() => void} onOpen */
   constructor(onOpen) {
     this.#box.hidden = true;
+    this.#summary.append(this.#count, element("span", "words", " here"));
     this.#box.append(this.#summary, this.#menu);
     this.#box.addEventListener("toggle", () => this.isOpen && onOpen());
     this.#box.addEventListener("keydown", (event) => {
@@ -40,7 +42,7 @@ export class Here {
    */
   show(count, names, mine) {
     this.#box.hidden = count === 0;
-    this.#summary.replaceChildren(String(count), element("span", "words", " here"));
+    this.#count.data = count;
     this.#summary.title = count === 1 ? "One person is here" : `${count} people are here`;
     const heading = element("h2", "", this.#summary.title);
     this.#menu.replaceChildren(heading, ...this.#body(count, names, mine));
