@@ -59,7 +59,7 @@ var lines = map[string]func(t *testing.T, lag time.Duration) (url string, s *ser
 }
 
 // One tab of the original's page, on a line of any length, shows every message once. Of several, which nothing tells apart,
-// some may be given what was another's; how much is logged. The longest is in docs/use.md.
+// some may be given what was another's; how much is logged: docs/use.md has a table of that.
 func TestTheOriginalsPageOnALongLine(t *testing.T) {
 	t.Parallel()
 	lasts := pubsubtest.Size(8*time.Second, 3*time.Second)

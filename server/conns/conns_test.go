@@ -83,11 +83,14 @@ func TestHangUpsAreSeenUnderTLS(t *testing.T) {
 			serverTLS.NextProtos = []string{protocol}
 			h := waits{make(chan struct{}), make(chan struct{})}
 			s := serve(t, h, serverTLS)
-			var c net.Conn
+			dialed := make(chan net.Conn, 2) // it may try again
 			client := &http.Client{Transport: &http.Transport{
 				TLSClientConfig: clientTLS, ForceAttemptHTTP2: protocol == "h2",
-				DialContext: func(ctx context.Context, network, addr string) (_ net.Conn, err error) {
-					c, err = new(net.Dialer).DialContext(ctx, network, addr)
+				DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+					c, err := new(net.Dialer).DialContext(ctx, network, addr)
+					if err == nil {
+						dialed <- c
+					}
 					return c, err
 				},
 			}}
@@ -102,7 +105,7 @@ func TestHangUpsAreSeenUnderTLS(t *testing.T) {
 			<-h.began
 			require.Equal(t, 1, s.conns.Open())
 			s.conns.CloseNewcomers() // it has asked
-			c.Close()
+			(<-dialed).Close()
 			<-h.ended
 			require.Error(t, <-failed)
 		})

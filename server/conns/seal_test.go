@@ -212,7 +212,7 @@ func TestCloseUnderTLS(t *testing.T) {
 				}
 				tried <- n
 				<-closes
-				c.Close()
+				c.Finish(func() {})
 				close(tried)
 			})
 			least := <-tried
