@@ -219,13 +219,16 @@ func TestWhoHasMostConnectionsOfAProxyMakesRoom(t *testing.T) {
 		ask(head("GET", "/sub/room?since=now&timeout=60", "X-Forwarded-For: 203.0.113.1")),
 		ask(head("GET", "/sub/room?since=now", "X-Forwarded-For: 203.0.113.1", "Accept: text/event-stream")),
 	}
-	s.connections(t, 3)
+	waiting := func(polls float64) {
+		require.Eventually(t, func() bool {
+			return s.metric(t, "pubsub_polls_pending") == polls && s.metric(t, "pubsub_streams") == 1
+		}, patience, time.Millisecond)
+	}
+	waiting(1) // so that these two are the oldest
 	for range 5 {
 		polls = append(polls, ask(head("GET", "/sub/room?since=now&timeout=60", "X-Forwarded-For: 203.0.113.1")))
 	}
-	require.Eventually(t, func() bool {
-		return s.metric(t, "pubsub_polls_pending") == 6 && s.metric(t, "pubsub_streams") == 1
-	}, patience, time.Millisecond)
+	waiting(6)
 	for range 2 {
 		status, body := answer(t, ask(head("POST", "/pub/other?message=hi", "X-Forwarded-For: 203.0.113.2")))
 		require.Equal(t, http.StatusOK, status, body)
