@@ -116,7 +116,9 @@ func TestSecondVisitAsksForOneDocument(t *testing.T) {
 	assert.GreaterOrEqual(t, len(first), 10)
 	p = b.open(s.URL + "/?channel=other")
 	assert.GreaterOrEqual(t, eval[int](p, loaded), 10)
-	assert.Empty(t, eval[[]string](p, fromNetwork))
+	for _, again := range eval[[]string](p, fromNetwork) { // what the first visit had no use for comes now
+		assert.NotContains(t, first, again)
+	}
 }
 
 func TestOpensWithTheLast50(t *testing.T) {
