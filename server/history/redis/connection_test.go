@@ -50,7 +50,8 @@ func TestNameThatLeadsToAnotherPrimary(t *testing.T) {
 // What would make every post fail is told at the start, with what to do about it.
 func TestRedisThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
-	cluster := pubsubtest.StartRedis(t, "--cluster-enabled", "yes")
+	_, nodes, _ := strings.Cut(pubsubtest.Reserve(t, "127.0.0.1"), ":") // else 10,000 above its own, which may be taken
+	cluster := pubsubtest.StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", nodes)
 	cluster.Do("cluster", "addslotsrange", "0", "16383")
 	_, err := redis.Open(cluster.URL(), history.Options{})
 	require.ErrorContains(t, err, "it is a cluster")
