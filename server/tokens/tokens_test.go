@@ -90,16 +90,30 @@ func TestCriticalExtensions(t *testing.T) {
 	v, err := tokens.New(tokens.Options{Key: secret})
 	require.NoError(t, err)
 	for _, header := range []string{`{"alg":"HS256"}`, `{"alg":"HS256","crit":["b64"],"b64":false}`, `{"alg":"HS256","crit":[]}`} {
-		said := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." +
-			base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"exp":%d}`, time.Now().Add(time.Hour).Unix()))
-		mac := hmac.New(sha256.New, []byte(secret))
-		mac.Write([]byte(said))
-		_, err := v.Verify(t.Context(), said+"."+base64.RawURLEncoding.EncodeToString(mac.Sum(nil)))
+		_, err := v.Verify(t.Context(), signed(header, fmt.Sprintf(`{"exp":%d}`, time.Now().Add(time.Hour).Unix())))
 		if strings.Contains(header, "crit") {
 			require.ErrorContains(t, err, "crit")
 		} else {
 			require.NoError(t, err)
 		}
+	}
+}
+
+// signed is a token of any header and payload, signed with the secret.
+func signed(header, payload string) string {
+	said := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(said))
+	return said + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// A token that never expires is refused.
+func TestTokensMustExpire(t *testing.T) {
+	v, err := tokens.New(tokens.Options{Key: secret})
+	require.NoError(t, err)
+	for _, payload := range []string{`{}`, `{"sub":"ann"}`, `{"exp":null}`} {
+		_, err := v.Verify(t.Context(), signed(`{"alg":"HS256"}`, payload))
+		require.ErrorContains(t, err, "it needs exp", payload)
 	}
 }
 
