@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pubsub/server/access"
+	"pubsub/server/crowd"
 	"pubsub/server/history"
 	"pubsub/server/hub"
 )
@@ -61,7 +62,7 @@ const lookAgain = 50 * time.Millisecond
 // start writes the head of a stream and its first page, and what comes after that.
 func (m *member) start(head []byte, page *hub.Page) {
 	defer m.contain()
-	head = append(head, m.crowd.way.first(page)...)
+	head = append(head, m.way.first(page)...)
 	at := slices.Clone(page.Cursors)
 	m.goOn(m.writePage(head, page, m.room.Leave), at)
 }
@@ -125,7 +126,7 @@ func (m *member) next(at []history.Cursor) (page *hub.Page, giveBack func(), err
 		}
 	}()
 	for bytes := room.Take(maxBytes); ; {
-		page, err = m.streams.hub.Peek(context.Background(), m.crowd.places(at, m.address), maxPage, bytes)
+		page, err = m.streams.hub.Peek(context.Background(), m.places(at), maxPage, bytes)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -157,7 +158,7 @@ func (m *member) awaitRoom(room *access.Room, bytes int) (ok bool) {
 // contain ends the stream if it panics, which must not end the process.
 func (m *member) contain() {
 	if cause := recover(); cause != nil {
-		m.streams.responder.PanickedAside(cause, "channels", m.crowd.channels)
+		m.streams.responder.PanickedAside(cause, "channels", m.crowd.Channels())
 		m.close()
 	}
 }
@@ -187,15 +188,18 @@ func (m *member) write(b []byte) bool {
 
 // writeHeartbeat is write of what a silent stream is sent, if it is to be.
 func (m *member) writeHeartbeat(at []history.Cursor) bool {
-	return m.streams.silent && m.talk == nil || m.write(m.crowd.way.heartbeat(at))
+	return m.streams.silent && m.talk == nil || m.write(m.way.heartbeat(at))
 }
 
 // writePage writes a page that is counted, and something before it. It returns false as
 // write does.
 func (m *member) writePage(before []byte, page *hub.Page, giveBack func()) bool {
 	defer giveBack()
-	m.streams.metrics.DeliverTo(page, 1)
-	return m.writePieces(append(before, m.crowd.encode(page)...))
+	m.streams.metrics.Deliver(page)
+	if page.HasNews() {
+		before = append(before, m.way.page(page)...)
+	}
+	return m.writePieces(before)
 }
 
 // writeRest writes a page of the crowd from its nth byte on. It returns false as write
@@ -242,16 +246,23 @@ func (m *member) join(at []history.Cursor) bool {
 			return false
 		}
 	}
-	s := m.crowd.shardFor()
-	if s == nil {
+	switch m.crowd.Join(m, at) {
+	case crowd.Behind:
+		return false
+	case crowd.Ended:
 		m.sayLast(drained, at)
 		return true
 	}
-	return s.join(m, at)
+	if m.over.Load() { // it ended meanwhile, and was not there to be dropped
+		m.Drop()
+	} else if why := m.why.Load(); why != nil { // or is to be told so
+		m.dismiss(why)
+	}
+	return true
 }
 
 func (m *member) sayLast(why *farewell, at []history.Cursor) {
-	if m.write(m.crowd.way.last(why, at)) {
+	if m.write(m.way.last(why, at)) {
 		m.told()
 	} else {
 		m.close()

@@ -24,11 +24,10 @@ func TestRoomOfAPageThatPanics(t *testing.T) {
 	set := settings.Default()
 	control, err := access.New(&set, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	m := &member{
-		streams: &Streams{hub: hub.New(nil, damaged{}), access: control},
-		crowd:   &crowd{channels: []string{"chat"}}, address: netip.MustParseAddr("192.0.2.1"),
-	}
-	require.Panics(t, func() { _, _, _ = m.next([]history.Cursor{{}}) })
+	c, page := newCrowd(t)
+	m := newMember(c, nil)
+	m.streams.hub, m.streams.access, m.address = hub.New(nil, damaged{}), control, netip.MustParseAddr("192.0.2.1")
+	require.Panics(t, func() { _, _, _ = m.next(page.Cursors) })
 	_, ok := control.HoldFor(m.address, 8<<20)
 	require.True(t, ok, "as much as an address may have")
 }

@@ -3,9 +3,9 @@
 // and each message comes with the place behind it, so that a client whose stream ends goes
 // on from there, in whatever way.
 //
-// Streams of the same channels that are up to date are a crowd: see crowd.go. One goroutine
-// serves all of them. A stream that is not up to date has a goroutine of its own until it
-// is: see member.go.
+// Streams of the same channels and the same way that are up to date are a [crowd.Crowd],
+// whose goroutine writes to each connection without waiting. A stream that is not up to date
+// has a goroutine of its own until it is: see member.go.
 package stream
 
 import (
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"pubsub/server/access"
+	"pubsub/server/crowd"
 	"pubsub/server/hub"
 	"pubsub/server/observe"
 	"pubsub/server/post"
@@ -30,6 +31,10 @@ const (
 
 	// defaultTick is how often streams are looked at that are sent no heartbeats.
 	defaultTick = 20 * time.Second
+
+	// gather is how old the first message of a page may become in a flood while a crowd waits
+	// for more. It is less than for polls, whose answers cost far more than a write.
+	gather = 2 * time.Millisecond
 )
 
 // Streams answers streams in any [Way]. Its methods are safe for concurrent use. Make it
@@ -41,16 +46,16 @@ type Streams struct {
 	metrics   *observe.Metrics
 	posts     *post.Publisher
 	presence  *presence.Presence
+	crowds    *crowd.Crowds
+	kinds     map[Way]*crowd.Kind
 
 	tick     time.Duration // how often a silent stream is written to
 	silent   bool          // it is never
 	lifetime time.Duration // 0 is no end
 
-	mu       sync.Mutex // guards all below
-	crowds   map[key]*crowd
-	open     map[*member]struct{}
-	draining bool
-	none     chan struct{} // made by Drain; closed when no stream is open
+	mu   sync.Mutex // guards all below
+	open map[*member]struct{}
+	none chan struct{} // made by Drain; closed when no stream is open
 }
 
 // New returns streams with the heartbeat and the lifetime of the settings.
@@ -58,12 +63,24 @@ func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *w
 	all := &Streams{
 		hub: h, access: control, responder: responder, metrics: metrics, posts: posts, presence: here,
 		tick: s.Heartbeat, silent: s.Heartbeat == 0, lifetime: s.StreamLifetime,
-		crowds: make(map[key]*crowd), open: make(map[*member]struct{}),
+		open: make(map[*member]struct{}), kinds: make(map[Way]*crowd.Kind),
 	}
 	if all.silent {
 		all.tick = defaultTick
 	}
+	all.crowds = crowd.New(h, func(cause any, channels []string) { responder.PanickedAside(cause, "channels", channels) })
+	for _, way := range []Way{events{}, lines{}, webSocket{}} {
+		all.kinds[way] = all.kind(way)
+	}
 	return all
+}
+
+// kind is that of the crowds of a way.
+func (s *Streams) kind(way Way) *crowd.Kind {
+	return &crowd.Kind{
+		Limit: maxPage, Bytes: maxBytes, Gather: gather, Tick: s.tick,
+		Encode: way.page, Count: s.metrics.DeliverTo,
+	}
 }
 
 // Stream answers a request for a stream of the named channels, and answers errors, too.
@@ -96,12 +113,10 @@ func (s *Streams) Open() int {
 // elsewhere, or here when the server is back. New streams are ended in the same way. It
 // returns when none is open; when ctx ends, it cuts off those that are.
 func (s *Streams) Drain(ctx context.Context) {
+	s.crowds.Drain()
 	s.mu.Lock()
-	s.draining, s.none = true, make(chan struct{})
+	s.none = make(chan struct{})
 	s.checkNone()
-	for _, c := range s.crowds {
-		c.stop()
-	}
 	s.mu.Unlock()
 	select {
 	case <-s.none:

@@ -38,7 +38,7 @@ type talk struct {
 	giveBack atomic.Pointer[func()]     // ends that; nil if nothing is counted
 
 	unsentMu sync.Mutex // guards the next one
-	unsent   []byte     // answers, while the stream is in no shard
+	unsent   []byte     // answers, while the stream is out of its crowd
 }
 
 func newTalk(s *Streams, a *asked, m *member) *talk {
@@ -317,7 +317,7 @@ func (t *talk) keep(m *member, b []byte) bool {
 	switch {
 	case m.over.Load():
 		return true
-	case m.shard.Load() != nil:
+	case m.Seated():
 		return false
 	case len(t.unsent)+len(b) > maxUnsent:
 		go m.close() // it asks on and on, and reads nothing

@@ -1,0 +1,294 @@
+package crowd
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"pubsub/server/history"
+	"pubsub/server/hub"
+)
+
+// Crowd is the readers of the same channels and of one kind that are up to date.
+type Crowd struct {
+	crowds   *Crowds
+	key      key
+	channels []string
+	ctx      context.Context // ends with stop
+	stop     context.CancelFunc
+
+	opened   chan struct{} // closed when the next two are set
+	follower *hub.Follower
+	err      error
+
+	readers int         // that have entered and not left; Crowds.mu guards it
+	idle    *time.Timer // ends the crowd if nobody comes back; nil before the first; Crowds.mu guards it
+
+	mu     sync.Mutex // guards all below; the lock of a shard may be taken under it
+	at     []history.Cursor
+	shards []*shard // the last one is filled
+	ended  bool     // nobody can join any more
+}
+
+// Channels returns the names of the channels. The slice is shared: do not change it.
+func (c *Crowd) Channels() []string { return c.channels }
+
+func (c *Crowd) kind() *Kind { return c.key.kind }
+
+// open opens the follower. If it cannot, who comes next tries it anew.
+func (c *Crowd) open() {
+	defer close(c.opened) // also for a panic
+	defer func() {
+		if c.err != nil {
+			c.forget()
+		}
+	}()
+	follower, err := c.crowds.hub.Follow(followed(c.channels), c.kind().Limit)
+	if err != nil {
+		c.err = err
+		return
+	}
+	follower.Hide()
+	follower.SetGather(c.kind().Gather)
+	c.follower, c.err = follower, nil
+	go c.run()
+}
+
+func (c *Crowd) isOpen() bool {
+	select {
+	case <-c.opened:
+		return c.err == nil
+	default:
+		return false
+	}
+}
+
+// enter counts a reader until Leave is called. Crowds.mu is held.
+func (c *Crowd) enter() {
+	if c.readers++; c.readers == 1 {
+		c.idle.Stop() // as nobody is in it, it lingers
+	}
+}
+
+// Leave is to be called once for each Enter and Find, when the reader is out.
+func (c *Crowd) Leave() {
+	c.crowds.mu.Lock()
+	defer c.crowds.mu.Unlock()
+	switch c.readers--; {
+	case c.readers > 0:
+	case c.kind().Linger == 0 || c.ctx.Err() != nil || c.crowds.byKey[c.key] != c:
+		c.finish()
+	case c.idle == nil:
+		c.idle = time.AfterFunc(c.kind().Linger, c.finishIdle)
+	default:
+		c.idle.Reset(c.kind().Linger)
+	}
+}
+
+func (c *Crowd) finishIdle() {
+	c.crowds.mu.Lock()
+	defer c.crowds.mu.Unlock()
+	if c.readers == 0 { // else somebody came as the time was over
+		c.finish()
+	}
+}
+
+// finish ends a crowd that nobody needs. Crowds.mu is held.
+func (c *Crowd) finish() {
+	c.crowds.forget(c)
+	c.stop()
+}
+
+func (c *Crowd) forget() {
+	c.crowds.mu.Lock()
+	defer c.crowds.mu.Unlock()
+	c.crowds.forget(c)
+}
+
+// run serves the crowd until stop is called.
+func (c *Crowd) run() {
+	defer c.follower.Close()
+	defer c.end()
+	defer c.contain()
+	page, err := c.follower.Read(c.ctx)
+	for ticked := time.Now(); ; {
+		if page != nil {
+			c.deliver(page)
+		}
+		switch {
+		case c.ctx.Err() != nil || errors.Is(err, hub.ErrClosed):
+			c.deliverAll()
+			return
+		case err != nil && !quiet(err):
+			c.pause()
+		}
+		if every := c.kind().Tick; every > 0 {
+			left := every - time.Since(ticked)
+			if left <= 0 {
+				c.tick()
+				ticked, left = time.Now(), every
+			}
+			c.follower.SetTimeout(left)
+		}
+		page, err = c.follower.Next(c.ctx)
+	}
+}
+
+// contain has a panic end the crowd, and not the process: its readers come back to another.
+func (c *Crowd) contain() {
+	if cause := recover(); cause != nil {
+		c.crowds.panicked(cause, c.channels)
+	}
+}
+
+// ask calls a method of a reader that is at some places. If that panics, the reader leaves.
+func (c *Crowd) ask(r Reader, at []history.Cursor, method func() (leave func())) (leave func()) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			c.crowds.panicked(cause, c.channels)
+			leave = func() { r.End(at) }
+		}
+	}()
+	return method()
+}
+
+// give calls Give.
+func (c *Crowd) give(r Reader, news *News) (leave func()) {
+	return c.ask(r, news.From, func() func() { return r.Give(news) })
+}
+
+// giveOut is give for a reader that is out.
+func (c *Crowd) giveOut(r Reader, news *News) {
+	if leave := c.give(r, news); leave != nil {
+		c.call(leave)
+	}
+}
+
+// call calls what a reader does that is out.
+func (c *Crowd) call(f func()) {
+	defer c.contain()
+	f()
+}
+
+// quiet tells whether an error means that there was nothing to read.
+func quiet(err error) bool {
+	return errors.Is(err, hub.ErrNothing) || errors.Is(err, hub.ErrTimeout) || errors.Is(err, context.Canceled)
+}
+
+// againAfter is how long a crowd waits when the log cannot be read. It is rung for when
+// the log is back, too.
+const againAfter = time.Second
+
+func (c *Crowd) pause() {
+	select {
+	case <-time.After(againAfter):
+	case <-c.follower.Ready():
+	case <-c.ctx.Done():
+	}
+}
+
+// deliver gives a page to all. It sets where the crowd is first: a shard that is made
+// meanwhile is of those who have the page already.
+func (c *Crowd) deliver(page *hub.Page) {
+	c.follower.Cut(page, c.kind().Bytes)
+	news := &News{Page: page, To: slices.Clone(page.Cursors)}
+	c.mu.Lock()
+	news.From, c.at = c.at, news.To
+	shards := c.inUse()
+	c.mu.Unlock()
+	if page.HasNews() && len(shards) > 0 {
+		news.Text = c.kind().Encode(page)
+	}
+	for _, s := range shards {
+		s.deliver(news)
+	}
+}
+
+// deliverAll delivers what there is.
+func (c *Crowd) deliverAll() {
+	for {
+		page, err := c.follower.Read(context.Background())
+		if err != nil {
+			return
+		}
+		c.deliver(page)
+	}
+}
+
+func (c *Crowd) tick() {
+	c.mu.Lock()
+	shards := c.inUse()
+	c.mu.Unlock()
+	for _, s := range shards {
+		s.tick(time.Now())
+	}
+}
+
+// inUse returns the shards, and forgets those in which nobody is. mu is held.
+func (c *Crowd) inUse() []*shard {
+	c.shards = slices.DeleteFunc(c.shards, (*shard).isEmpty)
+	return slices.Clone(c.shards)
+}
+
+// end tells all readers the end. Nobody can join any more.
+func (c *Crowd) end() {
+	c.forget()
+	c.mu.Lock()
+	shards := c.shards
+	c.shards, c.ended = nil, true
+	c.mu.Unlock()
+	for _, s := range shards {
+		s.end()
+	}
+}
+
+// Outcome is what came of a try to join.
+type Outcome int
+
+const (
+	// Joined: the reader is the crowd's, and may be given news already.
+	Joined Outcome = iota
+	// Behind: there is more to read in the log.
+	Behind
+	// Ended: the crowd has ended. Another may follow it, unless there is a drain.
+	Ended
+)
+
+// Join takes in a reader that is out, and has read the log up to some places.
+func (c *Crowd) Join(r Reader, at []history.Cursor) Outcome { return c.join(r, at, true) }
+
+// JoinUnread is Join for a reader that has not read the log, but says up to where it has
+// everything. It is Behind if the crowd is anywhere else, since the log may have lost what
+// comes next, or be another.
+func (c *Crowd) JoinUnread(r Reader, at []history.Cursor) Outcome { return c.join(r, at, false) }
+
+func (c *Crowd) join(r Reader, at []history.Cursor, read bool) Outcome {
+	c.mu.Lock() // until it has joined, so that its shard stays in use
+	defer c.mu.Unlock()
+	switch {
+	case c.ended:
+		return Ended
+	case c.withRoom().join(r, at, read):
+		return Joined
+	}
+	return Behind
+}
+
+// withRoom returns a shard that has room. mu is held.
+func (c *Crowd) withRoom() *shard {
+	last := len(c.shards) - 1
+	if last >= 0 && c.shards[last].size.Load() < shardSize {
+		return c.shards[last]
+	}
+	for i, s := range c.shards {
+		if s.size.Load() <= shardSize/2 { // else each who joins would have to look for one
+			c.shards[i], c.shards[last] = c.shards[last], s
+			return s
+		}
+	}
+	s := &shard{crowd: c, at: c.at}
+	c.shards = append(c.shards, s)
+	return s
+}
