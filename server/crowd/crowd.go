@@ -65,13 +65,6 @@ func (c *Crowd) isOpen() bool {
 	}
 }
 
-// enter counts a reader until Leave is called. Crowds.mu is held.
-func (c *Crowd) enter() {
-	if c.readers++; c.readers == 1 {
-		c.idle.Stop() // as nobody is in it, it lingers
-	}
-}
-
 // Leave is to be called once for each Enter and Find, when the reader is out.
 func (c *Crowd) Leave() {
 	c.crowds.mu.Lock()
@@ -90,7 +83,7 @@ func (c *Crowd) Leave() {
 func (c *Crowd) finishIdle() {
 	c.crowds.mu.Lock()
 	defer c.crowds.mu.Unlock()
-	if c.readers == 0 { // else somebody came as the time was over
+	if c.readers == 0 { // else somebody has come back
 		c.finish()
 	}
 }
@@ -270,7 +263,7 @@ func (c *Crowd) join(r Reader, at []history.Cursor, read bool) Outcome {
 	switch {
 	case c.ended:
 		return Ended
-	case c.withRoom().join(r, at, read):
+	case c.withRoom().join(r, at, read || same(at, c.at)): // the shard may still be given the page up to there
 		return Joined
 	}
 	return Behind

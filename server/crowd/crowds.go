@@ -79,7 +79,7 @@ func (s *Crowds) get(k key, channels []string) (c *Crowd, made bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c = s.byKey[k]; c != nil {
-		c.enter()
+		c.readers++
 		return c, false
 	}
 	c = &Crowd{crowds: s, key: k, channels: channels, readers: 1, opened: make(chan struct{}), err: errNotOpened}
@@ -100,7 +100,7 @@ func (s *Crowds) Find(channels []string, kind *Kind) *Crowd {
 	if c == nil || !c.isOpen() {
 		return nil
 	}
-	c.enter()
+	c.readers++
 	return c
 }
 

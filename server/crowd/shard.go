@@ -41,7 +41,7 @@ func (s *shard) join(r Reader, at []history.Cursor, read bool) (ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.at != nil && same(at, s.at):
+	case same(at, s.at):
 		s.add(r)
 	case read && (s.at == nil || reached(at, s.at) && !reached(s.at, at)):
 		s.addAhead(r, slices.Clone(at))
@@ -62,8 +62,12 @@ func reached(at, others []history.Cursor) bool {
 	return true
 }
 
-// same tells whether places are the same: with another check it is another message.
+// same tells whether places are the same: with another check it is another message. Those
+// that are not known, which are nil, are not.
 func same(at, others []history.Cursor) bool {
+	if len(at) != len(others) {
+		return false
+	}
 	for i := range at {
 		if at[i].Epoch != others[i].Epoch || at[i].ID != others[i].ID || at[i].Check.Differs(others[i].Check) {
 			return false

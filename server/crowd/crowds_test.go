@@ -1,0 +1,194 @@
+package crowd
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pubsub/server/history"
+	"pubsub/server/hub"
+)
+
+// A crowd goes on for a while when its last reader has left, so that one who comes back
+// finds it; then it ends.
+func TestCrowdThatLingers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, kind := newWorld(t), kind(true)
+		defer w.stop(t)
+		kind.Linger = time.Second
+		c := w.enter(t, kind)
+		c.Leave()
+		for range 3 {
+			time.Sleep(kind.Linger - time.Millisecond)
+			require.Same(t, c, w.crowds.Find([]string{room}, kind))
+			time.Sleep(2 * kind.Linger) // it has a reader
+			require.Same(t, c, w.enter(t, kind))
+			c.Leave()
+			c.Leave()
+		}
+		time.Sleep(kind.Linger)
+		synctest.Wait()
+		require.Nil(t, w.crowds.Find([]string{room}, kind))
+		require.Equal(t, Ended, c.Join(newToy(false), w.now(t)))
+	})
+}
+
+// A crowd that does not linger ends with its last reader.
+func TestCrowdThatDoesNotLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, kind := newWorld(t), kind(false)
+		defer w.stop(t)
+		c := w.enter(t, kind)
+		require.Same(t, c, w.enter(t, kind))
+		c.Leave()
+		require.Same(t, c, w.crowds.Find([]string{room}, kind))
+		c.Leave()
+		c.Leave()
+		require.Nil(t, w.crowds.Find([]string{room}, kind))
+	})
+}
+
+// troubled is a log that counts how often it is read, and may be damaged.
+type troubled struct {
+	history.Log
+	reads   atomic.Int64
+	damaged atomic.Bool
+}
+
+func (l *troubled) Read(ctx context.Context, q history.Query) (*history.Page, error) {
+	if l.damaged.Load() {
+		panic("damaged")
+	}
+	l.reads.Add(1)
+	return l.Log.Read(ctx, q)
+}
+
+// trouble has the crowds read a log that may be troubled.
+func (w *world) trouble() *troubled {
+	log := &troubled{Log: w.log}
+	w.crowds.hub = hub.New(w.bus, log)
+	return log
+}
+
+// A crowd that does not tick wakes up only when something happens, and then gives that.
+func TestCrowdThatIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, kind := newWorld(t), kind(true)
+		defer w.stop(t)
+		log := w.trouble()
+		c := w.enter(t, kind)
+		defer c.Leave()
+		r := newToy(false)
+		require.Equal(t, Joined, c.Join(r, w.now(t)))
+		synctest.Wait()
+		before := log.reads.Load()
+		time.Sleep(time.Hour)
+		require.Equal(t, before, log.reads.Load())
+		w.publish(t)
+		require.Equal(t, "given up to "+text(w.now(t)), <-r.told)
+	})
+}
+
+// A kind that ticks does so also where news come, and tells whether there were any.
+func TestTicks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, kind := newWorld(t), kind(false)
+		defer w.stop(t)
+		kind.Tick = time.Minute
+		c := w.enter(t, kind)
+		defer c.Leave()
+		synctest.Wait()
+		r, at := newToy(true), w.now(t)
+		require.Equal(t, Joined, c.Join(r, at))
+		for range 2 {
+			time.Sleep(kind.Tick)
+			require.Equal(t, "ticked at "+text(at)+" true", <-r.told)
+			require.Empty(t, r.told)
+		}
+		w.publish(t)
+		at = w.now(t)
+		require.Equal(t, "given up to "+text(at), <-r.told)
+		require.Equal(t, "ticked at "+text(at)+" false", <-r.told)
+		require.Equal(t, "ticked at "+text(at)+" true", <-r.told)
+	})
+}
+
+// While a crowd is being opened those who enter it wait, others do not, and nobody finds it.
+func TestCrowdThatIsBeingOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, kind := newWorld(t), kind(true)
+		defer w.stop(t)
+		slow, made := w.crowds.get(key{room, kind}, []string{room})
+		require.True(t, made)
+		var entered *Crowd
+		go func() { entered = w.enter(t, kind) }()
+		synctest.Wait()
+		require.Nil(t, entered)
+		require.Nil(t, w.crowds.Find([]string{room}, kind))
+		other, err := w.crowds.Enter([]string{"other", room}, kind)
+		require.NoError(t, err)
+		other.Leave()
+		slow.open()
+		synctest.Wait()
+		require.Same(t, slow, entered)
+		entered.Leave()
+		slow.Leave()
+	})
+}
+
+// Of a crowd that cannot be opened nothing stays, and who comes next tries anew.
+func TestCrowdThatCannotBeOpened(t *testing.T) {
+	w, kind := newWorld(t), kind(true)
+	kind.Linger = time.Hour
+	w.stop(t)
+	for range 2 {
+		_, err := w.crowds.Enter([]string{room}, kind)
+		require.ErrorIs(t, err, hub.ErrClosed)
+		require.Empty(t, w.crowds.byKey)
+	}
+	broken := &Crowds{byKey: make(map[key]*Crowd)} // opening panics without a hub
+	waits, _ := broken.get(key{room, kind}, []string{room})
+	require.Panics(t, waits.open)
+	<-waits.opened
+	require.ErrorIs(t, waits.err, errNotOpened)
+	require.Empty(t, broken.byKey)
+}
+
+// What a reader panics with ends that reader, and the others have their page.
+func TestReaderThatPanics(t *testing.T) {
+	for _, once := range []bool{true, false} {
+		w, c, page := still(t, kind(once))
+		bad, good := newToy(!once), newToy(!once)
+		bad.during = func() { panic("oh") }
+		require.Equal(t, Joined, c.Join(good, page.Starts))
+		require.Equal(t, Joined, c.Join(bad, page.Starts))
+		c.deliver(page)
+		require.Equal(t, "oh", <-w.panics)
+		require.Equal(t, "ended at "+text(page.Starts), <-bad.told)
+		require.False(t, bad.Seated())
+		require.Equal(t, "given up to "+text(page.Cursors), <-good.told)
+	}
+}
+
+// A log that panics ends the crowd, its readers are told so, and the next ones get another.
+func TestLogThatPanics(t *testing.T) {
+	w, kind := newWorld(t), kind(true)
+	defer w.stop(t)
+	log := w.trouble()
+	c := w.enter(t, kind)
+	defer c.Leave()
+	r, at := newToy(false), w.now(t)
+	require.Equal(t, Joined, c.Join(r, at))
+	log.damaged.Store(true)
+	w.publish(t)
+	require.Equal(t, "damaged", <-w.panics)
+	require.Equal(t, "ended at "+text(at), <-r.told)
+	log.damaged.Store(false)
+	other := w.enter(t, kind)
+	defer other.Leave()
+	require.NotSame(t, c, other)
+}
