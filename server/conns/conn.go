@@ -1,6 +1,7 @@
 package conns
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,8 +14,9 @@ import (
 	"time"
 )
 
-// Conn is one connection of a client. Only the goroutine of net/http that serves it uses
-// the fields that are neither atomic nor guarded. Close may be called at any time.
+// Conn is one connection of a client. Only the goroutine that serves it uses the fields that
+// are neither atomic nor guarded: one of net/http, or see [state]. Close may be called at any
+// time.
 type Conn struct {
 	net.Conn
 	wire    io.ReadWriter // reads and writes: the socket, or Conn if that is more than a socket
@@ -24,16 +26,19 @@ type Conn struct {
 	known   atomic.Bool  // it has sent something, so it is no newcomer
 	handled atomic.Bool  // a handler has had a request since the connection was idle
 	writeBy atomic.Int64 // the write deadline in ns since start, 0 for none
-	taken   atomic.Bool  // a handler has taken it over from net/http
 	theirs  atomic.Bool  // somebody else has set the write deadline
 	holding *holding     // guarded by Conns.mu
 
-	begin  sync.Mutex // guards closed; and cancel, end and forget, until a handler begins
+	begin  sync.Mutex // guards closed, cause, cancel and served; and end and forget, until a handler begins
 	closed bool
+	cause  error // with which end was called first
 
-	context context.Context         // of its requests; has the connection as a value
-	cancel  context.CancelCauseFunc // ends the contexts of its requests
-	end     context.CancelCauseFunc // calls cancel, and ends whoever has taken it over
+	base    context.Context         // of the server
+	context context.Context         // of net/http's requests; has the connection as a value
+	stint   *stint                  // that value
+	cancel  context.CancelCauseFunc // ends the contexts of net/http's requests
+	served  *served                 // what the loop serves
+	end     context.CancelCauseFunc // ends all of them, and whoever has taken the connection over
 	gone    atomic.Bool             // end was called
 	owner   atomic.Pointer[owner]   // who has taken it over; nil if it is net/http's
 	seal    *seal                   // set when it is taken over; nil without TLS
@@ -41,11 +46,19 @@ type Conn struct {
 
 	watched uint64 // its id in the watch
 
-	state  *tls.ConnectionState // set with HTTP/2, before the first request
+	secure *tls.ConnectionState // set with HTTP/2, before the first request
 	frames *opened              // what HTTP/2 is spoken on; nil without
 
 	skips   atomic.Bool // Read skips net/http's wait for a hang-up
 	skipped bool        // the last read was skipped
+
+	// For the loop.
+	plain     bool // nothing is between net/http and the socket
+	state     state
+	exchange  *Exchange    // that waits
+	idleSince atomic.Int64 // in ns since start
+	remote    string       // Request.RemoteAddr
+	ahead     []byte       // was read already; net/http reads it, too
 }
 
 func newConn(c net.Conn, all *Conns) *Conn {
@@ -61,15 +74,6 @@ func newConn(c net.Conn, all *Conns) *Conn {
 
 // start is what times are counted from.
 var start = time.Now()
-
-type connKey struct{}
-
-// Of returns the connection that a request came on; nil if it is not from a listener of
-// [Conns.Prepare].
-func Of(r *http.Request) *Conn {
-	c, _ := r.Context().Value(connKey{}).(*Conn)
-	return c
-}
 
 // of returns the Conn that net/http has, with or without TLS around it; nil if there is
 // none.
@@ -102,11 +106,30 @@ func End(r *http.Request) context.CancelCauseFunc {
 
 // endAll is the field end.
 func (c *Conn) endAll(cause error) {
-	c.cancel(cause)
+	c.begin.Lock()
+	if c.cause == nil {
+		c.cause = cmp.Or(cause, context.Canceled)
+	}
+	cancel, served := c.cancel, c.served
 	c.gone.Store(true)
+	c.begin.Unlock()
+	if cancel != nil { // nil: net/http does not have it
+		cancel(cause)
+	}
+	if served != nil {
+		served.end(cmp.Or(cause, context.Canceled))
+	}
 	if by := c.owner.Load(); by != nil {
 		by.ended()
 	}
+	c.closeIf(waiting)
+}
+
+// whyGone is with which cause end was called first.
+func (c *Conn) whyGone() error {
+	c.begin.Lock()
+	defer c.begin.Unlock()
+	return c.cause
 }
 
 // hungUp is called when the client has hung up.
@@ -135,32 +158,59 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if c.skipped = len(b) == 1 && !c.skipped && c.skips.Load(); c.skipped {
 		return 0, nil
 	}
+	if len(c.ahead) > 0 {
+		n := copy(b, c.ahead)
+		if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
+			c.ahead = nil
+		}
+		return n, nil
+	}
 	return c.wire.Read(b)
 }
 
-// attach is called when net/http has the connection. Another listener may have displaced
-// it meanwhile.
+// attach is called when net/http has the connection, or has it again. Another listener may
+// have displaced it meanwhile, or the client hung up.
 func (c *Conn) attach(cancel context.CancelCauseFunc) {
 	c.begin.Lock()
 	defer c.begin.Unlock()
 	c.cancel = cancel
 	c.end = c.endAll
-	if c.closed {
-		c.end(nil)
+	if c.closed || c.cause != nil {
+		c.gone.Store(true)
+		cancel(c.cause)
 		return
 	}
-	c.forget = c.conns.hangups.watch(c)
+	if c.forget == nil {
+		c.forget = c.conns.hangups.watch(c)
+	}
 }
 
 // Close closes the connection and ends the contexts of its requests. It may be called
 // again.
-func (c *Conn) Close() error {
+func (c *Conn) Close() error { return c.close(c.state.close()) }
+
+// closeIf closes the connection if it is in a state.
+func (c *Conn) closeIf(state uint64) {
+	if was, moved := c.state.move(state, closed); moved {
+		_ = c.close(was)
+	}
+}
+
+// close is Close for a connection that was in a state of the loop.
+func (c *Conn) close(was uint64) error {
 	c.begin.Lock()
 	c.closed = true
 	forget, end := c.forget, c.end
 	c.begin.Unlock()
 	if forget != nil {
 		forget()
+	}
+	switch was & states {
+	case waiting:
+		c.exchange.ended()
+		fallthrough
+	case idle, serving, answering:
+		c.conns.loop.leave()
 	}
 	if end != nil { // nil: net/http does not have the connection
 		end(nil)

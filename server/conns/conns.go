@@ -6,6 +6,8 @@
 //     becomes JSON. It is logged and counted like other refusals.
 //   - A client that does not read its answer is reset.
 //   - Hang-ups are noticed with one epoll set for all connections.
+//   - A request may wait without a goroutine, see [Wait]. Its connection is served by the
+//     loop from then on, and again by net/http when another request comes than such.
 //   - What is sent over HTTP/2 and reaches no handler is bounded.
 package conns
 
@@ -27,10 +29,15 @@ import (
 // Conns is the set of all connections of a server. Its methods are safe for concurrent
 // use, except Prepare and Close. Make it with [New].
 type Conns struct {
+	// InLoop tells which requests the loop is to serve, of those on connections on which one
+	// has waited. If it is nil none can wait. Set it before Prepare.
+	InLoop func(r *http.Request) bool
+
 	responder    *web.Responder
 	acceptFailed func() // counts a failure of Accept
 	newcomers    newcomers
 	hangups      *hangups
+	loop         *loop         // nil without hangups
 	lastID       atomic.Uint64 // of a connection
 
 	http2      *http2         // set by Prepare
@@ -72,6 +79,10 @@ func (o *Conns) Prepare(server *http.Server, l net.Listener) net.Listener {
 	}
 	o.http2 = o.serveHTTP2(server, l.Addr())
 	o.hangups, server.ConnContext, server.ConnState = hangups, o.connContext, o.track
+	if hangups != nil {
+		o.loop = newLoop(o, hangups, server, newBack(server, l.Addr()))
+		server.RegisterOnShutdown(o.loop.shut)
+	}
 	return &listener{Listener: l, conns: o}
 }
 
@@ -79,10 +90,27 @@ func (o *Conns) Prepare(server *http.Server, l net.Listener) net.Listener {
 // is for another http.Server beside that of Prepare.
 func (o *Conns) Limit(l net.Listener) net.Listener { return &listener{Listener: l, conns: o} }
 
-// Close ends what Prepare began.
+// Drain closes the connections of the loop that are idle, and waits until the others are
+// answered and closed, or until ctx ends: then it returns the error of that. Call it after
+// http.Server.Shutdown, which does the same for those that net/http has.
+func (o *Conns) Drain(ctx context.Context) error {
+	if o.loop == nil {
+		return nil
+	}
+	return o.loop.drain(ctx)
+}
+
+// Close ends what Prepare began. It closes the connections that the loop has.
 func (o *Conns) Close() error {
 	o.http2.end()
-	return o.hangups.Close()
+	if o.loop != nil {
+		o.loop.close()
+	}
+	err := o.hangups.Close()
+	if o.loop != nil {
+		o.loop.ends.Wait()
+	}
+	return err
 }
 
 // Open returns how many connections are open.
@@ -108,7 +136,7 @@ func (o *Conns) track(c net.Conn, state http.ConnState) {
 		return
 	case http.StateHijacked: // the handler that took it over needs every read
 		ours.skips.Store(false)
-		ours.taken.Store(true)
+		ours.stint.over.Store(true)
 	}
 	o.newcomers.track(ours, state)
 }
@@ -120,9 +148,13 @@ func (o *Conns) connContext(ctx context.Context, c net.Conn) context.Context {
 	if ours == nil {
 		return ctx
 	}
+	ours.base = ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	ours.attach(cancel)
-	ours.skips.Store(ours.forget != nil && c == net.Conn(ours))
-	ours.context = context.WithValue(ctx, connKey{}, ours)
+	watched := ours.forget != nil && c == net.Conn(ours)
+	ours.skips.Store(watched)
+	_, tcp := ours.Conn.(*net.TCPConn)
+	ours.plain = watched && tcp
+	ours.context = ours.withStint(ctx)
 	return ours.context
 }

@@ -1,15 +1,19 @@
 package conns
 
 import (
+	"encoding/binary"
+	"errors"
 	"net"
 	"os"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// hangups watches connections, and calls a function when the client of one hangs up. One
-// epoll set serves all connections.
+// hangups watches connections, and tells when the client of one hangs up, or sends something
+// if that is asked for. One epoll set serves all connections.
 //
 // Without it, net/http has a goroutine beside every handler that waits in a read. That
 // costs each poll a stack, two system calls and two deadlines. It also fails once the
@@ -18,7 +22,13 @@ import (
 type hangups struct {
 	epoll  *os.File
 	events syscall.RawConn
-	ended  sync.WaitGroup
+	waker  *os.File // an eventfd
+
+	// Only for who calls look and next.
+	batch [128]syscall.EpollEvent
+	at, n int                   // the rest of batch is from at to n
+	waits bool                  // look waits
+	take  func(fd uintptr) bool // look's, made once
 
 	mu    sync.Mutex // guards the next two
 	last  uint64     // id given; not the descriptor, which the system uses again
@@ -49,46 +59,92 @@ func watchHangups(l net.Listener) (*hangups, error) {
 		_ = h.epoll.Close()
 		return nil, err
 	}
-	h.ended.Go(h.run)
+	h.take = h.taken
+	if err := h.addWaker(); err != nil {
+		_ = h.epoll.Close()
+		return nil, err
+	}
 	return h, nil
 }
 
-// Close stops watching. watch must not be called any more.
+// addWaker adds what ends a wait from within. Its events have an id that no connection has.
+func (h *hangups) addWaker() error {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("eventfd2", err)
+	}
+	h.waker = os.NewFile(uintptr(fd), "eventfd")
+	event := syscall.EpollEvent{Events: onInput | onHangUp}
+	if err := syscall.EpollCtl(int(h.epoll.Fd()), syscall.EPOLL_CTL_ADD, fd, &event); err != nil {
+		_ = h.waker.Close()
+		return os.NewSyscallError("epoll_ctl", err)
+	}
+	return nil
+}
+
+// Close stops watching, and ends look. watch must not be called any more.
 func (h *hangups) Close() error {
 	if h == nil {
 		return nil
 	}
-	err := h.epoll.Close()
-	h.ended.Wait()
-	return err
+	return errors.Join(h.epoll.Close(), h.waker.Close())
 }
 
-func (h *hangups) run() {
-	events := make([]syscall.EpollEvent, 128)
-	// Read calls the function whenever there are events, until epoll is closed.
-	_ = h.events.Read(func(fd uintptr) bool {
-		for {
-			n, err := syscall.EpollWait(int(fd), events, 0)
-			if n <= 0 && err != syscall.EINTR {
-				return false
-			}
-			for _, event := range events[:max(n, 0)] {
-				h.hungUp(uint64(uint32(event.Pad))<<32 | uint64(uint32(event.Fd)))
-			}
+// look looks for events, which next returns. If it is to wait, it does until there are some.
+// It returns false when hangups is closed.
+func (h *hangups) look(wait bool) (open bool) {
+	h.waits, h.at, h.n = wait, 0, 0
+	return h.events.Read(h.take) == nil
+}
+
+// taken is called by look with epoll, and tells whether look need not wait.
+func (h *hangups) taken(fd uintptr) bool {
+	for {
+		n, err := syscall.EpollWait(int(fd), h.batch[:], 0)
+		if err == syscall.EINTR {
+			continue
 		}
-	})
+		h.n = max(n, 0)
+		return h.n > 0 || !h.waits
+	}
 }
 
-func (h *hangups) hungUp(id uint64) {
-	h.mu.Lock()
-	c := h.conns[id]
-	h.mu.Unlock()
-	switch {
-	case c == nil: // we closed the connection at the same time
-	case c.readable():
-	default:
-		c.hungUp()
+// next returns the next event that look has found.
+func (h *hangups) next() (e event, some bool) {
+	if h.at == h.n {
+		return event{}, false
 	}
+	found := &h.batch[h.at]
+	h.at++
+	const gone = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
+	return event{uint64(uint32(found.Pad))<<32 | uint64(uint32(found.Fd)), found.Events&gone != 0}, true
+}
+
+// one is what an eventfd counts. Nobody reads it, as each write is an event.
+var one = binary.NativeEndian.AppendUint64(nil, 1)
+
+// wake ends the wait of look.
+func (h *hangups) wake() {
+	_, _ = h.waker.Write(one) // if it fails, hangups is closed
+}
+
+// conn is the connection of an event, nil if it is watched no more.
+func (h *hangups) conn(id uint64) *Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.conns[id]
+}
+
+// find returns the connections that are such.
+func (h *hangups) find(such func(*Conn) bool) (found []*Conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.conns {
+		if such(c) {
+			found = append(found, c)
+		}
+	}
+	return found
 }
 
 // Events of a connection. There is one for each hang-up, and none for what the client
@@ -98,8 +154,8 @@ const (
 	onInput  = syscall.EPOLLIN
 )
 
-// watch calls c.hungUp when the client of c hangs up. forget ends the watch: call it
-// before c is closed. forget is nil if c cannot be watched.
+// watch watches for the client of c to hang up. forget ends the watch: call it before c is
+// closed. forget is nil if c cannot be watched.
 func (h *hangups) watch(c *Conn) (forget func()) {
 	if c.socket == nil || h == nil {
 		return nil
@@ -121,10 +177,15 @@ func (h *hangups) watch(c *Conn) (forget func()) {
 	return forget
 }
 
-// watchInput has c.readable called for what the client sends, too, and for what it has
-// sent already. c is watched.
+// watchInput watches for what the client sends, too, and for what it has sent already. c is
+// watched.
 func (h *hangups) watchInput(c *Conn) error {
 	return h.control(c.socket, syscall.EPOLL_CTL_MOD, onHangUp|onInput, c.watched)
+}
+
+// watchHangUp undoes watchInput.
+func (h *hangups) watchHangUp(c *Conn) error {
+	return h.control(c.socket, syscall.EPOLL_CTL_MOD, onHangUp, c.watched)
 }
 
 func (h *hangups) control(s *socket, op int, events uint32, id uint64) error {

@@ -17,3 +17,17 @@ func (*hangups) Close() error { return nil }
 func (*hangups) watch(*Conn) (forget func()) { return nil }
 
 func (*hangups) watchInput(*Conn) error { return errors.ErrUnsupported }
+
+func (*hangups) watchHangUp(*Conn) error { return errors.ErrUnsupported }
+
+// There is no loop without events.
+
+func (*hangups) look(bool) (open bool) { return false }
+
+func (*hangups) next() (e event, some bool) { return event{}, false }
+
+func (*hangups) wake() {}
+
+func (*hangups) conn(uint64) *Conn { return nil }
+
+func (*hangups) find(func(*Conn) bool) []*Conn { return nil }

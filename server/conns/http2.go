@@ -50,7 +50,7 @@ func (h *http2) serve(c *tls.Conn) {
 	}
 	h.begun.Do(func() { go h.server.Serve(h) })
 	state := c.ConnectionState()
-	ours.state = &state
+	ours.secure = &state
 	opened := h.conns.openFrames(c, ours)
 	select {
 	case h.queue <- opened:
@@ -62,7 +62,7 @@ func (h *http2) serve(c *tls.Conn) {
 // handle answers a request as that of a connection with TLS.
 func (h *http2) handle(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	if c := Of(r); c != nil {
-		r.TLS = c.state
+		r.TLS = c.secure
 	}
 	next.ServeHTTP(w, r)
 }

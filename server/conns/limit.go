@@ -60,9 +60,16 @@ func (o *Conns) Begin(r *http.Request, who netip.Addr) {
 }
 
 // End is called when the handler of a request has returned. If that has taken the connection
-// over, it still counts for the address of the request.
+// over, it still counts for the address of the request; see [Exchange.Send] of one that waits.
 func (o *Conns) End(r *http.Request) {
-	if c := Of(r); c != nil && !o.bounded && r.ProtoMajor < 2 && !c.taken.Load() {
+	if s := stintOf(r); s != nil && r.ProtoMajor < 2 && !s.over.Load() {
+		o.countForPeer(s.conn)
+	}
+}
+
+// countForPeer counts a connection for the address that it comes from.
+func (o *Conns) countForPeer(c *Conn) {
+	if !o.bounded {
 		peer, _, _ := o.limitsOf(c)
 		o.countFor(peer, c)
 	}

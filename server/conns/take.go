@@ -24,8 +24,8 @@ type Taken struct {
 // not with HTTP/2, whose connections have many requests, and not if hang-ups are not
 // watched for.
 func CanTakeOver(r *http.Request) bool {
-	c := Of(r)
-	return c != nil && c.socket != nil && c.forget != nil && r.ProtoMajor < 2
+	s := stintOf(r)
+	return s != nil && s.served == nil && s.conn.socket != nil && s.conn.forget != nil && r.ProtoMajor < 2
 }
 
 // TakeOver takes the connection of a request over, if [CanTakeOver] is true. sent is what
@@ -36,8 +36,7 @@ func TakeOver(w http.ResponseWriter, r *http.Request) (t *Taken, sent []byte, er
 	if err != nil {
 		return nil, nil, err
 	}
-	c.cancel(nil) // nobody needs the contexts any more, and there are many
-	c.context = nil
+	c.detach()
 	t = &Taken{Conn: c}
 	if secure, is := hijacked.(*tls.Conn); is {
 		t.seal = &seal{tls: secure, conn: c}

@@ -1,0 +1,84 @@
+package conns
+
+import (
+	"net"
+	"net/http"
+	"sync"
+)
+
+// back is a listener that returns connections which the loop gives back to net/http. They
+// were counted when they were new, and are not counted again.
+type back struct {
+	addr   net.Addr
+	begun  sync.Once // the server serves on it
+	server *http.Server
+	some   chan struct{} // there may be something in queue
+	closed chan struct{} // nil queue, for ever
+
+	mu    sync.Mutex // guards the next two
+	queue []*Conn
+	ended bool
+}
+
+func newBack(server *http.Server, addr net.Addr) *back {
+	return &back{server: server, addr: addr, some: make(chan struct{}, 1), closed: make(chan struct{})}
+}
+
+// push gives a connection back. It returns false if the server takes no more.
+func (b *back) push(c *Conn) (taken bool) {
+	b.begun.Do(func() { go b.server.Serve(b) })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended {
+		return false
+	}
+	b.queue = append(b.queue, c)
+	select {
+	case b.some <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// Accept implements [net.Listener].
+func (b *back) Accept() (net.Conn, error) {
+	for {
+		if c := b.pop(); c != nil {
+			return c, nil
+		}
+		select {
+		case <-b.some:
+		case <-b.closed:
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+func (b *back) pop() *Conn {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) == 0 {
+		return nil
+	}
+	c := b.queue[0]
+	b.queue[0], b.queue = nil, b.queue[1:]
+	return c
+}
+
+// Close implements [net.Listener]. What nobody has accepted is closed.
+func (b *back) Close() error {
+	b.mu.Lock()
+	queue, ended := b.queue, b.ended
+	b.queue, b.ended = nil, true
+	b.mu.Unlock()
+	if !ended {
+		close(b.closed)
+	}
+	for _, c := range queue {
+		_ = c.Close()
+	}
+	return nil
+}
+
+// Addr implements [net.Listener].
+func (b *back) Addr() net.Addr { return b.addr }

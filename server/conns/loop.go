@@ -1,0 +1,266 @@
+package conns
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// loop serves connections that were taken over by [Wait]: one goroutine reads the requests of
+// all, and calls the handler. It must not wait. A request that may have to hands the loop on,
+// see package turn: another goroutine then is the loop.
+//
+// It also tells of hang-ups on connections that are net/http's, and of the input of those
+// that streams have.
+type loop struct {
+	conns   *Conns
+	hangups *hangups
+	server  *http.Server // whose handler it is
+	back    *back
+
+	// Only for the goroutine that is the loop.
+	turn   []*Conn // whose turn it is, without an event
+	gate   *gate
+	buffer [MaxHeader]byte
+
+	ended   chan struct{}  // closed when it has
+	ends    sync.WaitGroup // what is to end with it
+	closing atomic.Bool    // connections that are idle are closed
+
+	mu     sync.Mutex    // guards all below
+	ready  []*Conn       // have input that was noted
+	asleep bool          // it waits for events, and does not look at ready
+	open   int           // connections that it has
+	empty  chan struct{} // closed when there are none; nil if nobody waits for that
+}
+
+// event is what happened on a connection.
+type event struct {
+	id     uint64 // in the watch
+	hungUp bool   // else there is input
+}
+
+func newLoop(o *Conns, h *hangups, server *http.Server, back *back) *loop {
+	l := &loop{conns: o, hangups: h, server: server, back: back, gate: newGate(), ended: make(chan struct{})}
+	go l.run()
+	if server.IdleTimeout > 0 {
+		l.ends.Go(func() { l.endIdle(server.IdleTimeout, l.ended) })
+	}
+	l.ends.Go(func() { <-l.ended })
+	return l
+}
+
+// run is the loop, until it is handed on or hangups are closed.
+func (l *loop) run() {
+	for open := true; open; open = l.gather() {
+		for e, some := l.hangups.next(); some; e, some = l.hangups.next() {
+			if !l.happened(e) {
+				return
+			}
+		}
+		for len(l.turn) > 0 {
+			c := l.turn[0]
+			l.turn[0], l.turn = nil, l.turn[1:]
+			if !l.serve(c) {
+				return
+			}
+		}
+	}
+	close(l.ended)
+}
+
+// gather finds out what there is to do, and waits until there is something. Who sends many
+// requests at once has one served in each round.
+func (l *loop) gather() (open bool) {
+	l.mu.Lock()
+	l.turn, l.ready = l.ready, nil
+	idle := len(l.turn) == 0
+	l.asleep = idle
+	l.mu.Unlock()
+	open = l.hangups.look(idle)
+	if idle {
+		l.mu.Lock()
+		l.asleep = false
+		l.mu.Unlock()
+	}
+	return open
+}
+
+// push has a connection served in the next round.
+func (l *loop) push(c *Conn) {
+	l.mu.Lock()
+	l.ready = append(l.ready, c)
+	wake := l.asleep
+	l.asleep = false
+	l.mu.Unlock()
+	if wake {
+		l.hangups.wake()
+	}
+}
+
+// happened deals with an event. It returns false if its goroutine is the loop no more.
+func (l *loop) happened(e event) (still bool) {
+	c := l.hangups.conn(e.id)
+	switch {
+	case c == nil: // it was closed at the same time, or the loop was woken
+	case !c.state.is(outside):
+		if e.hungUp {
+			c.hungUp()
+		}
+		if was := c.state.note(idle, outside, closed); was&states == idle {
+			return l.serve(c)
+		}
+	case c.readable():
+	case e.hungUp:
+		c.hungUp()
+	}
+	return true
+}
+
+// serve serves the next request of a connection that is idle. It returns false if its
+// goroutine is the loop no more.
+func (l *loop) serve(c *Conn) (still bool) {
+	if _, moved := c.state.move(idle, serving); !moved {
+		return true
+	}
+	if r := l.read(c); r != nil {
+		return l.answer(c, r)
+	}
+	return true
+}
+
+// firstRead is how many bytes are read at first: as net/http does, so that who sends many
+// requests at once has no more of them kept.
+const firstRead = 4 << 10
+
+// read reads the next request. If it returns nil the connection is served no more.
+func (l *loop) read(c *Conn) *http.Request {
+	b := l.buffer[:copy(l.buffer[:], c.ahead)]
+	c.ahead = nil
+	for limit := firstRead; ; limit = MaxHeader {
+		r, n := l.gate.request(b)
+		switch {
+		case r != nil && l.conns.InLoop(r) && !c.gone.Load() && !l.closing.Load():
+			if n < len(b) {
+				c.ahead = bytes.Clone(b[n:])
+				c.state.note()
+			}
+			return r
+		case n > 0 || bytes.Contains(b, headEnd) || len(b) == MaxHeader:
+			l.giveBack(c, b)
+			return nil
+		case len(b) >= limit:
+			continue
+		}
+		n, err := c.socket.tryRead(l.buffer[len(b):limit])
+		b = l.buffer[:len(b)+n]
+		switch {
+		case len(b) == limit:
+			c.state.note() // there may be more
+		case n > 0:
+		case len(b) > 0: // net/http waits for the rest, or sees the error
+			l.giveBack(c, b)
+			return nil
+		case err != nil:
+			_ = c.Close()
+			return nil
+		default:
+			l.rest(c, serving)
+			return nil
+		}
+	}
+}
+
+// giveBack has net/http serve a connection from which b was read.
+func (l *loop) giveBack(c *Conn, b []byte) {
+	c.ahead, c.skipped = bytes.Clone(b), false
+	c.handled.Store(false)
+	if _, moved := c.state.move(serving, outside); !moved {
+		return
+	}
+	l.leave()
+	if err := l.hangups.watchHangUp(c); err != nil || !l.back.push(c) {
+		_ = c.Close()
+	}
+}
+
+// join counts a connection, until leave.
+func (l *loop) join() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open++
+}
+
+func (l *loop) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open--; l.open == 0 && l.empty != nil {
+		close(l.empty)
+		l.empty = nil
+	}
+}
+
+// shut closes the connections that are idle, and from now on each that becomes so.
+func (l *loop) shut() {
+	l.closing.Store(true)
+	for _, c := range l.hangups.find(func(c *Conn) bool { return c.state.is(idle) }) {
+		c.closeIf(idle)
+	}
+}
+
+// drain waits until the loop has no connection any more.
+func (l *loop) drain(ctx context.Context) error {
+	l.shut()
+	l.mu.Lock()
+	if l.open == 0 {
+		l.mu.Unlock()
+		return nil
+	}
+	if l.empty == nil {
+		l.empty = make(chan struct{})
+	}
+	empty := l.empty
+	l.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// close closes the connections that the loop has.
+func (l *loop) close() {
+	l.closing.Store(true)
+	_ = l.back.Close()
+	for _, c := range l.hangups.find(func(c *Conn) bool { return !c.state.is(outside) }) {
+		_ = c.Close()
+	}
+}
+
+// endIdle closes until stop the connections that are idle for longer than a while.
+func (l *loop) endIdle(after time.Duration, stop <-chan struct{}) {
+	const parts = 8
+	tick := time.NewTicker(after / parts)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			l.closeIdleSince(time.Now().Add(-after))
+		case <-stop:
+			return
+		}
+	}
+}
+
+// closeIdleSince closes connections that have been idle since a time.
+func (l *loop) closeIdleSince(t time.Time) {
+	since := int64(t.Sub(start))
+	old := func(c *Conn) bool { return c.state.is(idle) && c.idleSince.Load() <= since }
+	for _, c := range l.hangups.find(old) {
+		c.closeIf(idle)
+	}
+}

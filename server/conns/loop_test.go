@@ -1,0 +1,152 @@
+package conns
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pubsub/server/settings"
+	"pubsub/server/web"
+)
+
+// noRefusals counts none.
+type noRefusals struct{}
+
+func (noRefusals) Count(string, slog.Level) bool { return false }
+func (noRefusals) CountPanic()                   {}
+
+// looping is a server whose requests for /sub/ may wait.
+type looping struct {
+	addr   string
+	conns  *Conns
+	server *http.Server
+	waits  chan *Exchange // of /sub/wait
+	ended  chan string    // queries of those that ended
+}
+
+// startLoop serves h, and toys of its own under /sub/, see toy.
+func startLoop(t testing.TB, h http.Handler) *looping {
+	set := settings.Default()
+	set.MaxConnectionsPerAddress = 0
+	responder := &web.Responder{Log: slog.New(slog.DiscardHandler), Refusals: noRefusals{}, Draining: func() bool { return false }}
+	s := &looping{conns: New(&set, responder, func() {}), waits: make(chan *Exchange, 10_000), ended: make(chan string, 10_000)}
+	s.conns.InLoop = func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/sub/") }
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s.addr = l.Addr().String()
+	if h == nil {
+		h = http.HandlerFunc(s.toy)
+	}
+	s.server = &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), MaxHeaderBytes: MaxHeader}
+	ours := s.conns.Prepare(s.server, l)
+	served := make(chan error, 1)
+	go func() { served <- s.server.Serve(ours) }()
+	t.Cleanup(func() {
+		require.NoError(t, s.server.Close())
+		require.ErrorIs(t, <-served, http.ErrServerClosed)
+		require.NoError(t, s.conns.Close())
+		require.Eventually(t, func() bool { return s.conns.Open() == 0 }, 10*time.Second, time.Millisecond)
+		require.Zero(t, s.conns.loop.open)
+	})
+	return s
+}
+
+// toy waits at /sub/wait, and answers all else with what was asked for, and how it is served.
+func (s *looping) toy(w http.ResponseWriter, r *http.Request) {
+	Handling(r)
+	if r.URL.Path == "/sub/wait" && CanWait(r) {
+		query := r.URL.RawQuery
+		if e, err := Wait(w, r, func() { s.ended <- query }); err == nil {
+			s.waits <- e
+		}
+		return
+	}
+	fmt.Fprintf(w, "%s %s", servedBy(r), r.URL)
+}
+
+func servedBy(r *http.Request) string {
+	if stintOf(r).served != nil {
+		return "loop"
+	}
+	return "net/http"
+}
+
+// client is one connection.
+type client struct {
+	net.Conn
+	t testing.TB
+	r *bufio.Reader
+}
+
+func (s *looping) dial(t testing.TB) *client {
+	c, err := net.Dial("tcp", s.addr)
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	return &client{c, t, bufio.NewReader(c)}
+}
+
+func get(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: chat\r\n\r\n" }
+
+func (c *client) send(text string) {
+	_, err := io.WriteString(c, text)
+	require.NoError(c.t, err)
+}
+
+// answer reads an answer's body.
+func (c *client) answer() string {
+	resp, err := http.ReadResponse(c.r, nil)
+	require.NoError(c.t, err)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(c.t, err)
+	return string(body)
+}
+
+// ends reads until the server has closed the connection, and returns the rest.
+func (c *client) ends() string {
+	rest, _ := io.ReadAll(c.r) // maybe reset
+	return string(rest)
+}
+
+func whole(body string) []byte { return AppendAnswer(nil, 200, nil, []byte(body), false) }
+
+// answerNext answers the next exchange that waits.
+func (s *looping) answerNext(t testing.TB, body string) {
+	e := <-s.waits
+	require.True(t, e.Take())
+	e.Send(whole(body), false)
+	require.False(t, e.Take())
+}
+
+func TestRequestsWaitOneAfterTheOther(t *testing.T) {
+	s := startLoop(t, nil)
+	c := s.dial(t)
+	for i := range 100 {
+		c.send(get("/sub/wait"))
+		s.answerNext(t, fmt.Sprint(i))
+		require.Equal(t, fmt.Sprint(i), c.answer())
+	}
+	c.send(get("/sub/now"))
+	require.Equal(t, "loop /sub/now", c.answer())
+	for range 1000 { // given back again and again
+		c.send(get("/else"))
+		require.Equal(t, "net/http /else", c.answer())
+		c.send(get("/sub/now"))
+		require.Equal(t, "net/http /sub/now", c.answer())
+		c.send(get("/sub/wait"))
+		s.answerNext(t, "there")
+		require.Equal(t, "there", c.answer())
+	}
+	require.Equal(t, 1, s.conns.Open())
+	c.send(get("/sub/wait?last"))
+	<-s.waits
+	c.Close()
+	require.Equal(t, "last", <-s.ended)
+}

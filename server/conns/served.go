@@ -1,0 +1,157 @@
+package conns
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pubsub/server/turn"
+)
+
+// served is a request that the loop serves, with its context and its answer.
+type served struct {
+	stint
+	loop   *loop
+	closes bool        // the client wants the connection closed after it
+	handed atomic.Bool // the goroutine that serves it is the loop no more
+	reply  reply
+
+	mu     sync.Mutex // guards the next three
+	real   context.Context
+	cancel context.CancelCauseFunc
+	cause  error // with which it has ended, nil if it has not
+}
+
+var _ context.Context = (*served)(nil)
+
+// answer has a request answered. It returns false if its goroutine is the loop no more.
+func (l *loop) answer(c *Conn, r *http.Request) (still bool) {
+	s := &served{loop: l, closes: wantsClose(r)}
+	s.stint.conn, s.stint.served, s.reply.served = c, s, s
+	c.handled.Store(true)
+	c.setServed(nil, s)
+	r.RemoteAddr = c.remote
+	if s.call(r.WithContext(s)) && !s.over.Load() {
+		s.finish()
+	}
+	s.end(context.Canceled)
+	return !s.handed.Load()
+}
+
+// call calls the handler. If that panics without having left, the connection is closed.
+func (s *served) call(r *http.Request) (returned bool) {
+	defer func() {
+		if returned {
+			return
+		}
+		if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
+			s.conn.conns.responder.Panicked(r, cause)
+		}
+		if !s.over.Load() {
+			s.reply.free()
+			_ = s.conn.Close()
+		}
+	}()
+	s.loop.server.Handler.ServeHTTP(&s.reply, r)
+	return true
+}
+
+// finish sends the answer when the handler has returned.
+func (s *served) finish() {
+	last := s.reply.finish()
+	s.over.Store(true)
+	s.conn.setServed(s, nil)
+	if _, moved := s.conn.state.move(serving, answering); moved { // it was not closed
+		s.conn.send(s.reply.out, last)
+	}
+}
+
+// leave is for a handler that leaves the answer to somebody else.
+func (s *served) leave() error {
+	if s.reply.begun || s.over.Swap(true) {
+		return http.ErrHijacked
+	}
+	s.conn.setServed(s, nil)
+	if !s.conn.state.is(serving) {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// HandOn implements [turn.Holder].
+func (s *served) HandOn() {
+	if !s.handed.Swap(true) {
+		go s.loop.run()
+	}
+}
+
+// setServed changes what is served on a connection, if that is what it was.
+func (c *Conn) setServed(was, is *served) {
+	c.begin.Lock()
+	defer c.begin.Unlock()
+	if c.served == was {
+		c.served = is
+	}
+}
+
+// Most requests never look at their context. So a real one is made only for those that do.
+
+// Value implements context.Context.
+func (s *served) Value(key any) any {
+	switch key {
+	case connKey{}:
+		return &s.stint
+	case turn.Key{}:
+		return s
+	}
+	return s.context().Value(key)
+}
+
+// Deadline implements context.Context.
+func (s *served) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Done implements context.Context.
+func (s *served) Done() <-chan struct{} { return s.context().Done() }
+
+// Err implements context.Context.
+func (s *served) Err() error {
+	s.mu.Lock()
+	nothing := s.real == nil && s.cause == nil
+	s.mu.Unlock()
+	if nothing && !s.conn.gone.Load() && s.conn.base.Err() == nil {
+		return nil
+	}
+	return s.context().Err()
+}
+
+// context makes the real one.
+func (s *served) context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.real != nil {
+		return s.real
+	}
+	s.real, s.cancel = context.WithCancelCause(s.conn.base)
+	if s.cause == nil {
+		s.cause = s.conn.whyGone()
+	}
+	if s.cause != nil {
+		s.cancel(s.cause)
+	}
+	return s.real
+}
+
+// end ends it.
+func (s *served) end(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cause == nil {
+		s.cause = cause
+	}
+	if s.cancel != nil {
+		s.cancel(cause)
+	}
+}
