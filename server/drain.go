@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -55,7 +56,7 @@ func (p *parts) drain(front *http.Server, endPolls context.CancelCauseFunc) {
 	// seconds for each of those to send something.
 	hurry := time.AfterFunc(newcomersGrace, p.conns.CloseNewcomers)
 	defer hurry.Stop()
-	if err := front.Shutdown(limit); err != nil {
+	if err := errors.Join(front.Shutdown(limit), p.conns.Drain(limit)); err != nil {
 		p.log.Warn("requests were cut off that had not ended in the drain timeout", "error", err)
 		_ = front.Close() // an error would change nothing
 	}

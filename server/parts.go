@@ -73,6 +73,9 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 	p.streams = stream.New(&p.settings, p.hub, p.access, p.responder, p.metrics, p.posts, p.presence)
 	p.metrics.CountStreams(p.streams.Open)
 	p.conns = conns.New(&p.settings, p.responder, p.metrics.AcceptErrors.Inc)
+	if set.Crowd {
+		p.conns.InLoop = waitsInCrowd
+	}
 	p.metrics.CountConnections(p.conns.Open)
 	return p, nil
 }

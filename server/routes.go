@@ -3,9 +3,11 @@ package server
 import (
 	"net/http"
 	"net/http/pprof"
+	"strings"
 
 	"pubsub/server/observe"
 	"pubsub/server/poll"
+	"pubsub/server/stream"
 	"pubsub/server/web"
 )
 
@@ -55,6 +57,14 @@ func (p *parts) routes() router {
 		routes.both("/metrics", p.operators(p.openMetrics))
 	}
 	return routes
+}
+
+// waitsInCrowd tells whether a request is a poll with a cursor: such may wait without a
+// goroutine. It looks no closer, since its handler answers whatever it is.
+func waitsInCrowd(r *http.Request) bool {
+	path, query := r.URL.Path, r.URL.RawQuery
+	return r.Method == http.MethodGet && (path == "/sub" || strings.HasPrefix(path, "/sub/")) &&
+		(strings.HasPrefix(query, "since=") || strings.Contains(query, "&since=")) && stream.WayOf(r) == nil
 }
 
 // operators answers only those who have the right to operate the server.

@@ -58,6 +58,9 @@ type Settings struct {
 	// /48 is one here, since one person can have so many.
 	MaxChannelsPerAddress int
 
+	// Crowd is whether polls with a cursor wait without a goroutine, where they can. If not
+	// each has one of its own, which takes some five times the memory.
+	Crowd bool
 	// MaxPolls is how many polls may be pending: 1 to 10,000,000. Each takes a file
 	// descriptor, so if not set it is fewer where the process may not open so many.
 	MaxPolls int
@@ -172,6 +175,7 @@ func Default() Settings {
 		MaxChannels:           10_000,
 		MaxChannelsPerAddress: 1000,
 
+		Crowd:              true,
 		MaxPolls:           100_000,
 		MaxPollsPerChannel: 10_000,
 		MaxPollsPerClient:  6, // as many connections as a browser has to a host

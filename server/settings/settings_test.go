@@ -27,6 +27,7 @@ func TestSettingsBeyondTheirBoundsAreRefused(t *testing.T) {
 		"TRUSTED_HOPS=true":                        "must be a number of proxies, such as 1, from 0 to 16",
 		"TRUSTED_HOPS=17":                          "must be a number of proxies, such as 1, from 0 to 16",
 		"LIST_CHANNELS=perhaps":                    "must be true or false",
+		"CROWD=true":                               "must be on or off",
 		"ALLOWED_ORIGINS=https://*.example.org":    "only * alone stands for others",
 		"ALLOWED_HOSTS=https://example.org":        "must be a host, such as chat.example.org",
 		"ALLOWED_HOSTS=*.example.org":              "must be a host, such as chat.example.org",
@@ -89,6 +90,13 @@ func TestNewSettings(t *testing.T) {
 	require.Equal(t, []string{"chat.example.org", "[::1]:8080"}, c.AllowedHosts)
 	require.GreaterOrEqual(t, c.HistoryBytes, 32<<20)
 	require.LessOrEqual(t, c.HistoryBytes, 1<<30)
+
+	c, err = settings.Load([]string{"-crowd=on"}, []string{"PUBSUB_CROWD=off"})
+	require.NoError(t, err)
+	require.True(t, c.Crowd)
+	c, err = settings.Load(nil, []string{"PUBSUB_CROWD=off"})
+	require.NoError(t, err)
+	require.False(t, c.Crowd)
 
 	c, err = settings.Load(nil, []string{"GOMEMLIMIT=1GiB"})
 	require.NoError(t, err)

@@ -43,6 +43,7 @@ func (s *Settings) table() []setting {
 		{"max-channels", limit(&s.MaxChannels, 1, most), "", "how many channels may have messages at a time"},
 		{"max-channels-per-address", limit(&s.MaxChannelsPerAddress, 1, most), "", "how many channels with messages one address may have begun"},
 
+		{"crowd", onOff(&s.Crowd), "", "whether polls with a cursor wait without a goroutine, where they can; off is for comparison, and for trouble"},
 		{"max-polls", limit(&s.MaxPolls, 1, most), "", "how many polls may be pending in all; fewer if not set and the process may not open so many files"},
 		{"max-polls-per-channel", limit(&s.MaxPollsPerChannel, 1, most), "", "how many polls may be pending on one channel"},
 		{"max-polls-per-client", limit(&s.MaxPollsPerClient, 1, most), "", "how many polls may be pending with one X-Client-ID; a newer one ends the oldest"},

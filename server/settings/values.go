@@ -117,6 +117,20 @@ func boolean(p *bool) value {
 	}
 }
 
+func onOff(p *bool) value {
+	words := map[bool]string{true: "on", false: "off"}
+	return value{
+		get: func() string { return words[*p] },
+		set: func(s string) error {
+			if s != words[true] && s != words[false] {
+				return errors.New("on or off")
+			}
+			*p = s == words[true]
+			return nil
+		},
+	}
+}
+
 func list(p *[]string) value {
 	return value{
 		get: func() string { return strings.Join(*p, ",") },

@@ -15,6 +15,8 @@ import (
 
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
+
+	"pubsub/server/turn"
 )
 
 // remote has the public keys at a JWKS address. Keys that it has serve on while the address
@@ -86,6 +88,9 @@ func (r *remote) key(ctx context.Context, t *jwt.Token) (any, error) {
 
 // wait returns the keys when those that were asked for have come.
 func wait(ctx context.Context, r *remote, asked <-chan struct{}) keyfunc.Keyfunc {
+	if asked != closed {
+		turn.HandOn(ctx)
+	}
 	select {
 	case <-asked:
 	case <-ctx.Done():
@@ -113,7 +118,7 @@ func (r *remote) current(unknown bool) (keys keyfunc.Keyfunc, asked <-chan struc
 	return r.keys, r.asking
 }
 
-var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+var closed = func() <-chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // ask asks for the keys, once.
 func (r *remote) ask() {

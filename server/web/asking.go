@@ -1,6 +1,10 @@
 package web
 
-import "net/http"
+import (
+	"net/http"
+
+	"pubsub/server/turn"
+)
 
 // Answers from minCompressed to maxCompressed bytes are compressed for those who ask for
 // it. Shorter ones fit into one packet anyway, and longer ones take a core for longer.
@@ -34,10 +38,12 @@ func (a *asking) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 // compressorFor returns what compresses for the client of w, nil if it does not accept
 // that.
 func compressorFor(w http.ResponseWriter) *Compressor {
-	if a, ok := w.(*asking); ok && acceptsGzip(a.request.Header["Accept-Encoding"]) {
-		return a.by
+	a, ok := w.(*asking)
+	if !ok || a.by == nil || !acceptsGzip(a.request.Header["Accept-Encoding"]) {
+		return nil
 	}
-	return nil
+	turn.HandOn(a.request.Context()) // it takes a while, and may wait for who compresses the same
+	return a.by
 }
 
 // encode returns the body of a whole answer in gzip, and sets the headers that say so. It

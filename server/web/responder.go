@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pubsub/server/address"
+	"pubsub/server/turn"
 )
 
 // Handler is an HTTP endpoint. It either answers, or returns an error for
@@ -142,6 +143,7 @@ const tooManyPause = 200 * time.Millisecond
 // http.ErrAbortHandler if the client hangs up or closes its half, since nobody then waits
 // for the answer.
 func Pause(r *http.Request, d time.Duration) {
+	turn.HandOn(r.Context())
 	select {
 	case <-time.After(d):
 	case <-r.Context().Done():
