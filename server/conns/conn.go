@@ -133,7 +133,7 @@ func (c *Conn) whyGone() error {
 }
 
 // hungUp is called when the client has hung up.
-func (c *Conn) hungUp() { c.end(nil) }
+func (c *Conn) hungUp() { c.endAll(nil) }
 
 // ID returns a number that the connection of a request shares with no other, before or
 // after it; 0 if it is not from a listener of [Conns.Prepare].
@@ -174,7 +174,9 @@ func (c *Conn) attach(cancel context.CancelCauseFunc) {
 	c.begin.Lock()
 	defer c.begin.Unlock()
 	c.cancel = cancel
-	c.end = c.endAll
+	if c.end == nil {
+		c.end = c.endAll
+	}
 	if c.closed || c.cause != nil {
 		c.gone.Store(true)
 		cancel(c.cause)

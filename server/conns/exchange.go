@@ -23,11 +23,8 @@ type Exchange struct {
 // is not set.
 func CanWait(r *http.Request) bool {
 	s := stintOf(r)
-	return s != nil && s.conn.canWait() && r.ProtoMajor == 1 && r.ProtoMinor == 1 && r.ContentLength == 0
-}
-
-func (c *Conn) canWait() bool {
-	return c.plain && c.conns.InLoop != nil && !c.conns.loop.closing.Load()
+	return s != nil && s.conn.plain && s.conn.conns.InLoop != nil && !s.conn.conns.loop.closing.Load() &&
+		r.ProtoMajor == 1 && r.ProtoMinor == 1 && r.ContentLength == 0
 }
 
 // Wait takes a request, for which [CanWait] is true, from its handler: that must return
@@ -40,13 +37,14 @@ func (c *Conn) canWait() bool {
 // If there is an error the client is gone, or was so before: ended is not called, and the
 // handler has nothing to answer either.
 func Wait(w http.ResponseWriter, r *http.Request, ended func()) (*Exchange, error) {
-	s := stintOf(r)
-	if s == nil || !s.conn.canWait() {
+	if !CanWait(r) {
 		return nil, errors.ErrUnsupported
 	}
+	s := stintOf(r)
 	c := s.conn
-	e := &Exchange{conn: c, closes: wantsClose(r), ended: ended}
-	if h := w.Header(); len(h) > 0 {
+	h := w.Header()
+	e := &Exchange{conn: c, closes: wantsClose(r) || h.Get("Connection") == "close", ended: ended}
+	if len(h) > 0 {
 		e.header = h.Clone() // its values may be parts of what the request had
 	}
 	var err error
@@ -130,7 +128,7 @@ func (e *Exchange) Take() bool {
 func (e *Exchange) Header() http.Header { return e.header }
 
 // Closes tells whether the connection closes after the answer, which then is to say so: the
-// client has asked for that, or the server stops.
+// client or the handler has asked for that, or the server stops.
 func (e *Exchange) Closes() bool { return e.closes || e.conn.conns.loop.closing.Load() }
 
 // Send sends a whole answer. It does not wait: what the socket does not take is written by

@@ -140,12 +140,15 @@ const firstRead = 4 << 10
 func (l *loop) read(c *Conn) *http.Request {
 	b := l.buffer[:copy(l.buffer[:], c.ahead)]
 	c.ahead = nil
+	all := false // that has come was read: what comes later is an event
 	for limit := firstRead; ; limit = MaxHeader {
 		r, n := l.gate.request(b)
 		switch {
 		case r != nil && l.conns.InLoop(r) && !c.gone.Load() && !l.closing.Load():
 			if n < len(b) {
 				c.ahead = bytes.Clone(b[n:])
+			}
+			if n < len(b) || !all {
 				c.state.note()
 			}
 			return r
@@ -157,9 +160,8 @@ func (l *loop) read(c *Conn) *http.Request {
 		}
 		n, err := c.socket.tryRead(l.buffer[len(b):limit])
 		b = l.buffer[:len(b)+n]
+		all = len(b) < limit
 		switch {
-		case len(b) == limit:
-			c.state.note() // there may be more
 		case n > 0:
 		case len(b) > 0: // net/http waits for the rest, or sees the error
 			l.giveBack(c, b)

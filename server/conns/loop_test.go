@@ -8,12 +8,14 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"pubsub/server/settings"
+	"pubsub/server/turn"
 	"pubsub/server/web"
 )
 
@@ -28,24 +30,44 @@ type looping struct {
 	addr   string
 	conns  *Conns
 	server *http.Server
-	waits  chan *Exchange // of /sub/wait
-	ended  chan string    // queries of those that ended
+	inLoop func(*http.Request) bool
+	waits  chan asked   // of /sub/wait
+	ended  chan string  // queries of those that ended
+	blocks chan blocked // of /sub/block
+	times  atomic.Int64 // that the loop has served
 }
 
-// startLoop serves h, and toys of its own under /sub/, see toy.
-func startLoop(t testing.TB, h http.Handler) *looping {
+// asked is an exchange and its query.
+type asked struct {
+	*Exchange
+	query string
+}
+
+// blocked is a request whose handler goes on when release is closed.
+type blocked struct {
+	*http.Request
+	release chan struct{}
+}
+
+// startLoop serves its own toys. The server may be changed before.
+func startLoop(t testing.TB, change ...func(*looping, *settings.Settings)) *looping {
 	set := settings.Default()
 	set.MaxConnectionsPerAddress = 0
+	s := &looping{
+		server: &http.Server{ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), MaxHeaderBytes: MaxHeader},
+		inLoop: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/sub/") },
+		waits:  make(chan asked, 10_000), ended: make(chan string, 10_000), blocks: make(chan blocked, 100),
+	}
+	s.server.Handler = http.HandlerFunc(s.toy)
+	for _, each := range change {
+		each(s, &set)
+	}
 	responder := &web.Responder{Log: slog.New(slog.DiscardHandler), Refusals: noRefusals{}, Draining: func() bool { return false }}
-	s := &looping{conns: New(&set, responder, func() {}), waits: make(chan *Exchange, 10_000), ended: make(chan string, 10_000)}
-	s.conns.InLoop = func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/sub/") }
+	s.conns = New(&set, responder, func() {})
+	s.conns.InLoop = s.inLoop
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s.addr = l.Addr().String()
-	if h == nil {
-		h = http.HandlerFunc(s.toy)
-	}
-	s.server = &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), MaxHeaderBytes: MaxHeader}
 	ours := s.conns.Prepare(s.server, l)
 	served := make(chan error, 1)
 	go func() { served <- s.server.Serve(ours) }()
@@ -54,7 +76,7 @@ func startLoop(t testing.TB, h http.Handler) *looping {
 		require.ErrorIs(t, <-served, http.ErrServerClosed)
 		require.NoError(t, s.conns.Close())
 		require.Eventually(t, func() bool { return s.conns.Open() == 0 }, 10*time.Second, time.Millisecond)
-		require.Zero(t, s.conns.loop.open)
+		require.Zero(t, s.open())
 	})
 	return s
 }
@@ -62,14 +84,41 @@ func startLoop(t testing.TB, h http.Handler) *looping {
 // toy waits at /sub/wait, and answers all else with what was asked for, and how it is served.
 func (s *looping) toy(w http.ResponseWriter, r *http.Request) {
 	Handling(r)
-	if r.URL.Path == "/sub/wait" && CanWait(r) {
-		query := r.URL.RawQuery
-		if e, err := Wait(w, r, func() { s.ended <- query }); err == nil {
-			s.waits <- e
+	if servedBy(r) == "loop" {
+		s.times.Add(1)
+	}
+	query := r.URL.RawQuery
+	switch r.URL.Path {
+	case "/sub/wait", "/sub/wait/panic":
+		e, err := Wait(w, r, func() { s.ended <- query })
+		if err == nil {
+			s.waits <- asked{e, query}
+		} else {
+			s.ended <- query + " at once"
+		}
+		if r.URL.Path == "/sub/wait/panic" {
+			panic("after Wait")
 		}
 		return
+	case "/sub/block":
+		turn.HandOn(r.Context())
+		b := blocked{r, make(chan struct{})}
+		s.blocks <- b
+		<-b.release
+	case "/sub/panic":
+		_, _ = io.WriteString(w, "not sent")
+		panic(query)
+	case "/sub/abort":
+		panic(http.ErrAbortHandler)
 	}
 	fmt.Fprintf(w, "%s %s", servedBy(r), r.URL)
+}
+
+// open is how many connections the loop has.
+func (s *looping) open() int {
+	s.conns.loop.mu.Lock()
+	defer s.conns.loop.mu.Unlock()
+	return s.conns.loop.open
 }
 
 func servedBy(r *http.Request) string {
@@ -125,8 +174,17 @@ func (s *looping) answerNext(t testing.TB, body string) {
 	require.False(t, e.Take())
 }
 
+// joined returns a connection that the loop has.
+func (s *looping) joined(t testing.TB) *client {
+	c := s.dial(t)
+	c.send(get("/sub/wait"))
+	s.answerNext(t, "joined")
+	require.Equal(t, "joined", c.answer())
+	return c
+}
+
 func TestRequestsWaitOneAfterTheOther(t *testing.T) {
-	s := startLoop(t, nil)
+	s := startLoop(t)
 	c := s.dial(t)
 	for i := range 100 {
 		c.send(get("/sub/wait"))
@@ -135,7 +193,7 @@ func TestRequestsWaitOneAfterTheOther(t *testing.T) {
 	}
 	c.send(get("/sub/now"))
 	require.Equal(t, "loop /sub/now", c.answer())
-	for range 1000 { // given back again and again
+	for range rounds(1000) { // given back again and again
 		c.send(get("/else"))
 		require.Equal(t, "net/http /else", c.answer())
 		c.send(get("/sub/now"))

@@ -42,9 +42,6 @@ func (p *reply) WriteHeader(status int) {
 	}
 	p.begun = true
 	p.about = head{status: status, header: p.header.Clone(), length: declared(p.header)}
-	if p.about.length < 0 {
-		p.about.header.Del("Content-Length")
-	}
 }
 
 // Write implements http.ResponseWriter.
