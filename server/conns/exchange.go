@@ -159,13 +159,12 @@ func (c *Conn) sendRest(rest []byte, last bool) {
 
 // sent is called when an answer is sent, or that has failed.
 func (c *Conn) sent(last bool, err error) {
-	l := c.conns.loop
-	if last || err != nil || l.closing.Load() {
+	if last || err != nil {
 		_ = c.Close()
 		return
 	}
 	c.handled.Store(false)
-	l.rest(c, answering)
+	c.conns.loop.rest(c, answering)
 }
 
 // rest makes a connection idle.

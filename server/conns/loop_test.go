@@ -35,6 +35,7 @@ type looping struct {
 	ended  chan string  // queries of those that ended
 	blocks chan blocked // of /sub/block
 	times  atomic.Int64 // that the loop has served
+	counts chan int64   // times, at /sub/times
 }
 
 // asked is an exchange and its query.
@@ -56,7 +57,7 @@ func startLoop(t testing.TB, change ...func(*looping, *settings.Settings)) *loop
 	s := &looping{
 		server: &http.Server{ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), MaxHeaderBytes: MaxHeader},
 		inLoop: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/sub/") },
-		waits:  make(chan asked, 10_000), ended: make(chan string, 10_000), blocks: make(chan blocked, 100),
+		waits:  make(chan asked, 10_000), ended: make(chan string, 10_000), blocks: make(chan blocked, 100), counts: make(chan int64, 1),
 	}
 	s.server.Handler = http.HandlerFunc(s.toy)
 	for _, each := range change {
@@ -100,8 +101,12 @@ func (s *looping) toy(w http.ResponseWriter, r *http.Request) {
 			panic("after Wait")
 		}
 		return
-	case "/sub/block":
-		turn.HandOn(r.Context())
+	case "/sub/times":
+		s.counts <- s.times.Load()
+	case "/sub/block", "/sub/hold":
+		if r.URL.Path == "/sub/block" {
+			turn.HandOn(r.Context())
+		}
 		b := blocked{r, make(chan struct{})}
 		s.blocks <- b
 		<-b.release
@@ -191,6 +196,17 @@ func TestRequestsWaitOneAfterTheOther(t *testing.T) {
 		s.answerNext(t, fmt.Sprint(i))
 		require.Equal(t, fmt.Sprint(i), c.answer())
 	}
+	c.send(get("/sub/wait"))
+	old := <-s.waits
+	require.True(t, old.Take())
+	old.Send(whole("old"), false)
+	require.Equal(t, "old", c.answer())
+	c.send(get("/sub/wait"))
+	now := <-s.waits
+	require.False(t, old.Take(), "this is another's")
+	require.True(t, now.Take())
+	now.Send(whole("now"), false)
+	require.Equal(t, "now", c.answer())
 	c.send(get("/sub/now"))
 	require.Equal(t, "loop /sub/now", c.answer())
 	for range rounds(1000) { // given back again and again

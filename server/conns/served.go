@@ -16,7 +16,7 @@ type served struct {
 	stint
 	loop   *loop
 	closes bool        // the client wants the connection closed after it
-	handed atomic.Bool // the goroutine that serves it is the loop no more
+	handed atomic.Bool // its goroutine is not the loop, or does something else by now
 	reply  reply
 
 	mu     sync.Mutex // guards the next three
@@ -38,7 +38,7 @@ func (l *loop) answer(c *Conn, r *http.Request) (still bool) {
 		s.finish()
 	}
 	s.end(context.Canceled)
-	return !s.handed.Load()
+	return !s.handed.Swap(true) // who still has the context hands nothing on
 }
 
 // call calls the handler. If that panics without having left, the connection is closed.

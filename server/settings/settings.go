@@ -59,7 +59,7 @@ type Settings struct {
 	MaxChannelsPerAddress int
 
 	// Crowd is whether polls with a cursor wait without a goroutine, where they can. If not
-	// each has one of its own, which takes some five times the memory.
+	// each has one of its own, which takes more memory.
 	Crowd bool
 	// MaxPolls is how many polls may be pending: 1 to 10,000,000. Each takes a file
 	// descriptor, so if not set it is fewer where the process may not open so many.
