@@ -53,8 +53,8 @@ func (m *mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if status < 200 || status > 999 {
 		status = http.StatusOK
 	}
-	said := []byte(fmt.Sprintf("%s %q %q %q %v %d %v %v %v %q", r.Method, r.RequestURI, r.URL, r.Host, r.Header,
-		r.ContentLength, r.TransferEncoding, r.Close, r.RemoteAddr != "", sent))
+	said := fmt.Appendf(nil, "%s %q %q %q %v %d %v %v %v %q", r.Method, r.RequestURI, r.URL, r.Host, r.Header,
+		r.ContentLength, r.TransferEncoding, r.Close, r.RemoteAddr != "", sent)
 	said = append(said, bytes.Repeat([]byte("x"), max(0, min(size, 100_000)))...)
 	switch r.URL.Path {
 	case "/sub/wait":
@@ -74,14 +74,12 @@ func (m *mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h["X-Parts"] = []string{"1", "2\r\nX-No: 3"}
 		w.WriteHeader(status)
 		h["X-Late"] = []string{"not sent"}
+		text := string(said)
 		for part := range slices.Chunk(said, 700) {
-			if len(part)%2 == 0 {
-				_, _ = w.Write(part)
-			} else {
-				_, _ = io.WriteString(w, string(part))
-			}
+			_, _ = w.Write(part)
+			_, _ = io.WriteString(w, text[:len(part)])
 		}
-		_, _ = io.WriteString(w, string(said))
+		_, _ = io.WriteString(w, text)
 		_, _ = w.Write(nil)
 	case "/sub/flush":
 		_ = http.NewResponseController(w).Flush()

@@ -1,6 +1,9 @@
 package conns
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // The states of a connection, as the loop sees it.
 //
@@ -79,10 +82,8 @@ func after(was, to uint64) uint64 {
 func (s *state) note(unless ...uint64) uint64 {
 	for {
 		was := s.word.Load()
-		for _, state := range unless {
-			if was&states == state {
-				return was
-			}
+		if slices.Contains(unless, was&states) {
+			return was
 		}
 		if was&noted != 0 || s.word.CompareAndSwap(was, was|noted) {
 			return was
