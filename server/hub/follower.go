@@ -23,14 +23,19 @@ var (
 // published after [Hub.Follow] returned. Only one goroutine at a time may use it. Close
 // it.
 type Follower struct {
-	hub    *Hub
-	places []Place
-	limit  int
+	reader
 	rings  []*bus.Subscription  // one for each place; all ring at the first
 	one    [1]*bus.Subscription // for rings of one place, which saves an allocation
 	hidden bool                 // it is not counted as waiting
-	gather time.Duration        // see Next
-	room   Room                 // nil: as much as a page may have
+}
+
+// reader is what reads the log for a follower.
+type reader struct {
+	hub    *Hub
+	places []Place
+	limit  int
+	gather time.Duration // see Next
+	room   Room          // nil: as much as a page may have
 }
 
 // Room is where the bytes of a reader's pages are counted: before they are read, so that
@@ -51,7 +56,7 @@ func (h *Hub) Follow(places []Place, limit int) (*Follower, error) {
 	if len(places) == 0 {
 		return nil, errNoPlace
 	}
-	f := &Follower{hub: h, places: places, limit: limit, gather: Gather}
+	f := &Follower{reader: reader{hub: h, places: places, limit: limit, gather: Gather}}
 	f.rings = f.one[:0]
 	for i := range places {
 		ring, err := h.bus.Subscribe(places[i].Channel)
@@ -120,18 +125,18 @@ func (f *Follower) look(ctx context.Context) (*Page, error) {
 }
 
 // peek reads a page for which there is room.
-func (f *Follower) peek(ctx context.Context) (*Page, error) {
-	if f.room == nil {
-		return f.hub.Peek(ctx, f.places, f.limit, PageBytes)
+func (r *reader) peek(ctx context.Context) (*Page, error) {
+	if r.room == nil {
+		return r.hub.Peek(ctx, r.places, r.limit, PageBytes)
 	}
-	bytes := f.room.Take(PageBytes)
-	page, err := f.hub.Peek(ctx, f.places, f.limit, bytes)
+	bytes := r.room.Take(PageBytes)
+	page, err := r.hub.Peek(ctx, r.places, r.limit, bytes)
 	if err != nil {
-		f.room.Keep(0)
+		r.room.Keep(0)
 		return nil, err
 	}
 	page.Cut(bytes)
-	f.room.Keep(page.Size())
+	r.room.Keep(page.Size())
 	return page, nil
 }
 
@@ -179,7 +184,8 @@ func (f *Follower) Next(ctx context.Context) (*Page, error) {
 // for more. It is Gather at first.
 func (f *Follower) SetGather(age time.Duration) { f.gather = age }
 
-// Hide leaves the follower out of [Hub.Waiting]: it is not one client that waits.
+// Hide leaves the follower out of [Hub.Waiting]: it is not one client that waits. Those it
+// waits for are counted with [Hub.Waits].
 func (f *Follower) Hide() { f.hidden = true }
 
 func (f *Follower) count(n int64) {

@@ -11,24 +11,40 @@ const Gather = 5 * time.Millisecond
 
 // gatherFor is how long to wait until the first message of a page is old enough, 0 if there
 // is no reason to.
-func (f *Follower) gatherFor(page *Page) time.Duration {
-	if n := len(page.Messages); n == 0 || n >= f.limit {
+func (r *reader) gatherFor(page *Page) time.Duration {
+	if n := len(page.Messages); n == 0 || n >= r.limit {
 		return 0
 	}
-	wait := f.gather - time.Since(page.Messages[0].Time)
-	if wait > f.gather { // the clock was set back
+	wait := r.gather - time.Since(page.Messages[0].Time)
+	if wait > r.gather { // the clock was set back
 		return 0
 	}
 	return wait
 }
 
 // rest waits, without room for a page.
-func (f *Follower) rest(ctx context.Context, wait time.Duration) {
-	if f.room != nil {
-		f.room.Keep(0)
+func (r *reader) rest(ctx context.Context, wait time.Duration) {
+	if r.room != nil {
+		r.room.Keep(0)
 	}
 	select {
 	case <-time.After(wait):
 	case <-ctx.Done():
 	}
+}
+
+// Gathered returns what the log has now since some places, as the first look of
+// [Follower.Next] does: what has just come may have more behind it. It waits for that at
+// most [Gather], or until ctx ends. A page without news has only cursors.
+func (h *Hub) Gathered(ctx context.Context, places []Place, limit int, room Room) (*Page, error) {
+	r := reader{hub: h, places: places, limit: limit, gather: Gather, room: room}
+	page, err := r.peek(ctx)
+	if err == nil {
+		if wait := r.gatherFor(page); wait > 0 {
+			page = nil // who waits holds no page
+			r.rest(ctx, wait)
+			page, err = r.peek(ctx)
+		}
+	}
+	return page, err
 }

@@ -49,9 +49,12 @@ func (h *Hub) Publish(ctx context.Context, post history.Post) (history.Receipt, 
 	return receipt, nil
 }
 
-// Waiting returns how many followers wait in Next. All of them get what is published from
-// now on.
+// Waiting returns how many clients wait: those of followers in Next, and those that [Hub.Waits]
+// has counted. All of them get what is published from now on.
 func (h *Hub) Waiting() int64 { return h.waiting.Load() }
+
+// Waits counts so many more clients as waiting, for a follower that is hidden.
+func (h *Hub) Waits(more int64) { h.waiting.Add(more) }
 
 // Channels returns the names of the channels that have messages, sorted. The slice is
 // shared: do not change it.

@@ -35,15 +35,28 @@ func (c *Compressor) For(w http.ResponseWriter, r *http.Request) http.ResponseWr
 // Unwrap is called by http.ResponseController.
 func (a *asking) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// compressorFor returns what compresses for the client of w, nil if it does not accept
+// CompressorFor returns what compresses for the client of w, nil if it does not accept
 // that.
-func compressorFor(w http.ResponseWriter) *Compressor {
-	a, ok := w.(*asking)
-	if !ok || a.by == nil || !acceptsGzip(a.request.Header["Accept-Encoding"]) {
-		return nil
+func CompressorFor(w http.ResponseWriter) *Compressor {
+	switch w := w.(type) {
+	case *asking:
+		if w.by != nil && acceptsGzip(w.request.Header["Accept-Encoding"]) {
+			return w.by
+		}
+	case *Collected:
+		return w.compressor
 	}
-	turn.HandOn(a.request.Context()) // it takes a while, and may wait for who compresses the same
-	return a.by
+	return nil
+}
+
+// compressorNow is CompressorFor to compress at once, which takes a while, and may wait for
+// who compresses the same.
+func compressorNow(w http.ResponseWriter) *Compressor {
+	c := CompressorFor(w)
+	if a, is := w.(*asking); is && c != nil {
+		turn.HandOn(a.request.Context())
+	}
+	return c
 }
 
 // encode returns the body of a whole answer in gzip, and sets the headers that say so. It
@@ -54,7 +67,7 @@ func encode(w http.ResponseWriter, body []byte) []byte {
 		return nil
 	}
 	vary(h)
-	return compressorFor(w).encode(h, body)
+	return compressorNow(w).encode(h, body)
 }
 
 // encodeText is encode for parts of a text.
@@ -68,7 +81,7 @@ func encodeText(w http.ResponseWriter, parts []string) []byte {
 		return nil
 	}
 	vary(h)
-	c := compressorFor(w)
+	c := compressorNow(w)
 	if c == nil {
 		return nil
 	}

@@ -88,7 +88,7 @@ func (a *Assets) Page(w http.ResponseWriter, r *http.Request, shown Page) error 
 	}
 	f := newFile("index.html", page.Bytes())
 	if f.varies = worthCompressing(page.Len()); f.varies {
-		f.compressed = newForm(compressorFor(w).compress(page.Bytes()))
+		f.compressed = newForm(CompressorFor(w).compress(page.Bytes()))
 	}
 	f.serve(w, r)
 	return nil

@@ -9,7 +9,8 @@ import (
 	"pubsub/server/logs"
 )
 
-var errPanic = errors.New("a handler panicked")
+// ErrPanic is answered with a 500. What has panicked was logged.
+var ErrPanic = errors.New("a handler panicked")
 
 // Recovered is to be deferred around a handler. If that panics, Recovered logs the stack,
 // counts it, and answers with a 500. If the answer has begun, it cuts the connection off
@@ -27,7 +28,7 @@ func (p *Responder) Recovered(w http.ResponseWriter, r *http.Request) {
 		p.Refusals.Count(reasons[http.StatusInternalServerError], slog.LevelError)
 		panic(http.ErrAbortHandler)
 	}
-	p.Error(w, r, errPanic)
+	p.Error(w, r, ErrPanic)
 }
 
 // PanickedAside is Panicked for what is done for many requests together. The attributes say
