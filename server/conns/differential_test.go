@@ -66,7 +66,7 @@ func (m *mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if e, err := Wait(w, r, func() {}); err == nil {
 			go func() {
 				if e.Take() {
-					e.Send(AppendAnswer(nil, status, e.Header(), said, e.Closes()), false)
+					e.Send(AppendAnswer(nil, status, e.Header(), said, e.Closes()), false, holdNothing)
 				}
 			}()
 		}

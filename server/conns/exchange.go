@@ -132,30 +132,38 @@ func (e *Exchange) Header() http.Header { return e.header }
 func (e *Exchange) Closes() bool { return e.closes || e.conn.conns.loop.closing.Load() }
 
 // Send sends a whole answer. It does not wait: what the socket does not take is written by
-// a goroutine, so the answer must not be changed. Then the connection waits for its next
-// request, or is closed if last is set or [Exchange.Closes] is true. Only who got true of Take
-// calls Send, once.
-func (e *Exchange) Send(answer []byte, last bool) {
+// a goroutine, so the answer must not be changed. For that hold counts the answer until
+// giveBack is called; if ok is false there is no room, and the connection is closed. When all
+// is sent the connection waits for its next request, or is closed if last is set or
+// [Exchange.Closes] is true. Only who got true of Take calls Send, once.
+func (e *Exchange) Send(answer []byte, last bool, hold func(answer []byte) (giveBack func(), ok bool)) {
 	c := e.conn
 	c.conns.countForPeer(c)
-	c.send(answer, last || e.closes)
+	c.send(answer, last || e.closes, hold)
 }
 
-// send sends an answer, or the rest of one, after which the connection is idle or closed. It
-// does not wait.
-func (c *Conn) send(answer []byte, last bool) {
+// send sends an answer, after which the connection is idle or closed. It does not wait.
+func (c *Conn) send(answer []byte, last bool, hold func(answer []byte) (giveBack func(), ok bool)) {
 	n, err := c.socket.tryWrite(answer)
-	if err == nil && n < len(answer) {
-		go c.sendRest(answer[n:], last)
+	if err != nil || n == len(answer) {
+		c.sent(last, err)
 		return
 	}
-	c.sent(last, err)
+	giveBack, ok := hold(answer)
+	if !ok {
+		giveBack()
+		_ = c.Close()
+		return
+	}
+	go func() {
+		defer giveBack()
+		_, err := c.writeWaiting(answer[n:])
+		c.sent(last, err)
+	}()
 }
 
-func (c *Conn) sendRest(rest []byte, last bool) {
-	_, err := c.writeWaiting(rest)
-	c.sent(last, err)
-}
+// holdNothing is for an answer that is small or counts elsewhere.
+func holdNothing([]byte) (giveBack func(), ok bool) { return func() {}, true }
 
 // sent is called when an answer is sent, or that has failed.
 func (c *Conn) sent(last bool, err error) {

@@ -46,7 +46,7 @@ func (s *looping) answerAll(t testing.TB, goroutines int) {
 					for range 2 {
 						both.Go(func() {
 							if e.Take() {
-								e.Send(whole(e.query), false)
+								e.Send(whole(e.query), false, holdNothing)
 							}
 						})
 					}
@@ -100,7 +100,7 @@ func TestAnswersKeepTheirOrder(t *testing.T) {
 	c.send(get("/sub/wait") + get("/sub/2") + get("/sub/wait?3"))
 	e := <-s.waits
 	require.True(t, e.Take())
-	e.Send(whole(large), false)
+	e.Send(whole(large), false, holdNothing)
 	require.True(t, e.conn.state.is(answering), "the socket has no room for it")
 	c.send(get("/4") + get("/sub/5"))
 	require.Equal(t, large, c.answer())
@@ -273,7 +273,7 @@ func TestHangUpsInEachState(t *testing.T) {
 			e := <-s.waits
 			require.True(t, e.Take())
 			large := strings.Repeat("x", 8<<20)
-			e.Send(whole(large), false)
+			e.Send(whole(large), false, holdNothing)
 			require.True(t, e.conn.state.is(answering))
 			hang(c)
 			if strings.HasPrefix(name, "half") || strings.HasPrefix(name, "with") {
@@ -357,7 +357,7 @@ func TestDrainInEachState(t *testing.T) {
 	sent := <-s.waits
 	require.True(t, sent.Take())
 	large := strings.Repeat("x", 8<<20)
-	sent.Send(whole(large), false)
+	sent.Send(whole(large), false, holdNothing)
 	waits.send(get("/sub/wait?waits"))
 	waiting := <-s.waits
 	back.send(get("/else"))
@@ -378,7 +378,7 @@ func TestDrainInEachState(t *testing.T) {
 	require.Empty(t, serves.ends())
 	require.True(t, waiting.Closes())
 	require.True(t, waiting.Take())
-	waiting.Send(AppendAnswer(nil, 200, nil, []byte("last"), waiting.Closes()), false)
+	waiting.Send(AppendAnswer(nil, 200, nil, []byte("last"), waiting.Closes()), false, holdNothing)
 	resp, err = http.ReadResponse(waits.r, nil)
 	require.NoError(t, err)
 	require.True(t, resp.Close)
@@ -419,7 +419,7 @@ func TestConnectionsThatAreIdleForLong(t *testing.T) {
 	close(b.release)
 	serves.answer()
 	require.True(t, e.Take())
-	e.Send(whole("there"), false)
+	e.Send(whole("there"), false, holdNothing)
 	require.Equal(t, "there", waits.answer())
 
 	s = startLoop(t, func(s *looping, _ *settings.Settings) { s.server.IdleTimeout = 40 * time.Millisecond })
@@ -479,7 +479,7 @@ func TestForWhomAConnectionCountsThatWaits(t *testing.T) {
 		e := <-s.waits
 		counts(1)
 		require.True(t, e.Take())
-		e.Send(whole(""), false)
+		e.Send(whole(""), false, holdNothing)
 		counts(0)
 		c.answer()
 		c.send(get("/sub/block"))
@@ -496,7 +496,7 @@ func TestForWhomAConnectionCountsThatWaits(t *testing.T) {
 	e := <-s.waits
 	require.True(t, e.conn.handled.Load())
 	require.True(t, e.Take())
-	e.Send(whole(""), false)
+	e.Send(whole(""), false, holdNothing)
 	require.False(t, e.conn.handled.Load(), "such is displaced first")
 }
 
@@ -517,7 +517,7 @@ func TestOneEndsAWait(t *testing.T) {
 		take := func() {
 			if e.Take() {
 				won.Add(1)
-				e.Send(whole("won"), false)
+				e.Send(whole("won"), false, holdNothing)
 			}
 		}
 		var all sync.WaitGroup
@@ -542,7 +542,7 @@ func TestOneEndsAWait(t *testing.T) {
 		}
 		if e.Take() { // nobody did
 			won.Add(1)
-			e.Send(whole("won"), true)
+			e.Send(whole("won"), true, holdNothing)
 		}
 		require.LessOrEqual(rt, won.Load(), int64(1))
 		if won.Load() == 0 {

@@ -14,26 +14,31 @@ import (
 type gate struct {
 	source bytes.Reader
 	reader *bufio.Reader
+	known  known
 }
 
-func newGate() *gate { return &gate{reader: bufio.NewReaderSize(nil, MaxHeader)} }
+func newGate() *gate { return &gate{reader: bufio.NewReaderSize(nil, MaxHeader), known: newKnown()} }
 
 var headEnd = []byte("\r\n\r\n")
 
 // request reads the request at the beginning of b: n bytes. It is nil if there is none that
-// is a whole GET without a body, beyond doubt.
+// is a whole GET without a body, beyond doubt. It is good until the next call.
 func (g *gate) request(b []byte) (r *http.Request, n int) {
 	end := bytes.Index(b, headEnd)
 	if end < 0 {
 		return nil, 0
 	}
 	n = end + len(headEnd)
+	if r := g.known.request(b[:n]); r != nil {
+		return r, n
+	}
 	g.source.Reset(b[:n])
 	g.reader.Reset(&g.source)
 	r, err := http.ReadRequest(g.reader)
 	if err != nil || g.reader.Buffered() > 0 || g.source.Len() > 0 || !isPlainGet(r) || !areValid(r.Header) {
 		return nil, 0
 	}
+	g.known.learn(b[:n], r)
 	return r, n
 }
 

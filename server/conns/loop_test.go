@@ -175,7 +175,7 @@ func whole(body string) []byte { return AppendAnswer(nil, 200, nil, []byte(body)
 func (s *looping) answerNext(t testing.TB, body string) {
 	e := <-s.waits
 	require.True(t, e.Take())
-	e.Send(whole(body), false)
+	e.Send(whole(body), false, holdNothing)
 	require.False(t, e.Take())
 }
 
@@ -199,13 +199,13 @@ func TestRequestsWaitOneAfterTheOther(t *testing.T) {
 	c.send(get("/sub/wait"))
 	old := <-s.waits
 	require.True(t, old.Take())
-	old.Send(whole("old"), false)
+	old.Send(whole("old"), false, holdNothing)
 	require.Equal(t, "old", c.answer())
 	c.send(get("/sub/wait"))
 	now := <-s.waits
 	require.False(t, old.Take(), "this is another's")
 	require.True(t, now.Take())
-	now.Send(whole("now"), false)
+	now.Send(whole("now"), false, holdNothing)
 	require.Equal(t, "now", c.answer())
 	c.send(get("/sub/now"))
 	require.Equal(t, "loop /sub/now", c.answer())

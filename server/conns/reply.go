@@ -9,7 +9,9 @@ import (
 )
 
 // reply is the ResponseWriter of a request that the loop serves. The answer is kept until the
-// handler has returned or flushes it. It is the same as net/http's, byte by byte, as the body
+// handler has returned or flushes it, if it is small: a handler waits until most of a large one
+// is sent, as with net/http, so that what it holds for that is not given back too early. It is
+// the same as net/http's, byte by byte, as the body
 // goes through the same buffer; but there are no trailers, and no answers of 1xx.
 type reply struct {
 	served *served
@@ -99,8 +101,14 @@ func (p *piece) Write(b []byte) (int, error) {
 	} else {
 		p.out = append(p.out, b...)
 	}
+	if len(p.out) > keptAnswer {
+		return len(b), (*reply)(p).send()
+	}
 	return len(b), nil
 }
+
+// keptAnswer is how much of an answer is kept at most when the handler goes on.
+const keptAnswer = 16 << 10
 
 // usualAnswer is what most answers take at most.
 const usualAnswer = 1 << 10
@@ -160,6 +168,11 @@ func (p *reply) FlushError() error {
 	}
 	p.flushBody()
 	p.writeHead(nil)
+	return p.send()
+}
+
+// send sends what is kept. It may wait.
+func (p *reply) send() error {
 	out := p.out
 	p.out = nil
 	c := p.served.conn

@@ -65,7 +65,7 @@ func (s *served) finish() {
 	s.over.Store(true)
 	s.conn.setServed(s, nil)
 	if _, moved := s.conn.state.move(serving, answering); moved { // it was not closed
-		s.conn.send(s.reply.out, last)
+		s.conn.send(s.reply.out, last, holdNothing)
 	}
 }
 
