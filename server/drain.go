@@ -44,6 +44,7 @@ func (p *parts) drain(front *http.Server, endPolls context.CancelCauseFunc) {
 		p.closeGate()
 	}
 	endPolls(web.ErrDraining)
+	p.polls.Drain()
 	var streams sync.WaitGroup
 	streams.Go(p.drainStreams)
 	if p.store.isShared() {

@@ -99,7 +99,7 @@ func TestWaitingPollsHoldLittle(t *testing.T) {
 	s.http.CloseIdleConnections()
 	before := runtime.NumGoroutine()
 	for i := range polls {
-		path := []string{"/sub", "/sub?since=now&timeout=60", "/subscribe/chat"}[i%3]
+		path := []string{"/sub", "/api/poll/chat?timeout=60", "/subscribe/chat"}[i%3]
 		defer s.dial(t, path).Close()
 	}
 	s.polling(t, polls)

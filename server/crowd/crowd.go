@@ -252,6 +252,13 @@ const (
 // Join takes in a reader that is out, and has read the log up to some places.
 func (c *Crowd) Join(r Reader, at []history.Cursor) Outcome { return c.join(r, at, true) }
 
+// IsAt tells whether the crowd is at some places. It may go on at any time.
+func (c *Crowd) IsAt(at []history.Cursor) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at != nil && same(at, c.at)
+}
+
 // JoinUnread is Join for a reader that has not read the log, but says up to where it has
 // everything. It is Behind if the crowd is anywhere else, since the log may have lost what
 // comes next, or be another.

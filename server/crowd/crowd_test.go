@@ -117,7 +117,7 @@ func (r *toy) Tick(_ time.Time, at []history.Cursor, quiet bool) func() {
 // still is a crowd that nobody serves, and a page that it is to deliver.
 func still(t *testing.T, kind *Kind) (*world, *Crowd, *hub.Page) {
 	w := newWorld(t)
-	c, _ := w.crowds.get(key{room, kind}, []string{room})
+	c, _ := w.crowds.get(key{room, kind})
 	var err error
 	c.follower, err = w.hub.Follow(followed(c.channels), kind.Limit)
 	require.NoError(t, err)

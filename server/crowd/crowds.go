@@ -62,7 +62,7 @@ var errNotOpened = errors.New("the follower of a crowd could not be opened")
 // enter the same crowd wait for that, too. The errors are those of [hub.Hub.Follow]. Call
 // Leave when the reader needs the crowd no more.
 func (s *Crowds) Enter(channels []string, kind *Kind) (*Crowd, error) {
-	c, made := s.get(key{strings.Join(channels, ","), kind}, channels)
+	c, made := s.get(key{strings.Join(channels, ","), kind})
 	if made {
 		c.open()
 	}
@@ -75,14 +75,15 @@ func (s *Crowds) Enter(channels []string, kind *Kind) (*Crowd, error) {
 }
 
 // get returns a crowd that may not be open yet. If made is true the caller has to open it.
-func (s *Crowds) get(k key, channels []string) (c *Crowd, made bool) {
+func (s *Crowds) get(k key) (c *Crowd, made bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c = s.byKey[k]; c != nil {
 		c.readers++
 		return c, false
 	}
-	c = &Crowd{crowds: s, key: k, channels: channels, readers: 1, opened: make(chan struct{}), err: errNotOpened}
+	k.names = strings.Clone(k.names) // else it keeps the address of a request
+	c = &Crowd{crowds: s, key: k, channels: strings.Split(k.names, ","), readers: 1, opened: make(chan struct{}), err: errNotOpened}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	if s.draining {
 		c.stop()

@@ -122,7 +122,7 @@ func TestCrowdThatIsBeingOpened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, kind := newWorld(t), kind(true)
 		defer w.stop(t)
-		slow, made := w.crowds.get(key{room, kind}, []string{room})
+		slow, made := w.crowds.get(key{room, kind})
 		require.True(t, made)
 		var entered *Crowd
 		go func() { entered = w.enter(t, kind) }()
@@ -151,7 +151,7 @@ func TestCrowdThatCannotBeOpened(t *testing.T) {
 		require.Empty(t, w.crowds.byKey)
 	}
 	broken := &Crowds{byKey: make(map[key]*Crowd)} // opening panics without a hub
-	waits, _ := broken.get(key{room, kind}, []string{room})
+	waits, _ := broken.get(key{room, kind})
 	require.Panics(t, waits.open)
 	<-waits.opened
 	require.ErrorIs(t, waits.err, errNotOpened)

@@ -13,7 +13,7 @@ import (
 // that place. At the timeout its answer is an empty list. With the field presence its
 // client is here while it waits.
 func Cursor(fields web.Fields, q *Query) (err error) {
-	q.limit, q.answer, q.several = maxPage, answerPage, true
+	q.limit, q.answer, q.several, q.crowd = maxPage, answerPage, true, true
 	all, err := history.ParseSinces(fields.First("since"), len(q.places))
 	for i := range all {
 		q.places[i].Since = all[i]

@@ -13,12 +13,16 @@ import (
 	"time"
 
 	"pubsub/server/access"
+	"pubsub/server/conns"
+	"pubsub/server/crowd"
 	"pubsub/server/history"
 	"pubsub/server/hub"
 	"pubsub/server/observe"
 	"pubsub/server/presence"
 	"pubsub/server/settings"
+	"pubsub/server/turn"
 	"pubsub/server/web"
+	"pubsub/server/wheel"
 )
 
 // maxBytes is how many bytes of messages an answer has at most. A single larger message
@@ -34,17 +38,28 @@ type Polls struct {
 	presence  *presence.Presence
 	readers   *readers
 
+	crowds   *crowd.Crowds // of those who wait without a goroutine
+	kind     *crowd.Kind
+	timeouts wheel.Wheel
+	answers  answers
+
 	timeout   time.Duration // of a poll that names none; 0 is settings.MaxTimeout
 	heartbeat time.Duration // of a plain poll; 0 is none
 }
 
 // New returns polls with the poll timeout and the heartbeat of the settings.
 func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *web.Responder, metrics *observe.Metrics, here *presence.Presence) *Polls {
-	return &Polls{
+	p := &Polls{
 		hub: h, access: control, responder: responder, metrics: metrics, presence: here, readers: newReaders(control.Source),
 		timeout: s.PollTimeout, heartbeat: s.Heartbeat,
 	}
+	p.kind = p.newKind()
+	p.crowds = crowd.New(h, func(cause any, channels []string) { responder.PanickedAside(cause, "channels", channels) })
+	return p
 }
+
+// Drain gives all who wait what was published before, and has them come back elsewhere.
+func (p *Polls) Drain() { p.crowds.Drain() }
 
 // Forget frees the memory of clients that have not asked for a minute. Call it now and
 // then.
@@ -66,6 +81,7 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 	case q.plain:
 		err = p.plain(w, r, q)
 	case q.timeout == 0:
+		turn.HandOn(r.Context())
 		leave, refused := p.enter(r, q)
 		if err = refused; err != nil {
 			break
@@ -75,7 +91,10 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 		defer room.Leave()
 		page, readErr := p.read(r, q.places, q.limit, room)
 		err = p.answer(w, r, q, page, room, readErr)
+	case q.crowd && conns.CanWait(r) && !p.responder.Draining():
+		err = p.await(w, r, q)
 	default:
+		turn.HandOn(r.Context())
 		ctx, leave, refused := p.access.AdmitPoll(r, q.channels...)
 		if err = refused; err != nil {
 			break

@@ -35,7 +35,7 @@ func (p *Responder) Recovered(w http.ResponseWriter, r *http.Request) {
 // which.
 func (p *Responder) PanickedAside(cause any, attributes ...any) {
 	p.Refusals.CountPanic()
-	p.Log.Error("what serves many streams panicked, so they end", append(attributes, "panic", cause, logs.Stack, string(debug.Stack()))...)
+	p.Log.Error("what serves many clients together panicked, so they come anew", append(attributes, "panic", cause, logs.Stack, string(debug.Stack()))...)
 }
 
 // Panicked counts a panic while something was done for a request, and logs its stack. Call

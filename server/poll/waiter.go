@@ -1,0 +1,348 @@
+package poll
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"pubsub/server/access"
+	"pubsub/server/conns"
+	"pubsub/server/crowd"
+	"pubsub/server/history"
+	"pubsub/server/hub"
+	"pubsub/server/turn"
+	"pubsub/server/web"
+	"pubsub/server/wheel"
+)
+
+// waiter is a poll that waits in a crowd. Its handler has returned: it has a connection, a
+// seat and an entry for its timeout, and no goroutine. Who ends its wait:
+//
+//	Give     news, in the crowd's goroutine
+//	Due      its timeout
+//	dismiss  somebody who needs its place
+//	End      the crowd: the server drains
+//	hungUp   its client
+//
+// All but the last take it out of its seat first, which only one of them can, and then ask
+// its exchange, which tells whether the client is still there. Who is told so answers and
+// releases it; else hungUp is called, or was, and does.
+type waiter struct {
+	crowd.Seat
+	wheel.Entry
+	polls      *Polls
+	crowd      *crowd.Crowd
+	exchange   *conns.Exchange
+	compressor *web.Compressor // nil: the answer is plain
+	address    netip.Addr
+	leave      func() // no limit counts it any more, and its client is not here
+	until      time.Time
+
+	cause atomic.Pointer[error] // why it has to make room, if it has
+	gone  atomic.Bool           // its client is
+}
+
+// lingerFor is how long a crowd goes on when all of its polls were answered: most come back
+// at once.
+const lingerFor = time.Second
+
+// lookAgain is how long a poll waits that has nothing to read, and cannot join.
+const lookAgain = 50 * time.Millisecond
+
+func (p *Polls) newKind() *crowd.Kind {
+	return &crowd.Kind{
+		Limit: maxPage, Bytes: maxBytes, Gather: hub.Gather, Linger: lingerFor, Once: true,
+		Encode: func(page *hub.Page) []byte { return append(page.AppendJSON(nil), '\n') },
+		Count:  p.metrics.DeliverTo,
+	}
+}
+
+// await answers a poll with what there is, or has it wait in a crowd.
+func (p *Polls) await(w http.ResponseWriter, r *http.Request, q *Query) error {
+	m := &waiter{polls: p, address: p.access.Source.Of(r), until: time.Now().Add(q.timeout)}
+	forget, err := p.access.AdmitStream(r, m.displaced, q.channels)
+	if err != nil {
+		return err
+	}
+	gone, err := p.enter(r, q)
+	if err != nil {
+		forget()
+		return err
+	}
+	if m.crowd, err = p.crowdFor(r, q); err != nil {
+		gone()
+		forget()
+		return err
+	}
+	m.leave = func() { m.crowd.Leave(); gone(); forget() }
+	defer func() {
+		if m.exchange == nil {
+			m.leave()
+		}
+	}()
+	at, known := q.cursors()
+	if !known || !m.crowd.IsAt(at) {
+		turn.HandOn(r.Context())
+		room := p.roomFor(r)
+		defer room.Leave()
+		page, err := p.hub.Gathered(r.Context(), q.places, q.limit, room)
+		if err != nil || page.HasNews() {
+			return p.answer(w, r, q, page, room, err)
+		}
+		at = page.Cursors
+	}
+	if err := m.take(w, r); err != nil {
+		return err
+	}
+	m.join(r.Context(), at)
+	return nil
+}
+
+// crowdFor is where a poll waits. Opening a crowd may take a moment.
+func (p *Polls) crowdFor(r *http.Request, q *Query) (*crowd.Crowd, error) {
+	if c := p.crowds.Find(q.channels, p.kind); c != nil {
+		return c, nil
+	}
+	turn.HandOn(r.Context())
+	return p.crowds.Enter(q.channels, p.kind)
+}
+
+// cursors are the places where a poll begins, if it knows them.
+func (q *Query) cursors() (at []history.Cursor, known bool) {
+	at = make([]history.Cursor, len(q.places))
+	for i := range q.places {
+		if q.places[i].Since.Kind != history.SinceCursor {
+			return nil, false
+		}
+		at[i] = q.places[i].Since.Cursor()
+	}
+	return at, true
+}
+
+// take takes the request from its handler.
+func (m *waiter) take(w http.ResponseWriter, r *http.Request) (err error) {
+	m.compressor = web.CompressorFor(w)
+	if m.exchange, err = conns.Wait(w, r, m.hungUp); err != nil {
+		return context.Canceled // its client is gone
+	}
+	m.polls.hub.Waits(1)
+	return nil
+}
+
+// join has it wait in its crowd, or answers if there is something after some places.
+func (m *waiter) join(ctx context.Context, at []history.Cursor) {
+	if m.joined(at) {
+		return
+	}
+	turn.HandOn(ctx)
+	m.readOn(at)
+}
+
+// joined joins the crowd, if nothing has come after some places.
+func (m *waiter) joined(at []history.Cursor) bool {
+	m.polls.timeouts.Add(&m.Entry, time.Until(m.until), m)
+	switch m.crowd.Join(m, at) {
+	case crowd.Ended:
+		m.polls.timeouts.Remove(&m.Entry)
+		m.End(at)
+		return true
+	case crowd.Behind:
+		m.polls.timeouts.Remove(&m.Entry)
+		return false
+	}
+	switch { // it may have happened before it had joined, when it was not found in its seat
+	case m.gone.Load():
+		m.Drop()
+	case m.cause.Load() != nil:
+		m.dismiss()
+	}
+	return true
+}
+
+// readOn reads the log after some places until there is news, which it answers with, or until
+// it has joined its crowd.
+func (m *waiter) readOn(at []history.Cursor) {
+	defer m.contain()
+	for {
+		page, err := m.read(at)
+		switch {
+		case err != nil:
+			m.refuse(err)
+			return
+		case page.HasNews() || !time.Now().Before(m.until):
+			m.answer(page)
+			return
+		case m.joined(page.Cursors):
+			return
+		}
+		at = page.Cursors
+		<-time.After(lookAgain) // somebody has just changed what join looks at
+	}
+}
+
+func (m *waiter) read(at []history.Cursor) (*hub.Page, error) {
+	places := make([]hub.Place, len(at))
+	for i, channel := range m.crowd.Channels() {
+		places[i] = hub.Place{Channel: channel, Since: history.After(at[i]), By: m.address}
+	}
+	room := m.polls.access.RoomFor(m.address, access.SmallAnswer)
+	defer room.Leave()
+	return m.polls.hub.Gathered(context.Background(), places, maxPage, room)
+}
+
+// contain has a panic end the poll, and not the process.
+func (m *waiter) contain() {
+	if cause := recover(); cause != nil {
+		m.polls.responder.PanickedAside(cause, "channels", m.crowd.Channels())
+		m.refuse(web.ErrPanic)
+	}
+}
+
+// Give implements [crowd.Reader].
+func (m *waiter) Give(news *crowd.News) (leave func()) {
+	if m.over() {
+		m.send(news.Text, func() []byte { return m.polls.answers.to(news, m.compressor) })
+	}
+	return nil
+}
+
+// Lag implements [crowd.Reader].
+func (m *waiter) Lag(at []history.Cursor) {
+	m.polls.timeouts.Remove(&m.Entry)
+	go m.readOn(at)
+}
+
+// End implements [crowd.Reader]: its client polls again from where it was.
+func (m *waiter) End(at []history.Cursor) {
+	m.answer(&hub.Page{Starts: at, Cursors: at})
+}
+
+// Due implements [wheel.Waiter].
+func (m *waiter) Due() {
+	if at, was := m.Drop(); was {
+		m.End(at)
+	}
+}
+
+// displaced is called when the poll has to make room, with locks held.
+func (m *waiter) displaced(cause error) {
+	m.cause.Store(&cause)
+	go m.dismiss()
+}
+
+// dismiss ends the wait with the cause that it has to make room.
+func (m *waiter) dismiss() {
+	if _, was := m.Drop(); was {
+		m.refuse(*m.cause.Load())
+	}
+}
+
+// hungUp is called when the client is gone, maybe with locks held.
+func (m *waiter) hungUp() {
+	go func() {
+		m.gone.Store(true)
+		m.Drop()
+		m.release()
+	}()
+}
+
+// over ends the wait. If it returns true, its caller has to answer.
+func (m *waiter) over() bool {
+	if !m.exchange.Take() {
+		return false
+	}
+	m.release() // first: when it has the answer, its client asks again
+	return true
+}
+
+// release frees all but the connection. It is called once.
+func (m *waiter) release() {
+	m.polls.timeouts.Remove(&m.Entry)
+	m.polls.hub.Waits(-1)
+	m.leave()
+}
+
+// answer answers with a page that is its own.
+func (m *waiter) answer(page *hub.Page) {
+	if !m.over() {
+		return
+	}
+	m.polls.metrics.Deliver(page)
+	m.send(append(page.AppendJSON(nil), '\n'), nil)
+}
+
+// send sends JSON. shared, if it is not nil, makes the whole answer for those who need no
+// header of their own.
+func (m *waiter) send(body []byte, shared func() []byte) {
+	if shared != nil && m.exchange.Header() == nil && !m.exchange.Closes() && !m.polls.responder.Draining() {
+		m.exchange.Send(shared(), false, m.hold)
+		return
+	}
+	a := web.Collect(m.exchange.Header(), m.compressor)
+	m.polls.responder.Closing(a.Header())
+	_ = web.WriteBody(a, http.StatusOK, body) // it cannot fail
+	m.sendAnswer(a)
+}
+
+func (m *waiter) sendAnswer(a *web.Collected) {
+	closes := m.exchange.Closes()
+	answer := conns.AppendAnswer(nil, a.Status, a.Header(), a.Body, closes)
+	m.exchange.Send(answer, closes || len(a.Header()["Connection"]) > 0, m.hold)
+}
+
+// hold counts an answer that is not taken in at once. If there is no room its client comes
+// again, and reads the log, where it is given less.
+func (m *waiter) hold(answer []byte) (giveBack func(), ok bool) {
+	return m.polls.access.HoldPage(m.address, answer)
+}
+
+// refuse answers with an error.
+func (m *waiter) refuse(err error) {
+	if !m.over() {
+		return
+	}
+	a, r := web.Collect(m.exchange.Header(), m.compressor), m.request()
+	m.polls.responder.Answer(a, r, m.polls.responder.Refused(r, err))
+	m.sendAnswer(a)
+}
+
+// request is one that has what an answer with an error and its log line need. That of the
+// client would keep some kilobytes for as long as it waits.
+func (m *waiter) request() *http.Request {
+	path := "/sub/" + strings.Join(m.crowd.Channels(), ",")
+	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}, RemoteAddr: m.address.String(), Header: make(http.Header)}
+	if id := m.exchange.Header()["X-Request-Id"]; id != nil {
+		r.Header["X-Request-Id"] = id
+	}
+	return r
+}
+
+// answers are what many waiters are sent for the same news, plain and compressed. Its zero
+// value has none.
+type answers struct{ last [2]atomic.Pointer[answer] }
+
+type answer struct {
+	news *crowd.News
+	text []byte
+}
+
+// to returns the whole answer for those who need no header of their own. The readers of a
+// crowd are given news one after another, so the last one made is kept.
+func (s *answers) to(news *crowd.News, c *web.Compressor) []byte {
+	last := &s.last[0]
+	if c != nil {
+		last = &s.last[1]
+	}
+	if made := last.Load(); made != nil && made.news == news {
+		return made.text
+	}
+	a := web.Collect(nil, c)
+	_ = web.WriteBody(a, http.StatusOK, news.Text) // it cannot fail
+	made := &answer{news, conns.AppendAnswer(nil, a.Status, a.Header(), a.Body, false)}
+	last.Store(made)
+	return made.text
+}
