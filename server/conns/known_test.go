@@ -17,7 +17,7 @@ func TestKnownRequestsAreAsIfTheyWereParsed(t *testing.T) {
 	} {
 		g := newGate()
 		for i, cursor := range []string{"now", "abcdefghijkl.mnop-12", "a-1,b-2", ""} {
-			b := []byte(fmt.Sprintf(head, cursor))
+			b := fmt.Appendf(nil, head, cursor)
 			is, _ := g.request(b)
 			want, n := newGate().request(b)
 			require.NotNil(t, want)
