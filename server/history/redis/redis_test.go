@@ -3,10 +3,7 @@ package redis_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -27,31 +24,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // start starts a redis-server and returns its address.
 func start(t testing.TB, options ...string) (address string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	require.NoError(t, l.Close())
-	dir, err := os.MkdirTemp("", "redis")
-	require.NoError(t, err)
-	cmd := exec.Command("redis-server", append([]string{"--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--dir", dir}, options...)...)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		_ = os.RemoveAll(dir)
-	})
-	require.Eventually(t, func() bool {
-		c, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", port))
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	}, 10*time.Second, 5*time.Millisecond)
-	return fmt.Sprintf("redis://127.0.0.1:%d", port)
+	return pubsubtest.StartRedis(t, options...).URL()
 }
 
 func TestContract(t *testing.T) {
-	address, databases := start(t, "--databases", "500"), 0
+	address, databases := start(t), 0
 	open := func(t testing.TB, options history.Options) history.Log {
 		databases++
 		log, err := redis.Open(fmt.Sprintf("%s/%d", address, databases), options)
@@ -66,6 +43,27 @@ func TestContract(t *testing.T) {
 	historytest.Owners(t, func(t testing.TB, options history.Options) history.Log {
 		return tail.New(open(t, options), tail.Options{Messages: options.Messages, Age: options.Age, Shared: true})
 	})
+}
+
+// Who lets a channel have fewer messages than before has no more told, though they are there.
+func TestFewerMessagesThanBefore(t *testing.T) {
+	address := start(t)
+	open := func(messages int) *redis.Log {
+		log, err := redis.Open(address, history.Options{Messages: messages, Age: time.Hour})
+		require.NoError(t, err)
+		return log
+	}
+	before := open(10)
+	for range 10 {
+		say(t, before, "room")
+	}
+	require.NoError(t, before.Close())
+	log := open(3)
+	defer log.Close()
+	page, err := log.Read(t.Context(), history.Query{Channel: "room", Since: history.All(), Limit: 100, Bytes: 1 << 20})
+	require.NoError(t, err)
+	require.Len(t, page.Messages, 3)
+	require.EqualValues(t, 8, page.Messages[0].ID)
 }
 
 // A stranger floods a Redis that has little memory: nobody else is refused, and an honest

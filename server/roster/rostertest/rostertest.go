@@ -81,6 +81,11 @@ func storm(t *testing.T, r roster.Roster) {
 	require.NoError(t, err)
 	require.Equal(t, roster.MaxNames+10, count)
 	require.True(t, tell)
+	_, err = r.Put(t.Context(), in("full", many[:roster.MaxNames]...))
+	require.NoError(t, err)
+	_, names, err = r.Who(t.Context(), "full")
+	require.NoError(t, err)
+	require.Len(t, names, roster.MaxNames)
 }
 
 func typing(t *testing.T, r roster.Roster) {
