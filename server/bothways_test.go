@@ -247,6 +247,35 @@ func TestBothWaysOfWaitingLookTheSame(t *testing.T) {
 				at = c.hear()
 			}
 		}},
+		"by ids": {visit: func(v *visit) {
+			c := v.connect("ann", "127.0.0.1")
+			for _, path := range []string{"/subscribe/room?last_event_id=", "/api/poll/room?last_message_id="} {
+				id := 0
+				resp, body := v.s.do(v.t, "GET", "/sub/room?since=now&timeout=0", "")
+				require.Equal(v.t, http.StatusOK, resp.StatusCode)
+				_, err := fmt.Sscanf(body[strings.LastIndex(body, `start":"`):], `start":"%s`, &body)
+				require.NoError(v.t, err)
+				_, err = fmt.Sscanf(body[strings.Index(body, "-")+1:], "%d", &id)
+				require.NoError(v.t, err)
+				for i := range 4 {
+					c.ask(path + fmt.Sprint(id))
+					v.s.polling(v.t, 1)
+					v.publish("/pub/room", fmt.Sprint(i))
+					c.hear()
+					id++
+				}
+				c.ask(path + fmt.Sprint(id-2) + "&timeout=5")
+				c.hear()
+				c.ask(path + fmt.Sprint(id) + "&timeout=0.1")
+				c.hear()
+				c.ask(path + fmt.Sprint(id+5) + "&timeout=5") // of a log that has begun anew, it seems
+				c.hear()
+				c.ask(path + "x")
+				c.hear()
+				c.ask("/sub/room?since=now&timeout=0.1")
+				c.hear()
+			}
+		}},
 		"one after the other in one write": {visit: func(v *visit) {
 			c := v.connect("ann", "127.0.0.1")
 			for i := range 3 {

@@ -59,12 +59,25 @@ func (p *parts) routes() router {
 	return routes
 }
 
-// waitsInCrowd tells whether a request is a poll with a cursor: such may wait without a
-// goroutine. It looks no closer, since its handler answers whatever it is.
+// waitsInCrowd tells whether a request is a poll that says what its client has: such may
+// wait without a goroutine. It looks no closer, since its handler answers whatever it is.
 func waitsInCrowd(r *http.Request) bool {
-	path, query := r.URL.Path, r.URL.RawQuery
-	return r.Method == http.MethodGet && (path == "/sub" || strings.HasPrefix(path, "/sub/")) &&
-		(strings.HasPrefix(query, "since=") || strings.Contains(query, "&since=")) && stream.WayOf(r) == nil
+	if r.Method != http.MethodGet {
+		return false
+	}
+	switch path := r.URL.Path; {
+	case path == "/sub", strings.HasPrefix(path, "/sub/"):
+		return names(r, "since=") && stream.WayOf(r) == nil
+	case strings.HasPrefix(path, "/subscribe/"):
+		return names(r, "last_event_id=")
+	case strings.HasPrefix(path, "/api/poll/"):
+		return names(r, "last_message_id=")
+	}
+	return false
+}
+
+func names(r *http.Request, field string) bool {
+	return strings.HasPrefix(r.URL.RawQuery, field) || strings.Contains(r.URL.RawQuery, "&"+field)
 }
 
 // operators answers only those who have the right to operate the server.

@@ -18,35 +18,40 @@ import (
 	"pubsub/internal/pubsubtest"
 )
 
-// Polls with a cursor need no goroutine while they wait, whether they are the first on their
-// connection or not, and their crowd needs a few.
+// Polls that say what their client has need no goroutine while they wait, whether they are
+// the first on their connection or not, and their crowd needs a few.
 func TestPollsWithACursorHaveNoGoroutine(t *testing.T) {
-	s := start(t, open())
-	const polls = 100
-	var all []net.Conn
-	for range polls {
-		c := s.dial(t, "/sub/room?since=now")
-		defer c.Close()
-		all = append(all, c)
-	}
-	for range 3 {
-		s.polling(t, polls)
-		s.http.CloseIdleConnections()
-		stacks := make([]byte, 4<<20)
-		require.Eventually(t, func() bool {
-			n := runtime.Stack(stacks, true)
-			return strings.Count(string(stacks[:n]), "net/http.(*conn).serve") == 0
-		}, patience, time.Millisecond)
-		require.Equal(t, 1, strings.Count(string(stacks), "hub.(*Follower).Next("), "the crowd's")
-		resp, body := s.do(t, "POST", "/pub/room?message=hi", "")
-		require.Equal(t, http.StatusOK, resp.StatusCode, body)
-		for _, c := range all {
-			status, body := answer(t, c)
-			require.Equal(t, http.StatusOK, status)
-			require.Contains(t, body, `"message":"hi"`)
-			_, err := io.WriteString(c, request("/sub/room?since=now"))
-			require.NoError(t, err)
-		}
+	for _, path := range []string{"/sub/a?x=%d&since=now", "/subscribe/b?last_event_id=%d", "/api/poll/c?last_message_id=%d"} {
+		t.Run(path, func(t *testing.T) {
+			s := start(t, open())
+			const polls = 100
+			var all []net.Conn
+			for range polls {
+				c := s.dial(t, fmt.Sprintf(path, 0))
+				defer c.Close()
+				all = append(all, c)
+			}
+			for id := range 3 {
+				s.polling(t, polls)
+				s.http.CloseIdleConnections()
+				stacks := make([]byte, 4<<20)
+				require.Eventually(t, func() bool {
+					n := runtime.Stack(stacks, true)
+					return strings.Count(string(stacks[:n]), "net/http.(*conn).serve") == 0
+				}, patience, time.Millisecond)
+				require.Equal(t, 1, strings.Count(string(stacks), "hub.(*Follower).Next("), "the crowd's")
+				room := path[strings.LastIndexByte(path, '/')+1:][:1]
+				resp, body := s.do(t, "POST", "/pub/"+room+"?message=hi", "")
+				require.Equal(t, http.StatusOK, resp.StatusCode, body)
+				for _, c := range all {
+					status, body := answer(t, c)
+					require.Equal(t, http.StatusOK, status)
+					require.Contains(t, body, `"message":"hi"`)
+					_, err := io.WriteString(c, request(fmt.Sprintf(path, id+1)))
+					require.NoError(t, err)
+				}
+			}
+		})
 	}
 }
 

@@ -252,11 +252,18 @@ const (
 // Join takes in a reader that is out, and has read the log up to some places.
 func (c *Crowd) Join(r Reader, at []history.Cursor) Outcome { return c.join(r, at, true) }
 
-// IsAt tells whether the crowd is at some places. It may go on at any time.
-func (c *Crowd) IsAt(at []history.Cursor) bool {
+// At returns up to where the crowd has read, nil if it has not yet. It may go on at any time.
+// The slice is shared: do not change it.
+func (c *Crowd) At() []history.Cursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.at != nil && same(at, c.at)
+	return c.at
+}
+
+// IsAt tells whether the crowd is at some places. It may go on at any time.
+func (c *Crowd) IsAt(at []history.Cursor) bool {
+	now := c.At()
+	return now != nil && same(at, now)
 }
 
 // JoinUnread is Join for a reader that has not read the log, but says up to where it has

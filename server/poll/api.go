@@ -28,7 +28,7 @@ func PublishAPI(posts *post.Publisher, w http.ResponseWriter, r *http.Request, c
 func API(fields web.Fields, q *Query) (err error) {
 	if fields.Has("last_message_id") {
 		q.places[0].Since, err = parseID("last_message_id", fields.First("last_message_id"))
-		q.limit, q.answer = maxPage, answerAPIByID
+		q.limit, q.answer, q.form = maxPage, answerAPIByID, lists
 	} else {
 		q.places[0].Since, q.resume, err = parseTime(fields.First("since"))
 		q.limit, q.answer = 1, answerAPI
@@ -54,13 +54,17 @@ func answerAPI(w http.ResponseWriter, q *Query, page *hub.Page) error {
 	})
 }
 
-func answerAPIByID(w http.ResponseWriter, _ *Query, page *hub.Page) error {
+// lists is the form of answers of [API] by id.
+var lists = &form{limit: maxPage, path: "/api/poll/", body: func(page *hub.Page, _ string) []byte {
 	status := "messages"
 	if len(page.Messages) == 0 {
 		status = "timeout"
 	}
-	return web.WriteBody(w, http.StatusOK, fmt.Appendf(nil, `{"status":%q,"messages":%s,"count":%d}`+"\n",
-		status, page.AppendMessages(nil), len(page.Messages)))
+	return fmt.Appendf(nil, `{"status":%q,"messages":%s,"count":%d}`+"\n", status, page.AppendMessages(nil), len(page.Messages))
+}}
+
+func answerAPIByID(w http.ResponseWriter, _ *Query, page *hub.Page) error {
+	return web.WriteBody(w, http.StatusOK, lists.body(page, ""))
 }
 
 func timestamp(at time.Time) json.RawMessage { return history.AppendTimestamp(nil, at) }

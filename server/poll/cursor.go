@@ -13,7 +13,7 @@ import (
 // that place. At the timeout its answer is an empty list. With the field presence its
 // client is here while it waits.
 func Cursor(fields web.Fields, q *Query) (err error) {
-	q.limit, q.answer, q.several, q.crowd = maxPage, answerPage, true, true
+	q.limit, q.answer, q.several, q.form = maxPage, answerPage, true, pages
 	all, err := history.ParseSinces(fields.First("since"), len(q.places))
 	for i := range all {
 		q.places[i].Since = all[i]
@@ -24,6 +24,11 @@ func Cursor(fields web.Fields, q *Query) (err error) {
 	return err
 }
 
+// pages is the form of answers of [Cursor].
+var pages = &form{limit: maxPage, path: "/sub/", body: func(page *hub.Page, _ string) []byte {
+	return append(page.AppendJSON(nil), '\n')
+}}
+
 func answerPage(w http.ResponseWriter, _ *Query, page *hub.Page) error {
-	return web.WriteBody(w, http.StatusOK, append(page.AppendJSON(nil), '\n'))
+	return web.WriteBody(w, http.StatusOK, pages.body(page, ""))
 }

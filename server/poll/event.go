@@ -2,6 +2,7 @@ package poll
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -34,16 +35,22 @@ func readEvent(body *post.Body) (any, error) {
 func Event(fields web.Fields, q *Query) (err error) {
 	if fields.Has("last_event_id") {
 		q.places[0].Since, err = parseID("last_event_id", fields.First("last_event_id"))
+		q.form = events
 	}
 	q.limit, q.answer = 1, answerEvent
 	return err
 }
 
-func answerEvent(w http.ResponseWriter, q *Query, page *hub.Page) error {
+// events is the form of answers of [Event].
+var events = &form{limit: 1, path: "/subscribe/", body: func(page *hub.Page, channel string) []byte {
 	if len(page.Messages) == 0 {
-		return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "timeout", "channel": q.places[0].Channel})
+		return fmt.Appendf(nil, `{"channel":%q,"status":"timeout"}`+"\n", channel)
 	}
-	return web.WriteBody(w, http.StatusOK, page.Messages[0].JSON)
+	return page.Messages[0].JSON
+}}
+
+func answerEvent(w http.ResponseWriter, q *Query, page *hub.Page) error {
+	return web.WriteBody(w, http.StatusOK, events.body(page, q.places[0].Channel))
 }
 
 // parseID reads the id of the last message that a client has.

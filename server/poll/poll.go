@@ -39,7 +39,7 @@ type Polls struct {
 	readers   *readers
 
 	crowds   *crowd.Crowds // of those who wait without a goroutine
-	kind     *crowd.Kind
+	kinds    map[*form]*crowd.Kind
 	timeouts wheel.Wheel
 	answers  answers
 
@@ -53,7 +53,7 @@ func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *w
 		hub: h, access: control, responder: responder, metrics: metrics, presence: here, readers: newReaders(control.Source),
 		timeout: s.PollTimeout, heartbeat: s.Heartbeat,
 	}
-	p.kind = p.newKind()
+	p.kinds = map[*form]*crowd.Kind{pages: p.kindOf(pages), events: p.kindOf(events), lists: p.kindOf(lists)}
 	p.crowds = crowd.New(h, func(cause any, channels []string) { responder.PanickedAside(cause, "channels", channels) })
 	return p
 }
@@ -91,7 +91,7 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 		defer room.Leave()
 		page, readErr := p.read(r, q.places, q.limit, room)
 		err = p.answer(w, r, q, page, room, readErr)
-	case q.crowd && conns.CanWait(r) && !p.responder.Draining():
+	case q.form != nil && conns.CanWait(r) && !p.responder.Draining():
 		err = p.await(w, r, q)
 	default:
 		turn.HandOn(r.Context())

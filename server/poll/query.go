@@ -29,7 +29,7 @@ type Query struct {
 	grant    access.Grant // until when the client may wait
 	name     string       // under which it is present; "" if it is not
 	several  bool         // the dialect has polls on several channels
-	crowd    bool         // it may wait in a crowd
+	form     *form        // in which it may wait in a crowd, nil if it may not
 
 	resume  bool      // begin where the server remembers that the client was
 	readers []*reader // who were there, one for each place, if resume is set

@@ -35,6 +35,7 @@ type waiter struct {
 	crowd.Seat
 	wheel.Entry
 	polls      *Polls
+	form       *form
 	crowd      *crowd.Crowd
 	exchange   *conns.Exchange
 	compressor *web.Compressor // nil: the answer is plain
@@ -53,17 +54,26 @@ const lingerFor = time.Second
 // lookAgain is how long a poll waits that has nothing to read, and cannot join.
 const lookAgain = 50 * time.Millisecond
 
-func (p *Polls) newKind() *crowd.Kind {
+// form is how polls that wait in one crowd are answered.
+type form struct {
+	limit int    // messages
+	path  string // of their addresses, before the channel
+	// body returns an answer's JSON for a page of a channel. Only one without messages may
+	// name that.
+	body func(page *hub.Page, channel string) []byte
+}
+
+func (p *Polls) kindOf(f *form) *crowd.Kind {
 	return &crowd.Kind{
-		Limit: maxPage, Bytes: maxBytes, Gather: hub.Gather, Linger: lingerFor, Once: true,
-		Encode: func(page *hub.Page) []byte { return append(page.AppendJSON(nil), '\n') },
+		Limit: f.limit, Bytes: maxBytes, Gather: hub.Gather, Linger: lingerFor, Once: true,
+		Encode: func(page *hub.Page) []byte { return f.body(page, "") },
 		Count:  p.metrics.DeliverTo,
 	}
 }
 
 // await answers a poll with what there is, or has it wait in a crowd.
 func (p *Polls) await(w http.ResponseWriter, r *http.Request, q *Query) error {
-	m := &waiter{polls: p, address: p.access.Source.Of(r), until: time.Now().Add(q.timeout)}
+	m := &waiter{polls: p, form: q.form, address: p.access.Source.Of(r), until: time.Now().Add(q.timeout)}
 	forget, err := p.access.AdmitStream(r, m.displaced, q.channels)
 	if err != nil {
 		return err
@@ -84,8 +94,8 @@ func (p *Polls) await(w http.ResponseWriter, r *http.Request, q *Query) error {
 			m.leave()
 		}
 	}()
-	at, known := q.cursors()
-	if !known || !m.crowd.IsAt(at) {
+	at, is := q.isAt(m.crowd)
+	if !is {
 		turn.HandOn(r.Context())
 		room := p.roomFor(r)
 		defer room.Leave()
@@ -104,15 +114,21 @@ func (p *Polls) await(w http.ResponseWriter, r *http.Request, q *Query) error {
 
 // crowdFor is where a poll waits. Opening a crowd may take a moment.
 func (p *Polls) crowdFor(r *http.Request, q *Query) (*crowd.Crowd, error) {
-	if c := p.crowds.Find(q.channels, p.kind); c != nil {
+	kind := p.kinds[q.form]
+	if c := p.crowds.Find(q.channels, kind); c != nil {
 		return c, nil
 	}
 	turn.HandOn(r.Context())
-	return p.crowds.Enter(q.channels, p.kind)
+	return p.crowds.Enter(q.channels, kind)
 }
 
-// cursors are the places where a poll begins, if it knows them.
-func (q *Query) cursors() (at []history.Cursor, known bool) {
+// isAt tells whether a poll begins where a crowd is, so that there is nothing to read, and
+// where that is. A poll that has no more than an id begins behind the message of that id.
+func (q *Query) isAt(c *crowd.Crowd) (at []history.Cursor, is bool) {
+	if since := q.places[0].Since; since.Kind == history.SinceID {
+		at = c.At()
+		return at, at != nil && at[0].ID == since.N
+	}
 	at = make([]history.Cursor, len(q.places))
 	for i := range q.places {
 		if q.places[i].Since.Kind != history.SinceCursor {
@@ -120,7 +136,7 @@ func (q *Query) cursors() (at []history.Cursor, known bool) {
 		}
 		at[i] = q.places[i].Since.Cursor()
 	}
-	return at, true
+	return at, c.IsAt(at)
 }
 
 // take takes the request from its handler.
@@ -191,7 +207,7 @@ func (m *waiter) read(at []history.Cursor) (*hub.Page, error) {
 	}
 	room := m.polls.access.RoomFor(m.address, access.SmallAnswer)
 	defer room.Leave()
-	return m.polls.hub.Gathered(context.Background(), places, maxPage, room)
+	return m.polls.hub.Gathered(context.Background(), places, m.form.limit, room)
 }
 
 // contain has a panic end the poll, and not the process.
@@ -204,7 +220,11 @@ func (m *waiter) contain() {
 
 // Give implements [crowd.Reader].
 func (m *waiter) Give(news *crowd.News) (leave func()) {
-	if m.over() {
+	switch {
+	case !m.over():
+	case len(news.Page.Messages) == 0:
+		m.send(m.body(news.Page), nil)
+	default:
 		m.send(news.Text, func() []byte { return m.polls.answers.to(news, m.compressor) })
 	}
 	return nil
@@ -272,8 +292,10 @@ func (m *waiter) answer(page *hub.Page) {
 		return
 	}
 	m.polls.metrics.Deliver(page)
-	m.send(append(page.AppendJSON(nil), '\n'), nil)
+	m.send(m.body(page), nil)
 }
+
+func (m *waiter) body(page *hub.Page) []byte { return m.form.body(page, m.crowd.Channels()[0]) }
 
 // send sends JSON. shared, if it is not nil, makes the whole answer for those who need no
 // header of their own.
@@ -313,7 +335,7 @@ func (m *waiter) refuse(err error) {
 // request is one that has what an answer with an error and its log line need. That of the
 // client would keep some kilobytes for as long as it waits.
 func (m *waiter) request() *http.Request {
-	path := "/sub/" + strings.Join(m.crowd.Channels(), ",")
+	path := m.form.path + strings.Join(m.crowd.Channels(), ",")
 	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}, RemoteAddr: m.address.String(), Header: make(http.Header)}
 	if id := m.exchange.Header()["X-Request-Id"]; id != nil {
 		r.Header["X-Request-Id"] = id
