@@ -7,15 +7,16 @@ import (
 	"time"
 )
 
-// polls takes every place that a channel has for polls, and asks again at once.
-func polls(channel string) func(context.Context, *scene) error {
+// polls takes every place that a channel has for polls, and asks again at once. The query
+// is that of a poll; without one it is plain.
+func polls(channel, query string) func(context.Context, *scene) error {
 	return func(ctx context.Context, s *scene) error {
-		s.takePlaces(ctx, channel)
+		s.takePlaces(ctx, channel, query)
 		return nil
 	}
 }
 
-func (s *scene) takePlaces(ctx context.Context, channel string) {
+func (s *scene) takePlaces(ctx context.Context, channel, query string) {
 	const addresses, of = 10, 1000
 	var crowd sync.WaitGroup
 	var had atomic.Int64
@@ -24,7 +25,7 @@ func (s *scene) takePlaces(ctx context.Context, channel string) {
 			c := s.caller(accomplice(i % addresses))
 			defer c.hangUp()
 			for first := true; ctx.Err() == nil; {
-				got := c.ask(ctx, s.get("/sub/"+channel))
+				got := c.ask(ctx, s.get("/sub/"+channel+query))
 				if got.status == 200 && first {
 					had.Add(1)
 					first = false
