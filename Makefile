@@ -26,10 +26,11 @@ test: deps vet tools
 	PUBSUBTEST_BIN=$(CURDIR)/bin $(SUITE) $(PACKAGES) -- -short -count=1 -vet=off -timeout 10m; tests=$$?; \
 	wait $$style || { cat bin/style.out; exit 1; }; exit $$tests
 
-# All of it: the race detector, the long sizes, each way over each transport, the fuzzers.
+# All of it: the race detector, the long sizes, each way over each transport, both ways of waiting, the fuzzers.
 check: deps lint tools
 	$(SUITE) browser -- -vet=off -count=1 -timeout 30m
 	$(SUITE) .:./server,./clients,.,./deploy,./... bench .ci/tools -- -race -count=1 -vet=off -timeout 30m
+	PUBSUB_CROWD=off $(SUITE) .:./server,./conformance,./deploy,. -- -short -count=1 -vet=off -timeout 30m
 	$(MAKE) fuzz
 
 # Some tests again and again on a machine that is busy, such as

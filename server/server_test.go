@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -53,6 +54,7 @@ type running struct {
 // test comes with all its clients.
 func open() settings.Settings {
 	config := settings.Default()
+	config.Crowd = os.Getenv("PUBSUB_CROWD") != "off" // for a run of all tests in the other way
 	config.RequestRate = 0
 	config.MaxPollsPerAddress, config.MaxConnectionsPerAddress, config.PublishRate = 0, 0, 0
 	return config

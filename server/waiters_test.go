@@ -23,7 +23,9 @@ import (
 func TestPollsWithACursorHaveNoGoroutine(t *testing.T) {
 	for _, path := range []string{"/sub/a?x=%d&since=now", "/subscribe/b?last_event_id=%d", "/api/poll/c?last_message_id=%d"} {
 		t.Run(path, func(t *testing.T) {
-			s := start(t, open())
+			set := open()
+			set.Crowd = true
+			s := start(t, set)
 			const polls = 100
 			var all []net.Conn
 			for range polls {
@@ -158,7 +160,7 @@ func TestNothingStaysOfAStormOfPolls(t *testing.T) {
 func TestUnreadAnswersOfWaitingPollsCount(t *testing.T) {
 	const polls = 60 // each has an answer of its own
 	set := open()
-	set.MaxMessageBytes = 1 << 20
+	set.MaxMessageBytes, set.Crowd = 1<<20, true
 	s := start(t, set)
 	var all []net.Conn
 	for i := range polls {
