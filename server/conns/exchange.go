@@ -77,7 +77,7 @@ func (c *Conn) leaveServer(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	if c.ahead = unread(buffered.Reader); len(c.ahead) > 0 {
+	if c.ahead = c.unread(buffered.Reader); len(c.ahead) > 0 {
 		c.state.note()
 	}
 	c.detach()

@@ -42,7 +42,7 @@ func TakeOver(w http.ResponseWriter, r *http.Request) (t *Taken, sent []byte, er
 		t.seal = &seal{tls: secure, conn: c}
 		c.seal = t.seal
 	}
-	return t, unread(buffered.Reader), nil
+	return t, c.unread(buffered.Reader), nil
 }
 
 // OnEnd has ended called when the client hangs up, or has done so, and when the connection
@@ -55,10 +55,13 @@ func (t *Taken) OnEnd(ended func()) {
 	}
 }
 
-// unread is what a buffered reader holds.
-func unread(r *bufio.Reader) []byte {
+// unread takes what was read from the socket and not by net/http: what its buffer holds, and
+// what the loop had read ahead, which may be more.
+func (c *Conn) unread(r *bufio.Reader) []byte {
 	waiting, _ := r.Peek(r.Buffered()) // cannot fail
-	return append([]byte(nil), waiting...)
+	all := append(append([]byte(nil), waiting...), c.ahead...)
+	c.ahead = nil
+	return all
 }
 
 // OnInput has input called when the client has sent something, and at once if it has
