@@ -30,6 +30,7 @@ type Crowd struct {
 	at     []history.Cursor
 	shards []*shard // the last one is filled
 	ended  bool     // nobody can join any more
+	look   func()   // ends the wait for news; nil before the first
 }
 
 // Channels returns the names of the channels. The slice is shared: do not change it.
@@ -117,15 +118,40 @@ func (c *Crowd) run() {
 		case err != nil && !quiet(err):
 			c.pause()
 		}
+		wait := lookEvery
 		if every := c.kind().Tick; every > 0 {
-			left := every - time.Since(ticked)
-			if left <= 0 {
+			if wait = every - time.Since(ticked); wait <= 0 {
 				c.tick()
-				ticked, left = time.Now(), every
+				ticked, wait = time.Now(), every
 			}
-			c.follower.SetTimeout(left)
 		}
-		page, err = c.follower.Next(c.ctx)
+		c.follower.SetTimeout(wait)
+		page, err = c.next()
+	}
+}
+
+// lookEvery is how often a crowd reads the log without a ring. Where nobody posts the log has
+// another place for the same now and then, and forgets what nobody reads.
+const lookEvery = 10 * time.Minute
+
+// next returns the next news, or where the log is at the timeout or when Look is called.
+func (c *Crowd) next() (*hub.Page, error) {
+	ctx, look := context.WithCancel(c.ctx)
+	defer look()
+	c.mu.Lock()
+	c.look = look
+	c.mu.Unlock()
+	return c.follower.Next(ctx)
+}
+
+// Look has the crowd read the log, though nothing has rung: a reader that finds nothing new
+// there, and cannot join, knows another place than the crowd. It does not wait.
+func (c *Crowd) Look() {
+	c.mu.Lock()
+	look := c.look
+	c.mu.Unlock()
+	if look != nil {
+		look()
 	}
 }
 

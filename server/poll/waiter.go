@@ -196,7 +196,8 @@ func (m *waiter) readOn(at []history.Cursor) {
 			return
 		}
 		at = page.Cursors
-		<-time.After(lookAgain) // somebody has just changed what join looks at
+		m.crowd.Look()
+		<-time.After(lookAgain)
 	}
 }
 

@@ -104,7 +104,8 @@ func (m *member) goOn(wrote bool, at []history.Cursor) {
 		at = slices.Clone(page.Cursors) // its own would keep its messages
 		news := page.HasNews()
 		wrote = m.writePage(nil, page, giveBack)
-		if !news { // the log is away, or somebody has just changed what join looks at
+		if !news { // the log is away, or the crowd has another place for the same
+			m.crowd.Look()
 			<-time.After(lookAgain)
 		}
 	}
