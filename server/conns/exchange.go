@@ -135,11 +135,18 @@ func (e *Exchange) Closes() bool { return e.closes || e.conn.conns.loop.closing.
 // a goroutine, so the answer must not be changed. For that hold counts the answer until
 // giveBack is called; if ok is false there is no room, and the connection is closed. When all
 // is sent the connection waits for its next request, or is closed if last is set or
-// [Exchange.Closes] is true. Only who got true of Take calls Send, once.
+// [Exchange.Closes] is true. Who got true of Take calls Send or Close, once.
 func (e *Exchange) Send(answer []byte, last bool, hold func(answer []byte) (giveBack func(), ok bool)) {
 	c := e.conn
 	c.conns.countForPeer(c)
 	c.send(answer, last || e.closes, hold)
+}
+
+// Close closes the connection in place of Send, for who got true of Take and cannot answer.
+func (e *Exchange) Close() {
+	if e.conn.state.moveServing(e.number, answering, closed) {
+		_ = e.conn.close(answering)
+	}
 }
 
 // send sends an answer, after which the connection is idle or closed. It does not wait.

@@ -145,6 +145,34 @@ func TestDescriptorsAreUsedAgain(t *testing.T) {
 	clients.Wait()
 }
 
+// Who has to answer and cannot closes the connection. Later it is another's.
+func TestAnswersThatCannotBeSent(t *testing.T) {
+	s := startLoop(t)
+	c := s.joined(t)
+	c.send(get("/sub/wait"))
+	e := <-s.waits
+	e.Close() // it is not yet its turn
+	require.True(t, e.Take())
+	e.Close()
+	require.Empty(t, c.ends())
+	require.Zero(t, s.open())
+	e.Close()
+
+	c = s.joined(t)
+	c.send(get("/sub/wait"))
+	e = <-s.waits
+	require.True(t, e.Take())
+	e.Send(whole("there"), false, holdNothing)
+	require.Equal(t, "there", c.answer())
+	c.send(get("/sub/wait"))
+	next := <-s.waits
+	require.True(t, next.Take())
+	e.Close()
+	next.Send(whole("next"), false, holdNothing)
+	require.Equal(t, "next", c.answer())
+	require.Empty(t, s.ended)
+}
+
 func TestPanicsDoNotEndTheLoop(t *testing.T) {
 	s := startLoop(t)
 	other := s.joined(t)
