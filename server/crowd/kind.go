@@ -25,12 +25,14 @@ type Kind struct {
 	Count func(page *hub.Page, n int)
 }
 
-// News is a page that has news, as a reader is given it. It is shared: do not change it.
+// News is a page that has news, as a reader is given it. It is shared: do not change it, but
+// for Made.
 type News struct {
 	Page *hub.Page
 	Text []byte           // what [Kind].Encode made of it
 	From []history.Cursor // up to where the reader has everything without it
 	To   []history.Cursor // and with it; unlike those of the page they keep no message
+	Made [2][]byte        // for readers, which are given it one after another: what one has made of it, so that others need not
 }
 
 // Reader is somebody who reads with a crowd, and embeds a [Seat]. The crowd calls its

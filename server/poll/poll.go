@@ -41,7 +41,6 @@ type Polls struct {
 	crowds   *crowd.Crowds // of those who wait without a goroutine
 	kinds    map[*form]*crowd.Kind
 	timeouts wheel.Wheel
-	answers  answers
 
 	timeout   time.Duration // of a poll that names none; 0 is settings.MaxTimeout
 	heartbeat time.Duration // of a plain poll; 0 is none
@@ -91,7 +90,7 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 		defer room.Leave()
 		page, readErr := p.read(r, q.places, q.limit, room)
 		err = p.answer(w, r, q, page, room, readErr)
-	case q.form != nil && conns.CanWait(r) && !p.responder.Draining():
+	case q.form != nil && conns.CanWait(r) && !p.responder.Draining() && !web.WantsPage(r): // else an error would be JSON
 		err = p.await(w, r, q)
 	default:
 		turn.HandOn(r.Context())

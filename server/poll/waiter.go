@@ -37,7 +37,7 @@ type waiter struct {
 	polls      *Polls
 	form       *form
 	crowd      *crowd.Crowd
-	exchange   *conns.Exchange
+	exchange   exchange        // nil until its handler has left it
 	compressor *web.Compressor // nil: the answer is plain
 	address    netip.Addr
 	leave      func() // no limit counts it any more, and its client is not here
@@ -45,6 +45,15 @@ type waiter struct {
 
 	cause atomic.Pointer[error] // why it has to make room, if it has
 	gone  atomic.Bool           // its client is
+}
+
+// exchange is a [conns.Exchange].
+type exchange interface {
+	Take() bool
+	Header() http.Header
+	Closes() bool
+	Send(answer []byte, last bool, hold func(answer []byte) (giveBack func(), ok bool))
+	Close()
 }
 
 // lingerFor is how long a crowd goes on when all of its polls were answered: most come back
@@ -78,22 +87,21 @@ func (p *Polls) await(w http.ResponseWriter, r *http.Request, q *Query) error {
 	if err != nil {
 		return err
 	}
-	gone, err := p.enter(r, q)
-	if err != nil {
-		forget()
-		return err
-	}
-	if m.crowd, err = p.crowdFor(r, q); err != nil {
-		gone()
-		forget()
-		return err
-	}
-	m.leave = func() { m.crowd.Leave(); gone(); forget() }
-	defer func() {
+	m.leave = forget
+	defer func() { // also for a panic
 		if m.exchange == nil {
 			m.leave()
 		}
 	}()
+	gone, err := p.enter(r, q)
+	if err != nil {
+		return err
+	}
+	m.leave = func() { gone(); forget() }
+	if m.crowd, err = p.crowdFor(r, q); err != nil {
+		return err
+	}
+	m.leave = func() { m.crowd.Leave(); gone(); forget() }
 	at, is := q.isAt(m.crowd)
 	if !is {
 		turn.HandOn(r.Context())
@@ -140,11 +148,13 @@ func (q *Query) isAt(c *crowd.Crowd) (at []history.Cursor, is bool) {
 }
 
 // take takes the request from its handler.
-func (m *waiter) take(w http.ResponseWriter, r *http.Request) (err error) {
+func (m *waiter) take(w http.ResponseWriter, r *http.Request) error {
 	m.compressor = web.CompressorFor(w)
-	if m.exchange, err = conns.Wait(w, r, m.hungUp); err != nil {
+	e, err := conns.Wait(w, r, m.hungUp)
+	if err != nil {
 		return context.Canceled // its client is gone
 	}
+	m.exchange = e
 	m.polls.hub.Waits(1)
 	return nil
 }
@@ -173,8 +183,11 @@ func (m *waiter) joined(at []history.Cursor) bool {
 	switch { // it may have happened before it had joined, when it was not found in its seat
 	case m.gone.Load():
 		m.Drop()
+		m.polls.timeouts.Remove(&m.Entry)
 	case m.cause.Load() != nil:
-		m.dismiss()
+		go m.dismiss() // which may wait
+	case !time.Now().Before(m.until):
+		m.Due()
 	}
 	return true
 }
@@ -183,7 +196,7 @@ func (m *waiter) joined(at []history.Cursor) bool {
 // it has joined its crowd.
 func (m *waiter) readOn(at []history.Cursor) {
 	defer m.contain()
-	for {
+	for !m.gone.Load() {
 		page, err := m.read(at)
 		switch {
 		case err != nil:
@@ -213,21 +226,25 @@ func (m *waiter) read(at []history.Cursor) (*hub.Page, error) {
 
 // contain has a panic end the poll, and not the process.
 func (m *waiter) contain() {
-	if cause := recover(); cause != nil {
-		m.polls.responder.PanickedAside(cause, "channels", m.crowd.Channels())
-		m.refuse(web.ErrPanic)
+	cause := recover()
+	if cause == nil {
+		return
 	}
+	if cause != http.ErrAbortHandler {
+		m.polls.responder.PanickedAside(cause, "channels", m.crowd.Channels())
+	}
+	m.refuse(web.ErrPanic)
 }
 
 // Give implements [crowd.Reader].
 func (m *waiter) Give(news *crowd.News) (leave func()) {
-	switch {
-	case !m.over():
-	case len(news.Page.Messages) == 0:
-		m.send(m.body(news.Page), nil)
-	default:
-		m.send(news.Text, func() []byte { return m.polls.answers.to(news, m.compressor) })
-	}
+	m.over(func() {
+		if len(news.Page.Messages) == 0 { // its body may name the channel
+			m.send(m.body(news.Page), nil)
+			return
+		}
+		m.send(news.Text, func() []byte { return m.whole(news) })
+	})
 	return nil
 }
 
@@ -244,6 +261,7 @@ func (m *waiter) End(at []history.Cursor) {
 
 // Due implements [wheel.Waiter].
 func (m *waiter) Due() {
+	defer m.contain()
 	if at, was := m.Drop(); was {
 		m.End(at)
 	}
@@ -257,6 +275,7 @@ func (m *waiter) displaced(cause error) {
 
 // dismiss ends the wait with the cause that it has to make room.
 func (m *waiter) dismiss() {
+	defer m.contain()
 	if _, was := m.Drop(); was {
 		m.refuse(*m.cause.Load())
 	}
@@ -271,13 +290,21 @@ func (m *waiter) hungUp() {
 	}()
 }
 
-// over ends the wait. If it returns true, its caller has to answer.
-func (m *waiter) over() bool {
+// over ends the wait, and has it answered if its client is there. If that panics its
+// connection is closed.
+func (m *waiter) over(answer func()) {
 	if !m.exchange.Take() {
-		return false
+		return
 	}
+	answered := false
+	defer func() {
+		if !answered {
+			m.exchange.Close()
+		}
+	}()
 	m.release() // first: when it has the answer, its client asks again
-	return true
+	answer()
+	answered = true
 }
 
 // release frees all but the connection. It is called once.
@@ -289,11 +316,10 @@ func (m *waiter) release() {
 
 // answer answers with a page that is its own.
 func (m *waiter) answer(page *hub.Page) {
-	if !m.over() {
-		return
-	}
-	m.polls.metrics.Deliver(page)
-	m.send(m.body(page), nil)
+	m.over(func() {
+		m.polls.metrics.Deliver(page)
+		m.send(m.body(page), nil)
+	})
 }
 
 func (m *waiter) body(page *hub.Page) []byte { return m.form.body(page, m.crowd.Channels()[0]) }
@@ -325,12 +351,11 @@ func (m *waiter) hold(answer []byte) (giveBack func(), ok bool) {
 
 // refuse answers with an error.
 func (m *waiter) refuse(err error) {
-	if !m.over() {
-		return
-	}
-	a, r := web.Collect(m.exchange.Header(), m.compressor), m.request()
-	m.polls.responder.Answer(a, r, m.polls.responder.Refused(r, err))
-	m.sendAnswer(a)
+	m.over(func() {
+		a, r := web.Collect(m.exchange.Header(), m.compressor), m.request()
+		m.polls.responder.Answer(a, r, m.polls.responder.Refused(r, err))
+		m.sendAnswer(a)
+	})
 }
 
 // request is one that has what an answer with an error and its log line need. That of the
@@ -344,28 +369,17 @@ func (m *waiter) request() *http.Request {
 	return r
 }
 
-// answers are what many waiters are sent for the same news, plain and compressed. Its zero
-// value has none.
-type answers struct{ last [2]atomic.Pointer[answer] }
-
-type answer struct {
-	news *crowd.News
-	text []byte
-}
-
-// to returns the whole answer for those who need no header of their own. The readers of a
-// crowd are given news one after another, so the last one made is kept.
-func (s *answers) to(news *crowd.News, c *web.Compressor) []byte {
-	last := &s.last[0]
-	if c != nil {
-		last = &s.last[1]
+// whole returns the whole answer with news for those who need no header of their own, which
+// is made once for those whose answers are compressed, and once for the others.
+func (m *waiter) whole(news *crowd.News) []byte {
+	made := &news.Made[0]
+	if m.compressor != nil {
+		made = &news.Made[1]
 	}
-	if made := last.Load(); made != nil && made.news == news {
-		return made.text
+	if *made == nil {
+		a := web.Collect(nil, m.compressor)
+		_ = web.WriteBody(a, http.StatusOK, news.Text) // it cannot fail
+		*made = conns.AppendAnswer(nil, a.Status, a.Header(), a.Body, false)
 	}
-	a := web.Collect(nil, c)
-	_ = web.WriteBody(a, http.StatusOK, news.Text) // it cannot fail
-	made := &answer{news, conns.AppendAnswer(nil, a.Status, a.Header(), a.Body, false)}
-	last.Store(made)
-	return made.text
+	return *made
 }
