@@ -23,8 +23,9 @@ type Crowd struct {
 	follower *hub.Follower
 	err      error
 
-	readers int         // that have entered and not left; Crowds.mu guards it
-	idle    *time.Timer // ends the crowd if nobody comes back; nil before the first; Crowds.mu guards it
+	readers int         // that have entered and not left; Crowds.mu guards this and the next two
+	lingers bool        // it goes on without readers
+	idle    *time.Timer // ends the crowd if nobody comes back; nil before the first
 
 	mu     sync.Mutex // guards all below; the lock of a shard may be taken under it
 	at     []history.Cursor
@@ -72,13 +73,28 @@ func (c *Crowd) Leave() {
 	defer c.crowds.mu.Unlock()
 	switch c.readers--; {
 	case c.readers > 0:
-	case c.kind().Linger == 0 || c.ctx.Err() != nil || c.crowds.byKey[c.key] != c:
+		return
+	case c.kind().Linger == 0 || c.ctx.Err() != nil || c.crowds.byKey[c.key] != c || c.crowds.lingering+len(c.channels) > maxLingering:
 		c.finish()
-	case c.idle == nil:
+		return
+	}
+	c.linger(true)
+	if c.idle == nil {
 		c.idle = time.AfterFunc(c.kind().Linger, c.finishIdle)
-	default:
+	} else {
 		c.idle.Reset(c.kind().Linger)
 	}
+}
+
+// linger notes whether the crowd goes on without readers. Crowds.mu is held.
+func (c *Crowd) linger(does bool) {
+	switch {
+	case does && !c.lingers:
+		c.crowds.lingering += len(c.channels)
+	case !does && c.lingers:
+		c.crowds.lingering -= len(c.channels)
+	}
+	c.lingers = does
 }
 
 func (c *Crowd) finishIdle() {
@@ -91,6 +107,7 @@ func (c *Crowd) finishIdle() {
 
 // finish ends a crowd that nobody needs. Crowds.mu is held.
 func (c *Crowd) finish() {
+	c.linger(false)
 	c.crowds.forget(c)
 	c.stop()
 }

@@ -38,10 +38,15 @@ type Crowds struct {
 	hub      *hub.Hub
 	panicked func(cause any, channels []string)
 
-	mu       sync.Mutex // guards all below, and readers and idle of each crowd; under it no other lock is taken
-	byKey    map[key]*Crowd
-	draining bool
+	mu        sync.Mutex // guards all below, and some fields of each crowd; under it no other lock is taken
+	byKey     map[key]*Crowd
+	lingering int // channels of crowds that linger
+	draining  bool
 }
+
+// maxLingering is how many channels the crowds that linger have at most: each takes 8 KB, and
+// anyone can go from one list of channels to the next as fast as the server opens them.
+const maxLingering = 1024
 
 // key is what the readers of a crowd have in common.
 type key struct {
@@ -79,7 +84,7 @@ func (s *Crowds) get(k key) (c *Crowd, made bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c = s.byKey[k]; c != nil {
-		c.readers++
+		c.enter()
 		return c, false
 	}
 	k.names = strings.Clone(k.names) // else it keeps the address of a request
@@ -101,8 +106,14 @@ func (s *Crowds) Find(channels []string, kind *Kind) *Crowd {
 	if c == nil || !c.isOpen() {
 		return nil
 	}
-	c.readers++
+	c.enter()
 	return c
+}
+
+// enter counts a reader more. mu is held.
+func (c *Crowd) enter() {
+	c.readers++
+	c.linger(false)
 }
 
 // Drain gives the readers of all crowds what was published before, and ends them. Crowds

@@ -2,6 +2,7 @@ package crowd
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -35,6 +36,38 @@ func TestCrowdThatLingers(t *testing.T) {
 		synctest.Wait()
 		require.Nil(t, w.crowds.Find([]string{room}, kind))
 		require.Equal(t, Ended, c.Join(newToy(false), w.now(t)))
+	})
+}
+
+// Only so many channels linger: whoever comes later ends with its last reader.
+func TestFewCrowdsLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, kind := newWorld(t), kind(true)
+		defer w.stop(t)
+		kind.Linger = time.Second
+		visit := func(list int) *Crowd {
+			channels := make([]string, 64)
+			for i := range channels {
+				channels[i] = fmt.Sprintf("%d-%d", list, i)
+			}
+			c, err := w.crowds.Enter(channels, kind)
+			require.NoError(t, err)
+			c.Leave()
+			return c
+		}
+		for range 2 {
+			var all []*Crowd
+			for list := range 2 * maxLingering / 64 {
+				all = append(all, visit(list))
+			}
+			require.Len(t, w.crowds.byKey, maxLingering/64)
+			require.Same(t, all[0], visit(0), "it can come back")
+			require.NotSame(t, all[len(all)-1], visit(len(all)-1))
+			time.Sleep(2 * kind.Linger)
+			synctest.Wait()
+			require.Empty(t, w.crowds.byKey)
+			require.Zero(t, w.crowds.lingering)
+		}
 	})
 }
 
