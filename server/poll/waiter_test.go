@@ -70,7 +70,7 @@ func withSeats(t *testing.T, test func(t *testing.T, s *seated)) {
 		s.polls = New(&set, h, control, responder, observe.NewMetrics(h, b), nil)
 		s.page, err = h.Read(t.Context(), []hub.Place{{Channel: "room", Since: history.Back()}}, maxPage)
 		require.NoError(t, err)
-		s.crowd, err = s.polls.crowds.Enter([]string{"room"}, s.polls.kind)
+		s.crowd, err = s.polls.crowds.Enter([]string{"room"}, s.polls.kinds[pages])
 		require.NoError(t, err)
 		synctest.Wait()
 		test(t, s)
@@ -83,7 +83,7 @@ func withSeats(t *testing.T, test func(t *testing.T, s *seated)) {
 // waiter is one that has not joined.
 func (s *seated) waiter() (*waiter, *toyExchange) {
 	e := &toyExchange{sent: make(chan string, 2)}
-	return &waiter{polls: s.polls, crowd: s.crowd, exchange: e, leave: func() { s.left++ }, until: time.Now().Add(time.Minute)}, e
+	return &waiter{polls: s.polls, form: pages, crowd: s.crowd, exchange: e, leave: func() { s.left++ }, until: time.Now().Add(time.Minute)}, e
 }
 
 // What may end a wait may come right before the seat is taken. Then it is not missed.
