@@ -126,9 +126,18 @@ func (c *visitor) ends() {
 	c.note("%s is sent %q, and the end", c.name, rest)
 }
 
+// over is ends where what was not read may have the end be a reset.
+func (c *visitor) over() {
+	require.NoError(c.t, c.SetReadDeadline(time.Now().Add(patience)))
+	rest, _ := io.ReadAll(c.r)
+	c.note("%s is sent %q, and the end", c.name, rest)
+}
+
 // varies is what no two servers say alike.
 var varies = []struct{ what, by string }{
 	{`Date: [^\r]*`, "Date: D"},
+	{`time=\S+`, "time=T"},
+	{`:\d{5}\b`, ":port"},
 	{`Retry-After: \d+`, "Retry-After: N"},
 	{`[a-z2-7]{12}(\.[a-z2-7]{4})?-`, "epoch-"},
 	{`"timestamp":\d+\.\d+`, `"timestamp":T`},
@@ -331,6 +340,16 @@ func TestBothWaysOfWaitingLookTheSame(t *testing.T) {
 				c.hear()
 			}
 		}},
+		"polls of the default channel": {set: func(s *settings.Settings) { s.MaxPollsPerClient = 1 }, visit: func(v *visit) {
+			a, b := v.connect("ann", "127.0.0.1"), v.connect("bob", "127.0.0.1")
+			for _, path := range []string{"/sub?since=now", "/sub/chat?since=now", "/sub/chat,b?since=now"} {
+				a.ask(path, "X-Client-ID: one", "X-Request-ID: 7")
+				v.s.polling(v.t, 1)
+				b.ask("/sub/chat?since=now&timeout=0.001", "X-Client-ID: one")
+				a.hear()
+				b.hear()
+			}
+		}},
 		"polls per channel": {set: func(s *settings.Settings) { s.MaxPollsPerChannel = 1 }, visit: func(v *visit) {
 			a, b := v.connect("ann", "127.0.0.1"), v.connect("bob", other)
 			for i := range 3 {
@@ -352,6 +371,55 @@ func TestBothWaysOfWaitingLookTheSame(t *testing.T) {
 				v.s.polling(v.t, 1)
 				v.publish("/pub/room", fmt.Sprint(i))
 				b.hear()
+			}
+		}},
+		"behind a proxy": {set: func(s *settings.Settings) { s.TrustedHops, s.MaxPollsPerAddress = 1, 1 }, visit: func(v *visit) {
+			const ann, bob = "X-Forwarded-For: 203.0.113.1", "X-Forwarded-For: 203.0.113.2"
+			a, b := v.connect("one", "127.0.0.1"), v.connect("two", "127.0.0.1")
+			for i := range 3 { // each on the other's connection in turn
+				a.ask("/sub/room?since=now", []string{ann, bob}[i%2])
+				v.s.polling(v.t, 1)
+				b.ask("/sub/room?since=now", []string{ann, bob}[i%2], "X-Request-ID: 1")
+				b.hear() // the address has a poll already
+				b.ask("/sub/room?since=now", []string{bob, ann}[i%2])
+				v.s.polling(v.t, 2)
+				v.publish("/pub/room", fmt.Sprint(i))
+				a.hear()
+				b.hear()
+			}
+		}},
+		"what is refused": {visit: func(v *visit) {
+			c := v.connect("ann", "127.0.0.1")
+			c.ask("/sub/room?since=now&timeout=0.001")
+			c.hear()
+			for _, text := range []string{
+				head("GET", "/sub/room?since=now&timeout=0.001", "X-Client-ID: "+strings.Repeat("x", 129)), request("/sub/room?since=now&timeout=0.001&presence=%00"), request("/sub/room?since=now&timeout=0.001&presence=" + strings.Repeat("x", 200)),
+				request("/sub/room?since=%zz&timeout=0.001"), request("/sub/" + strings.Repeat("c,", 70) + "c?since=now&timeout=0.001"), request("/sub/?since=now&timeout=0.001"), request("/sub/room/?since=now&timeout=0.001"), request("//sub/room?since=now&timeout=0.001"),
+				request("/sub/room?since=now&since=-1&timeout=0.001"), request("/sub/room?%73ince=now&timeout=0.001"), request("/sub?since=now&timeout=0.001"), request("/sub/room?timeout=0.001&since=now#x"),
+				head("GET", "/sub/room?since=now&timeout=0.001", "Expect: 100-continue"), head("GET", "/sub/room?since=now&timeout=0.001", "Accept: text/html"),
+				"GET http://chat/sub/room?since=now&timeout=0.001 HTTP/1.1\r\nHost: other\r\n\r\n", head("GET", "/sub/room?since=now&timeout=0.001", "X-Long: "+strings.Repeat("x", 6000)),
+				head("GET", "/sub/room?since=now&timeout=0.001", "Content-Length: 3") + "abc", head("POST", "/sub/room?since=now&timeout=0.001", "Content-Length: 3") + "abc",
+			} {
+				c.ask("/sub/room?since=now&timeout=0.001") // so that the loop has it again
+				c.hear()
+				c.send(text)
+				c.hear()
+			}
+			c.send(request("/sub/room?since=now&timeout=0.001") + head("POST", "/pub/room", "Content-Type: application/json", "Content-Length: 16") + `{"message":"hi"}` + request("/sub/room?since=-1"))
+			c.hear()
+			c.hear()
+			c.hear()
+			for _, text := range []string{
+				"GET /sub/room?since=now&timeout=0.001 HTTP/1.0\r\nHost: chat\r\n\r\n", "GET /sub/room?since=now&timeout=0.001 HTTP/1.1\r\nHost: chat\r\nHost: chat\r\n\r\n",
+				"GET /sub/room?since=now&timeout=0.001 HTTP/1.1\r\nHost: chat\r\nX Y: z\r\n\r\n", head("GET", "/sub/room?since=now&timeout=0.001", "X-Long: "+strings.Repeat("x", 30_000)),
+				"GET /sub/room?since=now\x00 HTTP/1.1\r\nHost: chat\r\n\r\n", head("GET", "/sub/room?since=now&timeout=0.001", "Transfer-Encoding: gzip"),
+			} {
+				c := v.connect("bob", "127.0.0.1")
+				c.ask("/sub/room?since=now&timeout=0.001")
+				c.hear()
+				c.send(text)
+				c.hear()
+				c.over()
 			}
 		}},
 		"who is here": {visit: func(v *visit) {
@@ -391,8 +459,10 @@ func TestBothWaysOfWaitingLookTheSame(t *testing.T) {
 				if set.Crowd = crowd; c.set != nil {
 					c.set(&set)
 				}
-				v := &visit{t: t, s: start(t, set)}
+				s, log := startLogging(t, set)
+				v := &visit{t: t, s: s}
 				c.visit(v)
+				v.note("the log has:\n%s", log.String())
 				seen[i] = v.all()
 			}
 			require.Equal(t, seen[1], seen[0])

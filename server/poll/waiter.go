@@ -40,6 +40,7 @@ type waiter struct {
 	exchange   exchange        // nil until its handler has left it
 	compressor *web.Compressor // nil: the answer is plain
 	address    netip.Addr
+	unnamed    bool   // its path names no channel
 	leave      func() // no limit counts it any more, and its client is not here
 	until      time.Time
 
@@ -82,7 +83,9 @@ func (p *Polls) kindOf(f *form) *crowd.Kind {
 
 // await answers a poll with what there is, or has it wait in a crowd.
 func (p *Polls) await(w http.ResponseWriter, r *http.Request, q *Query) error {
-	m := &waiter{polls: p, form: q.form, address: p.access.Source.Of(r), until: time.Now().Add(q.timeout)}
+	m := &waiter{
+		polls: p, form: q.form, address: p.access.Source.Of(r), unnamed: r.URL.Path == subPath, until: time.Now().Add(q.timeout),
+	}
 	forget, err := p.access.AdmitStream(r, m.displaced, q.channels)
 	if err != nil {
 		return err
@@ -358,10 +361,16 @@ func (m *waiter) refuse(err error) {
 	})
 }
 
+// subPath is the path of a poll that waits in a crowd, if it names no channel.
+const subPath = "/sub"
+
 // request is one that has what an answer with an error and its log line need. That of the
 // client would keep some kilobytes for as long as it waits.
 func (m *waiter) request() *http.Request {
-	path := m.form.path + strings.Join(m.crowd.Channels(), ",")
+	path := subPath
+	if !m.unnamed {
+		path = m.form.path + strings.Join(m.crowd.Channels(), ",")
+	}
 	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}, RemoteAddr: m.address.String(), Header: make(http.Header)}
 	if id := m.exchange.Header()["X-Request-Id"]; id != nil {
 		r.Header["X-Request-Id"] = id
