@@ -3,6 +3,7 @@ package poll
 import (
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -134,6 +135,18 @@ func TestAnswerThatPanics(t *testing.T) {
 			require.Equal(t, []int{n + 1, n + 1}, []int{s.panics, s.left})
 			require.Empty(t, e.sent)
 		}
+	})
+}
+
+// A poll that panics before it waits is counted no longer.
+func TestPollThatPanicsBeforeItWaits(t *testing.T) {
+	withSeats(t, func(t *testing.T, s *seated) {
+		s.polls.crowds = crowd.New(nil, nil) // none can be opened
+		r := httptest.NewRequest("GET", "/sub/room?since=now", nil)
+		q, err := s.polls.query(r, "room", Sub)
+		require.NoError(t, err)
+		require.Panics(t, func() { _ = s.polls.await(httptest.NewRecorder(), r, q) })
+		require.Zero(t, s.polls.access.WaitedChannels())
 	})
 }
 
