@@ -85,6 +85,10 @@ func TestPollLimits(t *testing.T) {
 			require.Equal(t, http.StatusOK, resp.StatusCode, "what does not wait is not counted")
 			first.Close()
 			s.polling(t, 1)
+			require.Eventually(t, func() bool { // who no longer waits may be counted for a moment yet
+				resp, _ = s.do(t, "GET", c.over+"?since=now&timeout=0.01", "")
+				return resp.StatusCode == http.StatusOK
+			}, patience, time.Millisecond)
 			again := s.dial(t, c.over)
 			defer again.Close()
 			s.polling(t, 2) // the same request is fine once there is room

@@ -313,8 +313,8 @@ func (m *waiter) over(answer func()) {
 // release frees all but the connection. It is called once.
 func (m *waiter) release() {
 	m.polls.timeouts.Remove(&m.Entry)
-	m.polls.hub.Waits(-1)
 	m.leave()
+	m.polls.hub.Waits(-1) // last, so that there is room when nobody is seen to wait
 }
 
 // answer answers with a page that is its own.
