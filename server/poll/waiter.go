@@ -86,6 +86,10 @@ func (p *Polls) await(w http.ResponseWriter, r *http.Request, q *Query) error {
 	m := &waiter{
 		polls: p, form: q.form, address: p.access.Source.Of(r), unnamed: r.URL.Path == subPath, until: time.Now().Add(q.timeout),
 	}
+	for i, channel := range q.channels { // else it keeps the address of the request, which may be long
+		q.channels[i] = strings.Clone(channel)
+	}
+	q.name = strings.Clone(q.name)
 	forget, err := p.access.AdmitStream(r, m.displaced, q.channels)
 	if err != nil {
 		return err
