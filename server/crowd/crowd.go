@@ -147,9 +147,11 @@ func (c *Crowd) run() {
 	}
 }
 
-// lookEvery is how often a crowd reads the log without a ring. Where nobody posts the log has
-// another place for the same now and then, and forgets what nobody reads.
-const lookEvery = 10 * time.Minute
+// lookEvery is how often a crowd reads the log without a ring. A ring that is lost, as when a
+// Redis fails over, costs that delay at most: polls that come back do not read the log. And
+// where nobody posts the log has another place for the same now and then, and forgets what
+// nobody reads.
+const lookEvery = 20 * time.Second
 
 // next returns the next news, or where the log is at the timeout or when Look is called.
 func (c *Crowd) next() (*hub.Page, error) {

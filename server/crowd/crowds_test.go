@@ -158,6 +158,25 @@ func TestCrowdThatIsSilentForDays(t *testing.T) {
 	}
 }
 
+// A ring that is lost costs some seconds.
+func TestRingThatIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, kind := newWorld(t), kind(true)
+		defer w.stop(t)
+		c := w.enter(t, kind)
+		defer c.Leave()
+		r := newToy(false)
+		require.Equal(t, Joined, c.Join(r, w.now(t)))
+		synctest.Wait()
+		_, err := w.log.Append(t.Context(), history.Post{Channel: room, Object: []byte(`{}`)}) // does not ring
+		require.NoError(t, err)
+		time.Sleep(lookEvery)
+		synctest.Wait()
+		require.Len(t, r.told, 1)
+		require.Equal(t, "given up to "+text(w.now(t)), <-r.told)
+	})
+}
+
 // A crowd reads the log when it is told to.
 func TestCrowdThatIsToLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
