@@ -158,7 +158,7 @@ func TestCrowdThatIsSilentForDays(t *testing.T) {
 	}
 }
 
-// A ring that is lost costs some seconds.
+// A ring that is lost costs less than a minute.
 func TestRingThatIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, kind := newWorld(t), kind(true)
@@ -170,9 +170,9 @@ func TestRingThatIsLost(t *testing.T) {
 		synctest.Wait()
 		_, err := w.log.Append(t.Context(), history.Post{Channel: room, Object: []byte(`{}`)}) // does not ring
 		require.NoError(t, err)
-		time.Sleep(lookEvery)
+		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Len(t, r.told, 1)
+		require.NotEmpty(t, r.told)
 		require.Equal(t, "given up to "+text(w.now(t)), <-r.told)
 	})
 }
