@@ -2,8 +2,9 @@
 //
 // routes.go has every URL: begin there. A message that is posted goes to package post,
 // which reads it, and on to package hub. The hub appends it to the log (package history)
-// and rings for it (package bus). Package poll waits, in the hub or in a crowd, and answers with the
-// message. Its file original.go has the endpoints of the Python original.
+// and rings for it (package bus). Package poll waits, in the hub or in a crowd (package
+// crowd), and answers with the message. Its file original.go has the endpoints of the Python
+// original.
 //
 // Package access admits each request, conns has the connections, web has the HTTP that
 // all endpoints share, and observe has metrics and health checks.

@@ -184,8 +184,8 @@ func (f *Follower) Next(ctx context.Context) (*Page, error) {
 // for more. It is Gather at first.
 func (f *Follower) SetGather(age time.Duration) { f.gather = age }
 
-// Hide leaves the follower out of [Hub.Waiting]: it is not one client that waits. Those it
-// waits for are counted with [Hub.Waits].
+// Hide leaves the follower out of [Hub.Waiting]: it is not one client that waits. The
+// clients that it reads for are counted with [Hub.Waits].
 func (f *Follower) Hide() { f.hidden = true }
 
 func (f *Follower) count(n int64) {
@@ -199,11 +199,7 @@ func (f *Follower) count(n int64) {
 func (f *Follower) next(ctx context.Context, waited bool) (*Page, error) {
 	page, err := f.look(ctx)
 	if err == nil && (page.flood || !waited) {
-		if wait := f.gatherFor(page); wait > 0 {
-			page = nil // who waits holds no page
-			f.rest(ctx, wait)
-			page, err = f.look(ctx)
-		}
+		page, err = f.gathered(ctx, page, f.look)
 	}
 	if err == nil {
 		page.Waited = waited

@@ -40,11 +40,18 @@ func (h *Hub) Gathered(ctx context.Context, places []Place, limit int, room Room
 	r := reader{hub: h, places: places, limit: limit, gather: Gather, room: room}
 	page, err := r.peek(ctx)
 	if err == nil {
-		if wait := r.gatherFor(page); wait > 0 {
-			page = nil // who waits holds no page
-			r.rest(ctx, wait)
-			page, err = r.peek(ctx)
-		}
+		page, err = r.gathered(ctx, page, r.peek)
 	}
 	return page, err
+}
+
+// gathered returns a page, or if that is too young what look returns when it is old enough.
+// The caller must not keep the page: who waits holds none.
+func (r *reader) gathered(ctx context.Context, page *Page, look func(context.Context) (*Page, error)) (*Page, error) {
+	wait := r.gatherFor(page)
+	if wait <= 0 {
+		return page, nil
+	}
+	r.rest(ctx, wait)
+	return look(ctx)
 }

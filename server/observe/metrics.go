@@ -157,7 +157,7 @@ func (m *Metrics) Deliver(page *hub.Page) {
 	}
 }
 
-// DeliverTo is Deliver for a page that is written to n streams at the same time.
+// DeliverTo is Deliver for a page that is given to n polls or streams at the same time.
 func (m *Metrics) DeliverTo(page *hub.Page, n int) {
 	if n == 0 {
 		return

@@ -4,7 +4,7 @@
 // This file has what is the same for all polls: waiting and answering. What a request may
 // ask for, and the form of its answer, is a [Dialect]. Each has a file: original.go,
 // cursor.go, event.go and api.go. The endpoints of chat.go and channels.go have no
-// dialect.
+// dialect. A poll that says what its client has waits without a goroutine: see waiter.go.
 package poll
 
 import (

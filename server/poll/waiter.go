@@ -123,7 +123,14 @@ func (p *Polls) await(w http.ResponseWriter, r *http.Request, q *Query) error {
 	if err := m.take(w, r); err != nil {
 		return err
 	}
-	m.join(r.Context(), at)
+	join := m.crowd.Join
+	if is {
+		join = m.crowd.JoinUnread
+	}
+	if !m.joined(join, at) {
+		turn.HandOn(r.Context())
+		m.readOn(at)
+	}
 	return nil
 }
 
@@ -166,19 +173,10 @@ func (m *waiter) take(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// join has it wait in its crowd, or answers if there is something after some places.
-func (m *waiter) join(ctx context.Context, at []history.Cursor) {
-	if m.joined(at) {
-		return
-	}
-	turn.HandOn(ctx)
-	m.readOn(at)
-}
-
-// joined joins the crowd, if nothing has come after some places.
-func (m *waiter) joined(at []history.Cursor) bool {
+// joined joins the crowd by one of its two ways, if nothing has come after some places.
+func (m *waiter) joined(join func(crowd.Reader, []history.Cursor) crowd.Outcome, at []history.Cursor) bool {
 	m.polls.timeouts.Add(&m.Entry, time.Until(m.until), m)
-	switch m.crowd.Join(m, at) {
+	switch join(m, at) {
 	case crowd.Ended:
 		m.polls.timeouts.Remove(&m.Entry)
 		m.End(at)
@@ -212,7 +210,7 @@ func (m *waiter) readOn(at []history.Cursor) {
 		case page.HasNews() || !time.Now().Before(m.until):
 			m.answer(page)
 			return
-		case m.joined(page.Cursors):
+		case m.joined(m.crowd.Join, page.Cursors):
 			return
 		}
 		at = page.Cursors

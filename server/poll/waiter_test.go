@@ -92,7 +92,7 @@ func TestWaitThatEndsWhileItJoins(t *testing.T) {
 	withSeats(t, func(t *testing.T, s *seated) {
 		m, e := s.waiter() // its time was over
 		m.until = time.Now()
-		require.True(t, m.joined(s.page.Cursors))
+		require.True(t, m.joined(s.crowd.Join, s.page.Cursors))
 		require.Len(t, e.sent, 1)
 		require.Contains(t, <-e.sent, `"messages":[]`)
 
@@ -100,7 +100,7 @@ func TestWaitThatEndsWhileItJoins(t *testing.T) {
 		began := time.Now()
 		m.displaced(web.TooMany("test", 1, "Make room."))
 		synctest.Wait()
-		require.True(t, m.joined(s.page.Cursors))
+		require.True(t, m.joined(s.crowd.Join, s.page.Cursors))
 		require.Zero(t, time.Since(began))
 		require.Contains(t, <-e.sent, "Make room.")
 
@@ -108,7 +108,7 @@ func TestWaitThatEndsWhileItJoins(t *testing.T) {
 		e.gone = true
 		m.hungUp()
 		synctest.Wait()
-		require.True(t, m.joined(s.page.Cursors))
+		require.True(t, m.joined(s.crowd.Join, s.page.Cursors))
 		require.False(t, m.Seated())
 		require.False(t, s.polls.timeouts.Remove(&m.Entry), "nothing keeps it until its time is over")
 		require.Equal(t, 3, s.left)
@@ -128,7 +128,7 @@ func TestAnswerThatPanics(t *testing.T) {
 		} {
 			m, e := s.waiter()
 			e.breaks = true
-			require.True(t, m.joined(s.page.Cursors))
+			require.True(t, m.joined(s.crowd.Join, s.page.Cursors))
 			end(m)
 			require.Equal(t, "closed", <-e.sent)
 			synctest.Wait()
