@@ -4,7 +4,9 @@ MODULES := . browser bench
 # Those that this one is built for beside linux/amd64.
 PLATFORMS := linux/386 linux/arm linux/arm64 darwin/arm64
 FUZZTIME ?= 10000x
-STATICCHECK := go tool -modfile=$(CURDIR)/.ci/tools/go.mod staticcheck
+# Installed once for each version of it and of Go, as it takes as long to build as the server. Its
+# go.mod is its own, so that nothing of it is in the product's.
+STATICCHECK = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pubsub-tools/$(shell (go version; cat .ci/tools/go.sum) | cksum | cut -d' ' -f1)/staticcheck
 
 # What takes longest begins first.
 SUITE := bin/suite
@@ -51,16 +53,18 @@ tools:
 vet:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted. Run make fmt."; exit 1; fi
 	@for m in $(MODULES) .ci/tools; do (cd $$m && go vet ./...) || exit 1; done
-	@cd .ci/tools && go build -o $(CURDIR)/bin/platforms ./platforms
-	@bin/platforms $(PLATFORMS)
 
-# The whole of it: go vet also compiles for the other platforms.
+# The whole of it, with what go fix would write in another way, and the other platforms.
 lint: vet style
+	@for m in $(MODULES); do (cd $$m && go fix -diff ./...) || exit 1; done
 	@for p in $(PLATFORMS); do GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./... || exit 1; done
 
-# The slow part. staticcheck has a go.mod of its own, so that nothing of it is in the product's.
-style:
-	@for m in $(MODULES); do (cd $$m && $(STATICCHECK) ./... && go fix -diff ./...) || exit 1; done
+# The slow part.
+style: $(STATICCHECK)
+	@for m in $(MODULES); do (cd $$m && $(STATICCHECK) ./...) || exit 1; done
+
+$(STATICCHECK):
+	@cd .ci/tools && go build -o $@ honnef.co/go/tools/cmd/staticcheck
 
 fmt:
 	gofmt -w .
