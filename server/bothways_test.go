@@ -3,6 +3,8 @@ package server_test
 import (
 	"bufio"
 	"compress/gzip"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
@@ -36,6 +38,11 @@ type visitor struct {
 
 func (v *visit) connect(name, from string) *visitor {
 	c := v.s.dialFrom(v.t, from, "")
+	if v.s.tls != nil {
+		config := v.s.tls.Clone()
+		config.ServerName = "127.0.0.1"
+		c = tls.Client(c, config)
+	}
 	v.t.Cleanup(func() { c.Close() })
 	return &visitor{v, name, c, bufio.NewReader(c)}
 }
@@ -451,22 +458,31 @@ func TestBothWaysOfWaitingLookTheSame(t *testing.T) {
 			b.ends()
 		}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var seen [2]string
-			for i, crowd := range []bool{true, false} {
-				set := open()
-				if set.Crowd = crowd; c.set != nil {
-					c.set(&set)
-				}
-				s, log := startLogging(t, set)
-				v := &visit{t: t, s: s}
-				c.visit(v)
-				v.note("the log has:\n%s", log.String())
-				seen[i] = v.all()
+		look := func(t *testing.T, crowd, secure bool) string {
+			set := open()
+			if set.Crowd = crowd; c.set != nil {
+				c.set(&set)
 			}
-			require.Equal(t, seen[1], seen[0])
-			require.NotEmpty(t, seen[0])
-		})
+			var certificate *x509.Certificate
+			if secure {
+				certificate = withCertificate(t, &set)
+			}
+			s, log := startLogging(t, set)
+			if secure {
+				s = s.overTLS(t, false, certificate)
+			}
+			v := &visit{t: t, s: s}
+			c.visit(v)
+			v.note("the log has:\n%s", log.String())
+			return v.all()
+		}
+		for transport, secure := range map[string]bool{"plain": false, "TLS": true} {
+			t.Run(name+" over "+transport, func(t *testing.T) {
+				t.Parallel()
+				seen := look(t, true, secure)
+				require.Equal(t, look(t, false, secure), seen)
+				require.NotEmpty(t, seen)
+			})
+		}
 	}
 }

@@ -165,6 +165,15 @@ func (r *running) dial(t require.TestingT, path string) net.Conn {
 	return c
 }
 
+// dialSecurely is dial for a server with TLS.
+func (r *running) dialSecurely(t require.TestingT, path string) net.Conn {
+	c, err := tls.Dial("tcp", r.addr, r.tls)
+	require.NoError(t, err)
+	_, err = io.WriteString(c, request(path))
+	require.NoError(t, err)
+	return c
+}
+
 // answer reads what comes on a connection.
 func answer(t require.TestingT, c net.Conn) (status int, body string) {
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)

@@ -21,15 +21,24 @@ import (
 // Polls that say what their client has need no goroutine while they wait, whether they are
 // the first on their connection or not, and their crowd needs a few.
 func TestPollsWithACursorHaveNoGoroutine(t *testing.T) {
-	for _, path := range []string{"/sub/a?x=%d&since=now", "/subscribe/b?last_event_id=%d", "/api/poll/c?last_message_id=%d"} {
+	for path, secure := range map[string]bool{
+		"/sub/a?x=%d&since=now": false, "/subscribe/b?last_event_id=%d": false, "/api/poll/c?last_message_id=%d": false, "/sub/d?x=%d&since=now": true,
+	} {
 		t.Run(path, func(t *testing.T) {
-			set := open()
-			set.Crowd = true
+			set, certificate := withTLS(t)
+			if set.Crowd = true; !secure {
+				set.TLSCert, set.TLSKey = "", ""
+			}
 			s := start(t, set)
+			dial := s.dial
+			if secure {
+				s = s.overTLS(t, false, certificate)
+				dial = s.dialSecurely
+			}
 			const polls = 100
 			var all []net.Conn
 			for range polls {
-				c := s.dial(t, fmt.Sprintf(path, 0))
+				c := dial(t, fmt.Sprintf(path, 0))
 				defer c.Close()
 				all = append(all, c)
 			}

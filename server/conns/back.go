@@ -16,7 +16,7 @@ type back struct {
 	closed chan struct{} // nil queue, for ever
 
 	mu    sync.Mutex // guards the next two
-	queue []*Conn
+	queue []net.Conn
 	ended bool
 }
 
@@ -25,7 +25,7 @@ func newBack(server *http.Server, addr net.Addr) *back {
 }
 
 // push gives a connection back. It returns false if the server takes no more.
-func (b *back) push(c *Conn) (taken bool) {
+func (b *back) push(c net.Conn) (taken bool) {
 	b.begun.Do(func() { go b.server.Serve(b) })
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -54,7 +54,7 @@ func (b *back) Accept() (net.Conn, error) {
 	}
 }
 
-func (b *back) pop() *Conn {
+func (b *back) pop() net.Conn {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.queue) == 0 {

@@ -41,24 +41,24 @@ type Conn struct {
 	end     context.CancelCauseFunc // ends all of them, and whoever has taken the connection over
 	gone    atomic.Bool             // end was called
 	owner   atomic.Pointer[owner]   // who has taken it over; nil if it is net/http's
-	seal    *seal                   // set when it is taken over; nil without TLS
+	seal    *seal                   // while it is taken over; nil without TLS
 	forget  func()                  // ends the watch for a hang-up; nil if there is none
 
 	watched uint64 // its id in the watch
 
-	secure *tls.ConnectionState // set with HTTP/2, before the first request
+	secure *tls.ConnectionState // set with HTTP/2 and in the loop, before the first request
 	frames *opened              // what HTTP/2 is spoken on; nil without
 
 	skips   atomic.Bool // Read skips net/http's wait for a hang-up
 	skipped bool        // the last read was skipped
 
 	// For the loop.
-	plain     bool // nothing is between net/http and the socket
+	loops     bool // it can be in the loop
 	state     state
 	exchange  *Exchange    // that waits
 	idleSince atomic.Int64 // in ns since start
 	remote    string       // Request.RemoteAddr
-	ahead     []byte       // was read already; net/http reads it, too
+	ahead     []byte       // was read already, and unsealed; net/http reads it, too
 }
 
 func newConn(c net.Conn, all *Conns) *Conn {
@@ -158,14 +158,18 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if c.skipped = len(b) == 1 && !c.skipped && c.skips.Load(); c.skipped {
 		return 0, nil
 	}
-	if len(c.ahead) > 0 {
-		n := copy(b, c.ahead)
-		if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
-			c.ahead = nil
-		}
-		return n, nil
+	if len(c.ahead) > 0 && c.secure == nil {
+		return c.readAhead(b), nil
 	}
 	return c.wire.Read(b)
+}
+
+func (c *Conn) readAhead(b []byte) int {
+	n := copy(b, c.ahead)
+	if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
+		c.ahead = nil
+	}
+	return n
 }
 
 // attach is called when net/http has the connection, or has it again. Another listener may
@@ -194,6 +198,9 @@ func (c *Conn) Close() error { return c.close(c.state.close()) }
 // closeIf closes the connection if it is in a state.
 func (c *Conn) closeIf(state uint64) {
 	if was, moved := c.state.move(state, closed); moved {
+		if state == idle && c.seal != nil {
+			_ = c.seal.tls.CloseWrite() // if it fails, nobody can be told
+		}
 		_ = c.close(was)
 	}
 }

@@ -154,7 +154,7 @@ func (o *Conns) connContext(ctx context.Context, c net.Conn) context.Context {
 	watched := ours.forget != nil && c == net.Conn(ours)
 	ours.skips.Store(watched)
 	_, tcp := ours.Conn.(*net.TCPConn)
-	ours.plain = watched && tcp
+	ours.loops = tcp && ours.forget != nil
 	ours.context = ours.withStint(ctx)
 	return ours.context
 }

@@ -19,11 +19,11 @@ type Exchange struct {
 }
 
 // CanWait tells whether a request can wait without its goroutine, see [Wait]. It is false
-// for all but HTTP/1.1 on plain TCP whose hang-ups are watched for, and if [Conns.InLoop]
-// is not set.
+// for all but HTTP/1.1 on TCP whose hang-ups are watched for, with or without TLS, and if
+// [Conns.InLoop] is not set.
 func CanWait(r *http.Request) bool {
 	s := stintOf(r)
-	return s != nil && s.conn.plain && s.conn.conns.InLoop != nil && !s.conn.conns.loop.closing.Load() &&
+	return s != nil && s.conn.loops && s.conn.conns.InLoop != nil && !s.conn.conns.loop.closing.Load() &&
 		r.ProtoMajor == 1 && r.ProtoMinor == 1 && r.ContentLength == 0
 }
 
@@ -70,18 +70,19 @@ func (c *Conn) leaveServer(w http.ResponseWriter, r *http.Request) error {
 		l.leave()
 		return net.ErrClosed
 	}
-	_, buffered, err := http.NewResponseController(w).Hijack()
+	hijacked, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		if _, moved := c.state.move(serving, outside); moved {
 			l.leave()
 		}
 		return err
 	}
-	if c.ahead = c.unread(buffered.Reader); len(c.ahead) > 0 {
+	c.sealAs(hijacked)
+	if c.ahead = c.unread(buffered.Reader); len(c.ahead) > 0 || c.seal != nil { // TLS may have read more than it has given
 		c.state.note()
 	}
 	c.detach()
-	c.remote = r.RemoteAddr
+	c.remote, c.secure = r.RemoteAddr, r.TLS
 	c.handled.Store(true)
 	if err := l.hangups.watchInput(c); err != nil {
 		_ = c.Close()
@@ -151,8 +152,8 @@ func (e *Exchange) Close() {
 
 // send sends an answer, after which the connection is idle or closed. It does not wait.
 func (c *Conn) send(answer []byte, last bool, hold func(answer []byte) (giveBack func(), ok bool)) {
-	n, err := c.socket.tryWrite(answer)
-	if err != nil || n == len(answer) {
+	n, waits, err := c.tryWrite(answer)
+	if err != nil || !waits {
 		c.sent(last, err)
 		return
 	}
@@ -164,7 +165,7 @@ func (c *Conn) send(answer []byte, last bool, hold func(answer []byte) (giveBack
 	}
 	go func() {
 		defer giveBack()
-		_, err := c.writeWaiting(answer[n:])
+		_, err := c.writeAll(answer[n:])
 		c.sent(last, err)
 	}()
 }
@@ -174,8 +175,12 @@ func holdNothing([]byte) (giveBack func(), ok bool) { return func() {}, true }
 
 // sent is called when an answer is sent, or that has failed.
 func (c *Conn) sent(last bool, err error) {
-	if last || err != nil {
+	switch {
+	case err != nil:
 		_ = c.Close()
+		return
+	case last:
+		c.finish(func() {})
 		return
 	}
 	c.handled.Store(false)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -61,10 +62,12 @@ func (s *looping) answerAll(t testing.TB, goroutines int) {
 }
 
 // A client asks again as soon as it has its answer, which may be before Send has returned.
-func TestClientsAskAgainAtOnce(t *testing.T) {
+func TestClientsAskAgainAtOnce(t *testing.T) { overEach(t, clientsAskAgainAtOnce) }
+
+func clientsAskAgainAtOnce(t *testing.T, transport func(*looping, *settings.Settings)) {
 	for _, processors := range []int{runtime.GOMAXPROCS(0), 1} {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
-		s := startLoop(t)
+		s := startLoop(t, transport)
 		s.answerAll(t, 2)
 		var clients sync.WaitGroup
 		for n := range 8 {
@@ -93,8 +96,10 @@ func assertEqual(t testing.TB, want, got string) bool {
 
 // What a client has sent ahead is answered behind what it waits for, also if it takes that in
 // slowly; and in its order.
-func TestAnswersKeepTheirOrder(t *testing.T) {
-	s := startLoop(t)
+func TestAnswersKeepTheirOrder(t *testing.T) { overEach(t, answersKeepTheirOrder) }
+
+func answersKeepTheirOrder(t *testing.T, transport func(*looping, *settings.Settings)) {
+	s := startLoop(t, transport)
 	c := s.joined(t)
 	large := strings.Repeat("x", 8<<20)
 	c.send(get("/sub/wait") + get("/sub/2") + get("/sub/wait?3"))
@@ -134,7 +139,7 @@ func TestDescriptorsAreUsedAgain(t *testing.T) {
 					c.Close()
 					continue
 				}
-				ours := &client{c, t, bufio.NewReader(c)}
+				ours := &client{c, t, bufio.NewReader(c), nil}
 				assertEqual(t, query+"-a", ours.answer())
 				ours.send(get("/sub/wait?" + query + "-b"))
 				assertEqual(t, query+"-b", ours.answer())
@@ -146,8 +151,10 @@ func TestDescriptorsAreUsedAgain(t *testing.T) {
 }
 
 // Who has to answer and cannot closes the connection. Later it is another's.
-func TestAnswersThatCannotBeSent(t *testing.T) {
-	s := startLoop(t)
+func TestAnswersThatCannotBeSent(t *testing.T) { overEach(t, answersThatCannotBeSent) }
+
+func answersThatCannotBeSent(t *testing.T, transport func(*looping, *settings.Settings)) {
+	s := startLoop(t, transport)
 	c := s.joined(t)
 	c.send(get("/sub/wait"))
 	e := <-s.waits
@@ -173,8 +180,10 @@ func TestAnswersThatCannotBeSent(t *testing.T) {
 	require.Empty(t, s.ended)
 }
 
-func TestPanicsDoNotEndTheLoop(t *testing.T) {
-	s := startLoop(t)
+func TestPanicsDoNotEndTheLoop(t *testing.T) { overEach(t, panicsDoNotEndTheLoop) }
+
+func panicsDoNotEndTheLoop(t *testing.T, transport func(*looping, *settings.Settings)) {
+	s := startLoop(t, transport)
 	other := s.joined(t)
 	for _, path := range []string{"/sub/panic", "/sub/abort"} {
 		c := s.joined(t)
@@ -191,8 +200,10 @@ func TestPanicsDoNotEndTheLoop(t *testing.T) {
 }
 
 // One that may wait does not keep the others waiting, nor do many of them.
-func TestTheLoopIsHandedOn(t *testing.T) {
-	s := startLoop(t)
+func TestTheLoopIsHandedOn(t *testing.T) { overEach(t, theLoopIsHandedOn) }
+
+func theLoopIsHandedOn(t *testing.T, transport func(*looping, *settings.Settings)) {
+	s := startLoop(t, transport)
 	other := s.joined(t)
 	var slow []*client
 	var blocks []blocked
@@ -223,7 +234,11 @@ func TestTheLoopIsHandedOn(t *testing.T) {
 
 // Whoever sends many requests at once has one served in each round.
 func TestOneConnectionDoesNotKeepOthersWaiting(t *testing.T) {
-	s := startLoop(t)
+	overEach(t, oneConnectionDoesNotKeepOthersWaiting)
+}
+
+func oneConnectionDoesNotKeepOthersWaiting(t *testing.T, transport func(*looping, *settings.Settings)) {
+	s := startLoop(t, transport)
 	many, other := s.joined(t), s.joined(t)
 	requests := rounds(10_000)
 	var sends sync.WaitGroup
@@ -244,22 +259,24 @@ func TestOneConnectionDoesNotKeepOthersWaiting(t *testing.T) {
 // hangs is how a client hangs up.
 var hangs = map[string]func(c *client){
 	"closed":      func(c *client) { c.Close() },
-	"reset":       func(c *client) { _ = c.Conn.(*net.TCPConn).SetLinger(0); c.Close() },
-	"half closed": func(c *client) { _ = c.Conn.(*net.TCPConn).CloseWrite() },
+	"reset":       func(c *client) { _ = c.tcp.SetLinger(0); c.tcp.Close() },
+	"half closed": func(c *client) { _ = c.tcp.CloseWrite() },
 	"with bytes": func(c *client) {
 		c.send("GET /sub/x")
-		_ = c.Conn.(*net.TCPConn).CloseWrite()
+		_ = c.tcp.CloseWrite()
 	},
 	"with a request": func(c *client) {
 		c.send(get("/sub/x"))
-		_ = c.Conn.(*net.TCPConn).CloseWrite()
+		_ = c.tcp.CloseWrite()
 	},
 }
 
-func TestHangUpsInEachState(t *testing.T) {
+func TestHangUpsInEachState(t *testing.T) { overEach(t, hangUpsInEachState) }
+
+func hangUpsInEachState(t *testing.T, transport func(*looping, *settings.Settings)) {
 	for name, hang := range hangs {
 		t.Run(name, func(t *testing.T) {
-			s := startLoop(t)
+			s := startLoop(t, transport)
 			gone := func() {
 				require.Eventually(t, func() bool { return s.conns.Open() == 0 }, 10*time.Second, time.Millisecond)
 				require.Zero(t, s.open())
@@ -376,8 +393,10 @@ func TestContextsOfTheLoop(t *testing.T) {
 }
 
 // A drain closes what is idle, and waits for the rest.
-func TestDrainInEachState(t *testing.T) {
-	s := startLoop(t)
+func TestDrainInEachState(t *testing.T) { overEach(t, drainInEachState) }
+
+func drainInEachState(t *testing.T, transport func(*looping, *settings.Settings)) {
+	s := startLoop(t, transport)
 	idleOne, serves, waits, answers, back := s.joined(t), s.joined(t), s.joined(t), s.joined(t), s.joined(t)
 	serves.send(get("/sub/block") + get("/sub/next"))
 	b := <-s.blocks
@@ -416,8 +435,10 @@ func TestDrainInEachState(t *testing.T) {
 }
 
 // What has not ended in time is cut off, and those who wait are told.
-func TestDrainEndsInTime(t *testing.T) {
-	s := startLoop(t)
+func TestDrainEndsInTime(t *testing.T) { overEach(t, drainEndsInTime) }
+
+func drainEndsInTime(t *testing.T, transport func(*looping, *settings.Settings)) {
+	s := startLoop(t, transport)
 	c := s.joined(t)
 	c.send(get("/sub/wait?cut"))
 	e := <-s.waits
@@ -432,8 +453,10 @@ func TestDrainEndsInTime(t *testing.T) {
 	require.NoError(t, s.conns.Drain(limit))
 }
 
-func TestConnectionsThatAreIdleForLong(t *testing.T) {
-	s := startLoop(t)
+func TestConnectionsThatAreIdleForLong(t *testing.T) { overEach(t, connectionsThatAreIdleForLong) }
+
+func connectionsThatAreIdleForLong(t *testing.T, transport func(*looping, *settings.Settings)) {
+	s := startLoop(t, transport)
 	idleOne, waits, serves := s.joined(t), s.joined(t), s.joined(t)
 	serves.send(get("/sub/block"))
 	b := <-s.blocks
@@ -450,7 +473,7 @@ func TestConnectionsThatAreIdleForLong(t *testing.T) {
 	e.Send(whole("there"), false, holdNothing)
 	require.Equal(t, "there", waits.answer())
 
-	s = startLoop(t, func(s *looping, _ *settings.Settings) { s.server.IdleTimeout = 40 * time.Millisecond })
+	s = startLoop(t, transport, func(s *looping, _ *settings.Settings) { s.server.IdleTimeout = 40 * time.Millisecond })
 	require.Empty(t, s.joined(t).ends())
 }
 
@@ -529,8 +552,10 @@ func TestForWhomAConnectionCountsThatWaits(t *testing.T) {
 }
 
 // Of all that may end a wait one does, and ended is called when none has answered.
-func TestOneEndsAWait(t *testing.T) {
-	s := startLoop(t)
+func TestOneEndsAWait(t *testing.T) { overEach(t, oneEndsAWait) }
+
+func oneEndsAWait(t *testing.T, transport func(*looping, *settings.Settings)) {
+	s := startLoop(t, transport)
 	rapid.Check(t, func(rt *rapid.T) {
 		acts := rapid.SliceOfNDistinct(rapid.IntRange(0, 7), 1, 5, rapid.ID).Draw(rt, "acts")
 		first := rapid.Bool().Draw(rt, "first") // of the connection, so net/http has it
@@ -556,7 +581,7 @@ func TestOneEndsAWait(t *testing.T) {
 				func() { e.conn.end(errors.New("x")) }, // it makes room
 				func() { _ = e.conn.Close() },          // displaced
 				func() { c.Close() },
-				func() { _ = c.Conn.(*net.TCPConn).CloseWrite() },
+				func() { _ = c.tcp.CloseWrite() },
 				func() { _, _ = io.WriteString(c, get("/sub/ahead")) },
 				func() { s.conns.loop.closeIdleSince(time.Now()) },
 			}[act])
@@ -590,4 +615,49 @@ func TestAnswersAreNotChanged(t *testing.T) {
 	require.Equal(t, AppendAnswer([]byte("x"), 200, h, body, true)[1:], AppendAnswer(nil, 200, h, body, true))
 	require.Equal(t, before, fmt.Sprint(h))
 	require.Contains(t, string(AppendAnswer(nil, 200, h, nil, true)), "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+}
+
+// A client under TLS is told that the connection ends, and may send its request in as many
+// records as it likes.
+func TestTheLoopUnderTLS(t *testing.T) {
+	s := startLoop(t, transports["TLS"])
+	ends := func(c *client) {
+		_, err := c.r.ReadByte()
+		require.Equal(t, io.EOF, err, "without the end that TLS has")
+	}
+	c := s.joined(t)
+	s.conns.loop.closeIdleSince(time.Now())
+	ends(c)
+
+	c = s.joined(t)
+	c.send("GET /sub/last HTTP/1.1\r\nHost: chat\r\nConnection: close\r\n\r\n")
+	require.Equal(t, "loop /sub/last", c.answer())
+	ends(c)
+
+	c = s.joined(t)
+	c.send(get("/sub/wait"))
+	e := <-s.waits
+	require.True(t, e.Take())
+	e.Send(whole("last"), true, holdNothing)
+	require.Equal(t, "last", c.answer())
+	ends(c)
+
+	c = s.joined(t)
+	require.NoError(t, c.Conn.(*tls.Conn).CloseWrite())
+	ends(c)
+
+	for records, by := range map[int]string{maxRecords: "loop", 2 * maxReads * maxRecords: "net/http"} {
+		pieces, holder := s.joined(t), s.joined(t)
+		holder.send(get("/sub/hold"))
+		hold := <-s.blocks // the loop sees all pieces at once
+		path := "/sub/" + strings.Repeat("x", 2*maxReads*maxRecords)
+		text := get(path)
+		for range records - 1 {
+			pieces.send(text[:1])
+			text = text[1:]
+		}
+		pieces.send(text)
+		close(hold.release)
+		require.Equal(t, by+" "+path, pieces.answer())
+	}
 }

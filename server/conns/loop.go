@@ -141,7 +141,7 @@ func (l *loop) read(c *Conn) *http.Request {
 	b := l.buffer[:copy(l.buffer[:], c.ahead)]
 	c.ahead = nil
 	all := false // that has come was read: what comes later is an event
-	for limit := firstRead; ; limit = MaxHeader {
+	for limit, tries := firstRead, 0; ; limit, tries = MaxHeader, tries+1 {
 		r, n := l.gate.request(b)
 		switch {
 		case r != nil && l.conns.InLoop(r) && !c.gone.Load() && !l.closing.Load():
@@ -152,15 +152,15 @@ func (l *loop) read(c *Conn) *http.Request {
 				c.state.note()
 			}
 			return r
-		case n > 0 || bytes.Contains(b, headEnd) || len(b) == MaxHeader:
+		case n > 0 || bytes.Contains(b, headEnd) || len(b) == MaxHeader || tries == maxReads:
 			l.giveBack(c, b)
 			return nil
 		case len(b) >= limit:
 			continue
 		}
-		n, err := c.socket.tryRead(l.buffer[len(b):limit])
+		var err error
+		n, all, err = c.tryReadAll(l.buffer[len(b):limit])
 		b = l.buffer[:len(b)+n]
-		all = len(b) < limit
 		switch {
 		case n > 0:
 		case len(b) > 0: // net/http waits for the rest, or sees the error
@@ -176,15 +176,41 @@ func (l *loop) read(c *Conn) *http.Request {
 	}
 }
 
+// Whose head comes in more pieces than this at once is given back: a record of TLS with one
+// byte costs as much as one with a request.
+const (
+	maxReads   = 4
+	maxRecords = 8 // of TLS in each
+)
+
+// tryReadAll reads what has arrived. all tells that there was no more.
+func (c *Conn) tryReadAll(b []byte) (n int, all bool, err error) {
+	if c.seal == nil {
+		n, err = c.socket.tryRead(b)
+		return n, n < len(b), err
+	}
+	for range maxRecords {
+		m, err := c.seal.tryRead(b[n:])
+		if n += m; m == 0 || err != nil {
+			return n, err == nil, err
+		}
+		if n == len(b) {
+			break
+		}
+	}
+	return n, false, nil
+}
+
 // giveBack has net/http serve a connection from which b was read.
 func (l *loop) giveBack(c *Conn, b []byte) {
 	c.ahead, c.skipped = bytes.Clone(b), false
 	c.handled.Store(false)
+	back, ok := c.unseal()
 	if _, moved := c.state.move(serving, outside); !moved {
 		return
 	}
 	l.leave()
-	if err := l.hangups.watchHangUp(c); err != nil || !l.back.push(c) {
+	if err := l.hangups.watchHangUp(c); err != nil || !ok || !l.back.push(back) {
 		_ = c.Close()
 	}
 }

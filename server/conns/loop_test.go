@@ -2,11 +2,13 @@ package conns
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -36,6 +38,26 @@ type looping struct {
 	blocks chan blocked // of /sub/block
 	times  atomic.Int64 // that the loop has served
 	counts chan int64   // times, at /sub/times
+
+	serverTLS, clientTLS *tls.Config // nil: without
+}
+
+// transports are changes for startLoop.
+var transports = map[string]func(*looping, *settings.Settings){
+	"plain": func(*looping, *settings.Settings) {},
+	"TLS": func(s *looping, _ *settings.Settings) {
+		self := httptest.NewTLSServer(nil)
+		s.serverTLS, s.clientTLS = self.TLS.Clone(), self.Client().Transport.(*http.Transport).TLSClientConfig
+		s.clientTLS.ServerName, s.serverTLS.NextProtos = "example.com", []string{"http/1.1"}
+		self.Close()
+	},
+}
+
+// overEach does a test over each transport.
+func overEach(t *testing.T, test func(t *testing.T, transport func(*looping, *settings.Settings))) {
+	for name, transport := range transports {
+		t.Run(name, func(t *testing.T) { test(t, transport) })
+	}
 }
 
 // asked is an exchange and its query.
@@ -71,6 +93,10 @@ func startLoop(t testing.TB, change ...func(*looping, *settings.Settings)) *loop
 	s.addr = l.Addr().String()
 	ours := s.conns.Prepare(s.server, l)
 	served := make(chan error, 1)
+	if s.serverTLS != nil {
+		s.server.TLSConfig = s.serverTLS
+		ours = tls.NewListener(ours, s.serverTLS)
+	}
 	go func() { served <- s.server.Serve(ours) }()
 	t.Cleanup(func() {
 		require.NoError(t, s.server.Close())
@@ -87,6 +113,9 @@ func (s *looping) toy(w http.ResponseWriter, r *http.Request) {
 	Handling(r)
 	if servedBy(r) == "loop" {
 		s.times.Add(1)
+	}
+	if (r.TLS != nil) != (s.serverTLS != nil) {
+		panic("a request without its TLS, or with another's")
 	}
 	query := r.URL.RawQuery
 	switch r.URL.Path {
@@ -136,15 +165,20 @@ func servedBy(r *http.Request) string {
 // client is one connection.
 type client struct {
 	net.Conn
-	t testing.TB
-	r *bufio.Reader
+	t   testing.TB
+	r   *bufio.Reader
+	tcp *net.TCPConn
 }
 
 func (s *looping) dial(t testing.TB) *client {
 	c, err := net.Dial("tcp", s.addr)
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
-	return &client{c, t, bufio.NewReader(c)}
+	tcp := c.(*net.TCPConn)
+	if s.clientTLS != nil {
+		c = tls.Client(c, s.clientTLS)
+	}
+	return &client{c, t, bufio.NewReader(c), tcp}
 }
 
 func get(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: chat\r\n\r\n" }
@@ -188,8 +222,10 @@ func (s *looping) joined(t testing.TB) *client {
 	return c
 }
 
-func TestRequestsWaitOneAfterTheOther(t *testing.T) {
-	s := startLoop(t)
+func TestRequestsWaitOneAfterTheOther(t *testing.T) { overEach(t, waitOneAfterTheOther) }
+
+func waitOneAfterTheOther(t *testing.T, transport func(*looping, *settings.Settings)) {
+	s := startLoop(t, transport)
 	c := s.dial(t)
 	for i := range 100 {
 		c.send(get("/sub/wait"))

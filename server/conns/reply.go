@@ -176,10 +176,10 @@ func (p *reply) send() error {
 	out := p.out
 	p.out = nil
 	c := p.served.conn
-	n, err := c.socket.tryWrite(out)
-	if err == nil && n < len(out) {
+	n, waits, err := c.tryWrite(out)
+	if err == nil && waits {
 		p.served.HandOn()
-		_, err = c.writeWaiting(out[n:])
+		_, err = c.writeAll(out[n:])
 	}
 	return err
 }

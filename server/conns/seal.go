@@ -36,6 +36,43 @@ const (
 
 var errUnread = errors.New("the client makes the server write, and does not read")
 
+// sealAs begins a seal, if what net/http had of the connection has TLS.
+func (c *Conn) sealAs(hijacked net.Conn) {
+	switch h := hijacked.(type) {
+	case *tls.Conn:
+		c.seal = &seal{tls: h, conn: c}
+	case *unsealed:
+		c.seal = &seal{tls: h.Conn, conn: c}
+	}
+}
+
+// unsealed is a connection that the loop gives back to net/http, with the TLS that it had
+// before. net/http makes no handshake with what is not a tls.Conn itself.
+type unsealed struct {
+	*tls.Conn
+	ours *Conn
+}
+
+// Read implements [net.Conn].
+func (u *unsealed) Read(b []byte) (int, error) {
+	if len(u.ours.ahead) > 0 {
+		return u.ours.readAhead(b), nil
+	}
+	return u.Conn.Read(b)
+}
+
+// unseal ends the seal of a connection that is given back, for which it returns what net/http
+// is to have. ok is false if something is kept that the client does not read.
+func (c *Conn) unseal() (_ net.Conn, ok bool) {
+	if c.seal == nil {
+		return c, true
+	}
+	u := &unsealed{c.seal.tls, c}
+	ok = !c.seal.hasRest()
+	c.seal = nil
+	return u, ok
+}
+
 // tryWrite is TryWrite. What is sealed must go out, so it counts as written.
 func (s *seal) tryWrite(b []byte) (n int, waits bool, err error) {
 	for waits, err = s.tryRest(); n < len(b) && !waits && err == nil; waits = s.hasRest() {

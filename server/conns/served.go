@@ -33,7 +33,7 @@ func (l *loop) answer(c *Conn, r *http.Request) (still bool) {
 	s.stint.conn, s.stint.served, s.reply.served = c, s, s
 	c.handled.Store(true)
 	c.setServed(nil, s)
-	r.RemoteAddr = c.remote
+	r.RemoteAddr, r.TLS = c.remote, c.secure
 	if s.call(r.WithContext(s)) && !s.over.Load() {
 		s.finish()
 	}

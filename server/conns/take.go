@@ -2,7 +2,6 @@ package conns
 
 import (
 	"bufio"
-	"crypto/tls"
 	"net/http"
 )
 
@@ -15,10 +14,7 @@ type owner struct {
 // Taken is a connection that somebody has taken over from net/http. It is written to
 // without a goroutine that waits, by TryWrite, or with one, by Write. One goroutine at a
 // time may write, one may read, and anyone may close it.
-type Taken struct {
-	*Conn
-	seal *seal // nil without TLS
-}
+type Taken struct{ *Conn }
 
 // CanTakeOver tells whether the connection of a request can be written to without waiting:
 // not with HTTP/2, whose connections have many requests, and not if hang-ups are not
@@ -37,12 +33,8 @@ func TakeOver(w http.ResponseWriter, r *http.Request) (t *Taken, sent []byte, er
 		return nil, nil, err
 	}
 	c.detach()
-	t = &Taken{Conn: c}
-	if secure, is := hijacked.(*tls.Conn); is {
-		t.seal = &seal{tls: secure, conn: c}
-		c.seal = t.seal
-	}
-	return t, c.unread(buffered.Reader), nil
+	c.sealAs(hijacked)
+	return &Taken{c}, c.unread(buffered.Reader), nil
 }
 
 // OnEnd has ended called when the client hangs up, or has done so, and when the connection
@@ -88,11 +80,14 @@ func (c *Conn) readable() bool {
 // TryWrite writes as much as the connection takes at once, which may be nothing. n bytes
 // of b need not be written again. If waits is true, the connection has no room now: go on
 // with Write. An error means that the connection is of no use any more.
-func (t *Taken) TryWrite(b []byte) (n int, waits bool, err error) {
-	if t.seal != nil {
-		return t.seal.tryWrite(b)
+func (t *Taken) TryWrite(b []byte) (n int, waits bool, err error) { return t.tryWrite(b) }
+
+// tryWrite is TryWrite, also of the loop.
+func (c *Conn) tryWrite(b []byte) (n int, waits bool, err error) {
+	if c.seal != nil {
+		return c.seal.tryWrite(b)
 	}
-	n, err = t.socket.tryWrite(b)
+	n, err = c.socket.tryWrite(b)
 	return n, n < len(b), err
 }
 
@@ -106,14 +101,17 @@ func (t *Taken) TryRead(b []byte) (n int, err error) {
 
 // Write implements [net.Conn]: it waits. It first writes what TryWrite could not, also if
 // b is empty.
-func (t *Taken) Write(b []byte) (int, error) {
+func (t *Taken) Write(b []byte) (int, error) { return t.writeAll(b) }
+
+// writeAll is Write, also of the loop.
+func (c *Conn) writeAll(b []byte) (int, error) {
 	switch {
-	case t.seal != nil:
-		return t.seal.write(b)
+	case c.seal != nil:
+		return c.seal.write(b)
 	case len(b) == 0:
 		return 0, nil
 	}
-	return t.Conn.Write(b)
+	return c.writeWaiting(b)
 }
 
 // CloseWrite tells the client that nothing more comes.
@@ -127,11 +125,14 @@ func (t *Taken) CloseWrite() error {
 // Finish closes the connection. What TryWrite has kept is still sent, if the client reads
 // it within a second. It does not wait: closed is called when the connection is closed.
 // Call it once.
-func (t *Taken) Finish(closed func()) {
-	if t.seal != nil {
-		t.seal.close(closed)
+func (t *Taken) Finish(closed func()) { t.finish(closed) }
+
+// finish is Finish, also of the loop.
+func (c *Conn) finish(closed func()) {
+	if c.seal != nil {
+		c.seal.close(closed)
 		return
 	}
-	_ = t.Conn.Close()
+	_ = c.Close()
 	closed()
 }
