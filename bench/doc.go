@@ -51,7 +51,8 @@
 // is counted for whoever was running, mostly whoever sent.
 //
 // The target floor is the least that a server on net/http can do, and so a
-// mark: what another one takes more is what its features cost. A server with
+// mark: what another one takes more is what its features cost; floor-loop is
+// the same without net/http. A server with
 // cursors gives what has gathered with one answer, so in a flood a slow one may
 // have less CPU a delivery than a quick one; "messages an answer" tells.
 //

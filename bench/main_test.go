@@ -135,10 +135,10 @@ func TestAttackTellsWhichMarkIsMissed(t *testing.T) {
 func TestCompare(t *testing.T) {
 	t.Parallel()
 	page := filepath.Join(t.TempDir(), "page.html")
-	out, err := bench(t, "compare", "-targets", "floor,golongpoll", "-rounds", "1", "-work", "fanout:1000,plain-flood:50,idle:20,stream-sse:20,flood-ws:20",
+	out, err := bench(t, "compare", "-targets", "floor,floor-loop,golongpoll", "-rounds", "1", "-work", "fanout:1000,plain-flood:50,idle:20,stream-sse:20,flood-ws:20",
 		"-duration", "100ms", "-quiet", "10ms", "-html", page)
 	require.NoError(t, err)
-	require.Contains(t, out, "| scenario | | floor | golongpoll |")
+	require.Contains(t, out, "| scenario | | floor | floor-loop | golongpoll |")
 	require.Contains(t, out, "fanout, 1,000 polls")
 	require.Contains(t, out, "memory a poll")
 	require.Contains(t, out, "stream, 20 SSE streams, 20 messages/s")

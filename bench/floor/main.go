@@ -1,6 +1,7 @@
 // Floor is the least that a long-polling server on net/http can be: channels
 // of Go, no bus, no limits. What it costs is what net/http costs, so it is the
-// mark for a server that does more.
+// mark for a server that does more. With -loop it is the least that one in Go
+// can be at all, see [loop].
 package main
 
 import (
@@ -53,14 +54,19 @@ func (r *room) after(since int) (messages []json.RawMessage, last int, told chan
 	if since < 0 || since > r.last {
 		since = r.last
 	}
-	for id := max(since, r.last-history) + 1; id <= r.last; id++ {
-		messages = append(messages, r.log[id%history])
-	}
-	if len(messages) == 0 {
+	if messages = r.logged(since); len(messages) == 0 {
 		told = make(chan struct{})
 		r.waiting[told] = true
 	}
 	return messages, r.last, told
+}
+
+// logged returns what came after id since. mu is held.
+func (r *room) logged(since int) (messages []json.RawMessage) {
+	for id := max(since, r.last-history) + 1; id <= r.last; id++ {
+		messages = append(messages, r.log[id%history])
+	}
+	return messages
 }
 
 func (r *room) forget(told chan struct{}) {
@@ -109,6 +115,12 @@ func (r *room) subSince(w http.ResponseWriter, req *http.Request) {
 		since = -1 // now
 	}
 	messages, last := r.wait(req, since)
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(page(messages, last))
+}
+
+// page is an answer with messages, and the next cursor.
+func page(messages []json.RawMessage, last int) []byte {
 	b := append([]byte(nil), `{"messages":[`...)
 	for i, message := range messages {
 		if i > 0 {
@@ -116,8 +128,7 @@ func (r *room) subSince(w http.ResponseWriter, req *http.Request) {
 		}
 		b = append(b, message...)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Write(fmt.Appendf(b, `],"cursor":"%d"}`, last))
+	return fmt.Appendf(b, `],"cursor":"%d"}`, last)
 }
 
 func (r *room) pubForm(w http.ResponseWriter, req *http.Request) {
@@ -139,14 +150,18 @@ func main() {
 	flag.IntVar(&queue, "queue", queue, "how many messages may wait for a stream; one whose queue is full misses what comes")
 	cert := flag.String("cert", "", "`file` of a certificate: speak TLS")
 	key := flag.String("key", "", "`file` of its key")
+	bare := flag.Bool("loop", false, "no net/http: polls with a cursor alone, by one goroutine with an epoll set")
 	flag.Parse()
 	r := &room{waiting: map[chan struct{}]bool{}, streams: map[chan json.RawMessage]bool{}}
+	log.SetOutput(os.Stderr)
+	if *bare {
+		log.Fatal(serveLoop(*addr, r))
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sub", r.sub)
 	mux.HandleFunc("POST /pub", r.pubForm)
 	mux.HandleFunc("GET /sub/{channel}", r.subSince)
 	mux.HandleFunc("POST /pub/{channel}", r.pubJSON)
-	log.SetOutput(os.Stderr)
 	if *cert != "" {
 		log.Fatal(http.ListenAndServeTLS(*addr, *cert, *key, mux))
 	}

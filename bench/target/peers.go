@@ -23,7 +23,7 @@ const unlimited = "PUBSUB_MAX_POLLS=0 PUBSUB_MAX_POLLS_PER_CHANNEL=0 PUBSUB_MAX_
 const originalMaxPolls = 200
 
 // PeerNames are the targets that Peers knows, in the order of a table.
-var PeerNames = []string{"pubsub", "floor", "golongpoll", "nchan", "nchan-many", "original"}
+var PeerNames = []string{"pubsub", "floor", "floor-loop", "golongpoll", "nchan", "nchan-many", "original"}
 
 // Peers builds the named targets into dir. original is a folder with the
 // Python original, "" without. What cannot be had on this machine is left out,
@@ -47,6 +47,11 @@ func Peers(ctx context.Context, names []string, dir, original string) (specs []S
 			spec.Dialect, spec.Plain = named("cursor"), named("original")
 			spec.Streams = map[string]load.Dialect{"sse": named("sse")}
 			spec.Command = "exec " + quoted(dir, name) + " -addr 127.0.0.1:{port}"
+			err = build(ctx, source, "./floor", filepath.Join(dir, name))
+		case "floor-loop":
+			spec.About = "one goroutine with an epoll set and no net/http: the least that polls can cost in Go"
+			spec.Dialect = named("cursor")
+			spec.Command = "exec " + quoted(dir, name) + " -loop -addr 127.0.0.1:{port}"
 			err = build(ctx, source, "./floor", filepath.Join(dir, name))
 		case "golongpoll":
 			spec.About = "the Go module jcuga/golongpoll"
