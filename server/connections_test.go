@@ -4,10 +4,12 @@ package server_test
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -162,7 +164,56 @@ func TestConnectionsOfAProxyAreNotBounded(t *testing.T) {
 // startFull starts a server that may have so many connections open.
 func startFull(t *testing.T, connections int) (*running, *said) {
 	defer pubsubtest.MayOpen(t, uint64(64+connections))()
-	return startLogging(t, open())
+	s, log := startLogging(t, open())
+	return s.byOneConnection(), log
+}
+
+// sole has one connection, and never takes another: http.Transport does if the goroutine that
+// wrote a request says so later than 50 ms after the answer.
+type sole struct {
+	addr string
+
+	mu sync.Mutex // guards the next two, and is held during a request
+	c  net.Conn
+	r  *bufio.Reader
+}
+
+// byOneConnection is for tests in which there is no room for a second one.
+func (r *running) byOneConnection() *running {
+	r.http = &http.Client{Transport: &sole{addr: r.addr}}
+	return r
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (s *sole) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.c == nil {
+		c, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			return nil, err
+		}
+		s.c, s.r = c, bufio.NewReader(c)
+	}
+	if err := r.Write(s.c); err != nil {
+		return nil, err
+	}
+	resp, err := http.ReadResponse(s.r, r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, err
+}
+
+// CloseIdleConnections is called by [http.Client.CloseIdleConnections].
+func (s *sole) CloseIdleConnections() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.c != nil {
+		_ = s.c.Close()
+	}
 }
 
 // hungUp is for a connection that the server closed without a word.
@@ -207,7 +258,7 @@ func TestWhoHasMostConnectionsOfAProxyMakesRoom(t *testing.T) {
 	giveBack := pubsubtest.MayOpen(t, 64+8)
 	set := open()
 	set.TrustedHops = 1
-	s := start(t, set)
+	s := start(t, set).byOneConnection()
 	giveBack()
 	ask := func(request string) net.Conn {
 		c := s.dialFrom(t, "127.0.0.1", "")
