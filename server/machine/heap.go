@@ -22,6 +22,8 @@ type Heap struct {
 	set    int64  // the limit that Heap has set
 	kept   int64  // bytes taken from the system when memory was last given back
 	cycles uint64 // collections until the last GiveBack
+	due    int    // idle calls of GiveBack until memory is given back again; 0 is never
+	pause  int    // what due was last
 }
 
 const (
@@ -64,16 +66,36 @@ func (h *Heap) Limit(polls int64) {
 // seconds. The runtime alone would keep it until its next collection, which may be
 // minutes away when little is allocated. And even then it would keep what is below its
 // limit.
+//
+// What is in use while memory is given back may be garbage soon, of which nothing tells. So
+// it is done again after two idle calls, and if that was worth nothing after four, and so on.
 func (h *Heap) GiveBack() {
 	now := read()
 	idle := now.cycles == h.cycles
 	h.cycles = now.cycles
-	if !(idle && now.system > h.kept+worthwhile) && now.system < now.goal+4*worthwhile {
+	if now.system < now.goal+4*worthwhile && !(idle && (now.system > h.kept+worthwhile || h.isDue())) {
 		return
 	}
 	runtime.GC() // one of two: a sync.Pool keeps its values over one collection
 	debug.FreeOSMemory()
 	h.kept = read().system
+	if h.pause *= 2; now.system >= h.kept+worthwhile {
+		h.pause = 2
+	}
+	if h.due = h.pause; h.pause > maxPause {
+		h.due = 0
+	}
+}
+
+// maxPause is for how many idle calls memory that is kept may become garbage.
+const maxPause = 16
+
+func (h *Heap) isDue() bool {
+	if h.due == 0 {
+		return false
+	}
+	h.due--
+	return h.due == 0
 }
 
 // usage is what the runtime knows about its memory, in bytes.

@@ -1,8 +1,10 @@
 package machine_test
 
 import (
+	"bytes"
 	"math"
 	"runtime/debug"
+	"runtime/metrics"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -43,4 +45,35 @@ func TestLimitOfTheEnvironmentStays(t *testing.T) {
 	require.EqualValues(t, int64(2<<30), limit())
 	h.Leave()
 	require.EqualValues(t, int64(2<<30), limit())
+}
+
+// taken is what the process has of the system, without what it has given back.
+func taken() int64 {
+	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(samples)
+	return int64(samples[0].Value.Uint64() - samples[1].Value.Uint64())
+}
+
+// What was in use when memory was given back is given back later, though nothing is allocated
+// any more, so that nothing is collected.
+func TestMemoryIsGivenBackLater(t *testing.T) {
+	const size = 64 << 20
+	for _, while := range []int{1, 5, 20} { // for so many calls it is in use
+		h := machine.NewHeap(0)
+		before := taken()
+		use, garbage := bytes.Repeat([]byte{1}, size), bytes.Repeat([]byte{2}, size)
+		require.Len(t, garbage, size)
+		garbage = nil
+		for range while {
+			h.GiveBack()
+		}
+		require.Greater(t, taken(), before+size*3/4, "in use")
+		require.Len(t, use, size)
+		use = nil
+		for range 20 {
+			h.GiveBack()
+		}
+		require.Less(t, taken(), before+size/4)
+		h.Leave()
+	}
 }
