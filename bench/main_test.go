@@ -140,6 +140,7 @@ func TestCompare(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, "| scenario | | floor | floor-loop | golongpoll |")
 	require.Contains(t, out, "fanout, 1,000 polls")
+	require.NotRegexp(t, `fanout, 1,000 polls \| CPU a delivery[^\n]*–`, out, "each target polls")
 	require.Contains(t, out, "memory a poll")
 	require.Contains(t, out, "stream, 20 SSE streams, 20 messages/s")
 	html, err := os.ReadFile(page)

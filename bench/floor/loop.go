@@ -111,6 +111,10 @@ func (o *loop) serve(c *parked) {
 		o.answer(c, fmt.Appendf(nil, `{"status":"sent","id":%d}`, o.publish(bytes.Clone(body))))
 		return
 	}
+	if !bytes.HasPrefix(line, []byte("GET /sub/")) {
+		o.write(c, []byte("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"))
+		return
+	}
 	_, since, _ := bytes.Cut(line, []byte("since="))
 	since, _, _ = bytes.Cut(since, []byte(" "))
 	id, err := strconv.Atoi(string(since))
