@@ -39,24 +39,31 @@ func newGate() *gate {
 	return &gate{all: make(chan struct{}, readsAtOnce), of: make(map[netip.Addr]*lane)}
 }
 
-// enter waits for the turn of a read. Call leave when it has ended.
-func (g *gate) enter(ctx context.Context, by netip.Addr) (leave func(), err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnWithin)
-	defer cancel()
+// turn is how long a read waits for its turn.
+func turn(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), turnWithin)
+}
+
+// errNoNeed is for a read that needs no turn any more.
+var errNoNeed = errors.New("others have read the same")
+
+// enter waits for the turn of a read, until ctx ends or noNeed is closed; it may be nil. Call
+// leave when the read has ended.
+func (g *gate) enter(ctx context.Context, by netip.Addr, noNeed <-chan struct{}) (leave func(), err error) {
 	leaveLane := func() {}
 	if by.IsValid() { // else it is the server itself
-		if leaveLane, err = g.enterLane(ctx, by); err != nil {
+		if leaveLane, err = g.enterLane(ctx, by, noNeed); err != nil {
 			return nil, err
 		}
 	}
-	if err := take(ctx, g.all); err != nil {
+	if err := take(ctx, g.all, noNeed); err != nil {
 		leaveLane()
 		return nil, err
 	}
 	return func() { <-g.all; leaveLane() }, nil
 }
 
-func (g *gate) enterLane(ctx context.Context, by netip.Addr) (leave func(), err error) {
+func (g *gate) enterLane(ctx context.Context, by netip.Addr, noNeed <-chan struct{}) (leave func(), err error) {
 	g.mu.Lock()
 	l := g.of[by]
 	if l == nil {
@@ -65,7 +72,7 @@ func (g *gate) enterLane(ctx context.Context, by netip.Addr) (leave func(), err 
 	}
 	l.reads++
 	g.mu.Unlock()
-	if err := take(ctx, l.through); err != nil {
+	if err := take(ctx, l.through, noNeed); err != nil {
 		g.leaveLane(by, l)
 		return nil, err
 	}
@@ -80,10 +87,12 @@ func (g *gate) leaveLane(by netip.Addr, l *lane) {
 	}
 }
 
-func take(ctx context.Context, tokens chan<- struct{}) error {
+func take(ctx context.Context, tokens chan<- struct{}, noNeed <-chan struct{}) error {
 	select {
 	case tokens <- struct{}{}:
 		return nil
+	case <-noNeed:
+		return errNoNeed
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", history.ErrAway, errBusy)
 	}

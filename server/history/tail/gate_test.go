@@ -2,6 +2,7 @@ package tail_test
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"pubsub/server/history"
@@ -19,6 +21,7 @@ import (
 // stuck is a log whose reads wait until they are let go.
 type stuck struct {
 	history.Log
+	free    string // a channel whose reads do not wait
 	release chan struct{}
 	under   atomic.Int64
 	bytes   atomic.Int64 // the most that was asked for
@@ -28,7 +31,9 @@ func (s *stuck) Read(ctx context.Context, q history.Query) (*history.Page, error
 	s.under.Add(1)
 	defer s.under.Add(-1)
 	s.bytes.Store(max(s.bytes.Load(), int64(q.Bytes)))
-	<-s.release
+	if q.Channel != s.free {
+		<-s.release
+	}
 	return s.Log.Read(ctx, q)
 }
 
@@ -66,5 +71,37 @@ func TestReadsOfAnAddress(t *testing.T) {
 		close(behind.release)
 		all.Wait()
 		require.LessOrEqual(t, behind.bytes.Load(), int64(256<<10))
+	})
+}
+
+// Who waits for a turn to read what others read meanwhile needs none.
+func TestReadsOfOthersServe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := &stuck{Log: memory.New(history.Options{}), free: "free", release: make(chan struct{})}
+		defer behind.Log.(*memory.Log).Close()
+		l := tail.New(behind, tail.Options{Shared: true})
+		read := func(by, channel string, since history.Since) error {
+			_, err := l.Read(t.Context(), history.Query{Channel: channel, Since: since, Limit: 9, Bytes: 99, By: netip.MustParseAddr(by)})
+			return err
+		}
+		var turns sync.WaitGroup
+		for i := range 8 {
+			turns.Go(func() { assert.NoError(t, read("192.0.2.1", fmt.Sprint("stuck", i), history.Now())) })
+		}
+		synctest.Wait()
+		require.EqualValues(t, 8, behind.under.Load(), "as many as an address may have")
+		began, served := time.Now(), make(chan error, 100)
+		for range cap(served) {
+			go func() { served <- read("192.0.2.1", "free", history.Now()) }()
+		}
+		synctest.Wait()
+		require.Empty(t, served)
+		require.NoError(t, read("192.0.2.2", "free", history.Now()))
+		for range cap(served) {
+			require.NoError(t, <-served)
+		}
+		require.Zero(t, time.Since(began))
+		close(behind.release)
+		turns.Wait()
 	})
 }

@@ -112,7 +112,7 @@ func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) 
 		if err != nil {
 			return nil, err
 		}
-		page, _ = t.page(q, l.options.Age, false)
+		page = t.pageAsked(q, l.options.Age)
 	}
 	if page == nil {
 		return l.readBehind(ctx, q)
@@ -122,7 +122,9 @@ func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) 
 
 // readBehind reads what is not here, when it is the reader's turn.
 func (l *Log) readBehind(ctx context.Context, q history.Query) (*history.Page, error) {
-	leave, err := l.gate.enter(ctx, q.By)
+	wait, cancel := turn(ctx)
+	defer cancel()
+	leave, err := l.gate.enter(wait, q.By, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -130,14 +132,25 @@ func (l *Log) readBehind(ctx context.Context, q history.Query) (*history.Page, e
 	return l.behind.Read(ctx, q)
 }
 
-// refresh brings a tail up to date when it is the reader's turn.
+// refresh brings a tail up to date when it is the reader's turn, or when somebody else has.
 func (l *Log) refresh(ctx context.Context, t *tail, by netip.Addr, ask bool) error {
+	wait, cancel := turn(ctx)
+	defer cancel()
 	before := t.asked()
-	leave, err := l.gate.enter(ctx, by)
-	if err != nil {
-		return err
+	for {
+		next, served, failed := t.served(before, ask)
+		if served {
+			return failed
+		}
+		leave, err := l.gate.enter(wait, by, next)
+		if err == nil {
+			defer leave()
+			break
+		}
+		if !errors.Is(err, errNoNeed) {
+			return err
+		}
 	}
-	defer leave()
 	defer l.count(t)
 	if !ask { // it needs what is there by now
 		before = t.asked()

@@ -17,11 +17,13 @@ type tail struct {
 
 	fetching sync.Mutex // held while the log behind is asked
 
-	mu       sync.Mutex // guards all below
-	fetches  int        // that have begun
-	fetched  time.Time  // when the last one that succeeded began
-	err      error      // of the last one
-	loaded   bool       // what is below is true, but for what is known to be missing
+	mu       sync.Mutex    // guards all below
+	fetches  int           // that have begun
+	fetchEnd chan struct{} // closed when the next one has ended; nil if nobody waits for that
+	ended    int           // the number of the last one that has ended
+	fetched  time.Time     // when the last one that succeeded began
+	err      error         // of the last one
+	loaded   bool          // what is below is true, but for what is known to be missing
 	start    history.Cursor
 	messages []history.Message // with ids without holes, from start on
 	last     history.Cursor
@@ -49,11 +51,28 @@ func (t *tail) page(q history.Query, age time.Duration, ask bool) (page *history
 	if ask || !t.complete() {
 		return nil, false
 	}
+	page = t.serve(q, age)
+	return page, page == nil
+}
+
+// pageAsked is page for a query for which the log behind was asked: what has come since need
+// not be in it.
+func (t *tail) pageAsked(q history.Query, age time.Duration) *history.Page {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.loaded || t.doubted {
+		return nil
+	}
+	return t.serve(q, age)
+}
+
+// serve returns nil if only the log behind can serve a query. mu is held.
+func (t *tail) serve(q history.Query, age time.Duration) *history.Page {
 	after, here := t.find(q.Since)
 	if !here || t.tooOld(after, age) {
-		return nil, true
+		return nil
 	}
-	return t.pageAfter(after, q.Limit), false
+	return t.pageAfter(after, q.Limit)
 }
 
 // pageWhileAway serves a query by cursor as well as it can.
@@ -226,6 +245,23 @@ func (t *tail) asked() int {
 	return t.fetches
 }
 
+// served tells whether what others have asked the log behind is enough for a reader, who came
+// when it had been asked so often before, and whether that failed. Else next is closed when
+// they have asked once more.
+func (t *tail) served(before int, ask bool) (next <-chan struct{}, is bool, failed error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case !ask && t.complete():
+		return nil, true, nil
+	case t.ended > before && (ask || t.err != nil):
+		return nil, true, t.err
+	case t.fetchEnd == nil:
+		t.fetchEnd = make(chan struct{})
+	}
+	return t.fetchEnd, false, nil
+}
+
 // refresh asks the log behind for what is missing, once for all who come at the same
 // time. For those with ask set it asks after they came, which is when it had been asked so
 // often before.
@@ -249,6 +285,10 @@ func (t *tail) refresh(ctx context.Context, behind history.Log, before int, ask 
 	page, err := t.read(ctx, behind, since)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.ended = t.fetches; t.fetchEnd != nil {
+		close(t.fetchEnd)
+		t.fetchEnd = nil
+	}
 	if t.err = err; err != nil {
 		return err
 	}
