@@ -245,16 +245,16 @@ func (t *tail) asked() int {
 	return t.fetches
 }
 
-// served tells whether what others have asked the log behind is enough for a reader, who came
-// when it had been asked so often before, and whether that failed. Else next is closed when
-// they have asked once more.
+// served tells whether a reader that came when the log behind had been asked so often before
+// needs not ask it: others have since. If they failed it returns their error. Otherwise next is
+// closed when one of them has asked once more.
 func (t *tail) served(before int, ask bool) (next <-chan struct{}, is bool, failed error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case !ask && t.complete():
 		return nil, true, nil
-	case t.ended > before && (ask || t.err != nil):
+	case t.ended > before && (!t.doubted || t.err != nil):
 		return nil, true, t.err
 	case t.fetchEnd == nil:
 		t.fetchEnd = make(chan struct{})
