@@ -77,6 +77,7 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 	if set.Crowd && !log.Enabled(context.Background(), slog.LevelDebug) { // there each request has a line of its own
 		p.conns.InLoop = waitsInCrowd
 	}
+	p.conns.Pace = p.access.PaceConnection
 	p.metrics.CountConnections(p.conns.Open)
 	return p, nil
 }

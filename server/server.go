@@ -134,6 +134,9 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    conns.MaxHeader,
 	}
+	if s.certs != nil {
+		front.TLSConfig = s.certs.Config()
+	}
 	l = s.conns.Prepare(front, l)
 	defer s.conns.Close()
 	if admin != nil {
@@ -161,7 +164,6 @@ func (s *Server) serve(front *http.Server, l net.Listener) error {
 	if s.certs == nil {
 		return front.Serve(l)
 	}
-	front.TLSConfig = s.certs.Config()
 	return front.ServeTLS(l, "", "")
 }
 

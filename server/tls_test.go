@@ -278,6 +278,38 @@ func TestConnectionsForARedirectAreLimited(t *testing.T) {
 }
 
 // Requests over HTTP/2 whose bodies do not come are bounded for an address.
+// Whoever opens connections fast waits, and nobody else. One that would have to wait for long
+// is turned away.
+func TestNewConnectionsOfOneAddressArePaced(t *testing.T) {
+	t.Parallel()
+	set, certificate := withTLS(t)
+	set.RequestRate = 2 // a connection in 2.5 seconds, or one with TLS in 10
+	secure := start(t, set).overTLS(t, false, certificate)
+	config := secure.tls.Clone()
+	config.ServerName = "127.0.0.1"
+	handshake := func(s *running, address string) error {
+		return tls.Client(s.dialFrom(t, address, ""), config).HandshakeContext(t.Context())
+	}
+	require.NoError(t, handshake(secure, "127.0.0.66"))
+	require.ErrorContains(t, handshake(secure, "127.0.0.66"), "does not look like a TLS handshake")
+	require.NoError(t, handshake(secure, "127.0.0.67"))
+
+	proxied := set
+	proxied.TrustedHops = 1 // all come from the proxy
+	behind := start(t, proxied)
+	for range 3 {
+		require.NoError(t, handshake(behind, "127.0.0.66"))
+	}
+
+	set.TLSCert, set.TLSKey, set.RequestRate = "", "", .5
+	plain := start(t, set)
+	status, _ := answer(t, plain.dialFrom(t, "127.0.0.66", "/healthz"))
+	require.Equal(t, http.StatusOK, status)
+	turnedAway(t, plain.dialFrom(t, "127.0.0.66", ""), 429, "opens connections faster")
+	status, _ = answer(t, plain.dialFrom(t, "127.0.0.67", "/healthz"))
+	require.Equal(t, http.StatusOK, status)
+}
+
 func TestBodiesOverHTTP2(t *testing.T) {
 	t.Parallel()
 	set, certificate := withTLS(t)

@@ -23,10 +23,13 @@ type Control struct {
 	posts    *rates.Limiter
 	reads    *rates.Limiter // costly ones
 	restarts *rates.Limiter // answers that tell of a restart
+
+	connections *rates.Limiter // new ones
+
 	unread   unread
 	underWay requests
 
-	delayed        atomic.Int64  // requests that had to wait
+	delayed        atomic.Int64  // requests and connections that had to wait
 	delayWarning   oncePerMinute // about such
 	restartWarning oncePerMinute // about cursors of another process
 
@@ -53,6 +56,7 @@ func New(s *settings.Settings, log *slog.Logger) (*Control, error) {
 		burst = math.Inf(1)
 	}
 	source := address.Source{TrustedHops: s.TrustedHops}
+	connections := s.RequestRate / connectionCost
 	return &Control{
 		Source:   source,
 		polls:    newPolls(s, source),
@@ -61,6 +65,9 @@ func New(s *settings.Settings, log *slog.Logger) (*Control, error) {
 		posts:    rates.New(rates.Rate{PerSecond: s.PublishRate, Burst: burst}),
 		reads:    rates.New(rates.Rate{PerSecond: s.ReadRate, Burst: math.Ceil(readBurst * s.ReadRate)}),
 		restarts: rates.New(rates.Rate{PerSecond: restartRate, Burst: restartBurst}),
+
+		connections: rates.New(rates.Rate{PerSecond: connections, Burst: math.Ceil(connections * connectionBurst)}),
+
 		settings: s,
 		log:      log,
 
@@ -81,7 +88,7 @@ func verifierOf(s *settings.Settings, log *slog.Logger) (*tokens.Verifier, error
 // Forget frees the memory of addresses that have not done anything for a while. Call it
 // now and then.
 func (c *Control) Forget() {
-	for _, limiter := range []*rates.Limiter{c.requests, c.probes, c.posts, c.reads, c.restarts} {
+	for _, limiter := range []*rates.Limiter{c.requests, c.probes, c.posts, c.reads, c.restarts, c.connections} {
 		limiter.Forget()
 	}
 }

@@ -80,11 +80,7 @@ func isProbe(r *http.Request) bool {
 
 // delay waits until there is what was promised to so many requests.
 func (c *Control) delay(r *http.Request, address netip.Addr, requests float64, wait time.Duration) {
-	c.delayed.Add(1)
-	if c.delayWarning.due() {
-		c.log.Info("requests are delayed, since their address sends more than the request rate; this is told once a minute",
-			"address", address, "rate", c.settings.RequestRate)
-	}
+	c.tellDelayed(address)
 	waited := false
 	defer func() {
 		if !waited {
@@ -95,7 +91,16 @@ func (c *Control) delay(r *http.Request, address netip.Addr, requests float64, w
 	waited = true
 }
 
-// Delayed returns how many requests had to wait because of the request rate.
+// tellDelayed counts what an address has to wait for.
+func (c *Control) tellDelayed(address netip.Addr) {
+	c.delayed.Add(1)
+	if c.delayWarning.due() {
+		c.log.Info("requests are delayed, since their address sends more than the request rate, or opens more than a fifth as many connections; this is told once a minute",
+			"address", address, "rate", c.settings.RequestRate)
+	}
+}
+
+// Delayed returns how many requests and connections had to wait because of the request rate.
 func (c *Control) Delayed() int64 { return c.delayed.Load() }
 
 // AdmitPost counts a post. If its address exceeds the publish rate, the error is a

@@ -49,6 +49,7 @@ type Conn struct {
 	secure *tls.ConnectionState // set with HTTP/2 and in the loop, before the first request
 	frames *opened              // what HTTP/2 is spoken on; nil without
 
+	begun   bool        // Read was called
 	skips   atomic.Bool // Read skips net/http's wait for a hang-up
 	skipped bool        // the last read was skipped
 
@@ -161,7 +162,26 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if len(c.ahead) > 0 && c.secure == nil {
 		return c.readAhead(b), nil
 	}
+	if !c.begun {
+		if err := c.pace(); err != nil {
+			return 0, err
+		}
+	}
 	return c.wire.Read(b)
+}
+
+// pace waits until a new connection may be read. If it may not, pace answers and closes it.
+func (c *Conn) pace() error {
+	c.begun = true
+	who, _, _ := c.conns.limitsOf(c)
+	if c.conns.Pace == nil || c.context == nil || !c.conns.bounded || !who.IsValid() {
+		return nil
+	}
+	err := c.conns.Pace(c.context, who, c.conns.secure)
+	if err != nil && c.context.Err() == nil {
+		c.conns.turnAway(c, err)
+	}
+	return err
 }
 
 func (c *Conn) readAhead(b []byte) int {

@@ -33,6 +33,11 @@ type Conns struct {
 	// has waited. If it is nil none can wait. Set it before Prepare.
 	InLoop func(r *http.Request) bool
 
+	// Pace makes a new connection of an address wait until it may be read. secure tells that
+	// it has TLS. If it may not be read, the error is a [web.Problem], or that of ctx. It is
+	// not called behind proxies. If it is nil none waits. Set it before Prepare.
+	Pace func(ctx context.Context, address netip.Addr, secure bool) error
+
 	responder    *web.Responder
 	acceptFailed func() // counts a failure of Accept
 	newcomers    newcomers
@@ -44,6 +49,7 @@ type Conns struct {
 	frameRates *rates.Limiter // of frames that cost something
 	streams    streams
 	bounded    bool // connections are those of clients, and not of proxies
+	secure     bool // connections have TLS; set by Prepare
 
 	perAddress int // 0 is no limit: behind a proxy all connections have its address
 	total      int // 0 is no limit
@@ -77,6 +83,7 @@ func (o *Conns) Prepare(server *http.Server, l net.Listener) net.Listener {
 	if err := boundSendBuffers(l); err != nil {
 		log.Warn("send buffers keep the system's size, so the kernel may hold megabytes for each client that does not read", "error", err)
 	}
+	o.secure = server.TLSConfig != nil
 	o.http2 = o.serveHTTP2(server, l.Addr())
 	o.hangups, server.ConnContext, server.ConnState = hangups, o.connContext, o.track
 	if hangups != nil {

@@ -232,7 +232,8 @@ func theLoopIsHandedOn(t *testing.T, transport func(*looping, *settings.Settings
 	}
 }
 
-// Whoever sends many requests at once has one served in each round.
+// Whoever sends many requests at once has one served in each round. net/http serves one that
+// has arrived only in part.
 func TestOneConnectionDoesNotKeepOthersWaiting(t *testing.T) {
 	overEach(t, oneConnectionDoesNotKeepOthersWaiting)
 }
@@ -251,7 +252,7 @@ func oneConnectionDoesNotKeepOthersWaiting(t *testing.T, transport func(*looping
 	require.LessOrEqual(t, <-s.counts-before, int64(3))
 	require.Equal(t, "loop /sub/hold", many.answer())
 	for range requests {
-		require.Equal(t, "loop /sub/many", many.answer())
+		require.Contains(t, []string{"loop /sub/many", "net/http /sub/many"}, many.answer())
 	}
 	sends.Wait()
 }

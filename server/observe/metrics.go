@@ -166,11 +166,11 @@ func (m *Metrics) DeliverTo(page *hub.Page, n int) {
 	m.deliveries.Add(int64((n - 1) * len(page.Messages)))
 }
 
-// CountDelayed shows how many requests had to wait because of the request rate. Call it at
+// CountDelayed shows how many requests and connections had to wait because of the request rate. Call it at
 // most once.
 func (m *Metrics) CountDelayed(delayed func() int64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "pubsub_requests_delayed_total", Help: "Requests that had to wait, since their address sends more than the request rate.",
+		Name: "pubsub_requests_delayed_total", Help: "Requests and new connections that had to wait, since their address sends more than the request rate, or opens more than a fifth as many.",
 	}, func() float64 { return float64(delayed()) }))
 }
 
