@@ -111,6 +111,28 @@ func TestWhoCameWhileThePageAsked(t *testing.T) {
 	has(p, "2 here", hereCount)
 }
 
+// Who is here is not shown before the stylesheet for it has come.
+func TestWhoIsHereIsNotSeenUnstyled(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL, nicked("ann"), `{
+		const append = Element.prototype.append;
+		Element.prototype.append = function (...nodes) {
+			const held = !window.goOn && nodes.some((node) => String(node.href).endsWith("/presence.css"));
+			if (held) window.goOn = () => append.apply(this, nodes);
+			else append.apply(this, nodes);
+		};
+	}`)
+	has(p, true, "!!window.goOn")
+	for _, message := range []string{"one", "two", "three"} {
+		s.publish("chat", "eve", message)
+		has(p, message, `document.querySelector(".line:last-child .text")?.textContent ?? ""`)
+		require.Empty(t, eval[string](p, hereCount))
+	}
+	eval[any](p, "void goOn()")
+	has(p, "1 here", hereCount)
+	require.Equal(t, "flex", eval[string](p, `getComputedStyle(document.querySelector(".here summary")).display`))
+}
+
 // The list opens and closes by the keyboard, and says who one is oneself.
 func TestListOfWhoIsHere(t *testing.T) {
 	s := startServer(t)

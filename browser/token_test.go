@@ -34,7 +34,7 @@ func tokenFor(t *testing.T, name string, lasts time.Duration) string {
 }
 
 // asked is what the dialog asks, when it has its style: until then its buttons move.
-const asked = `((dialog) => dialog?.querySelector("link").sheet ? dialog.querySelector("h2").textContent : "")(document.querySelector("dialog.token[open]"))`
+const asked = `((dialog) => dialog?.querySelector("h2").textContent ?? "")(document.querySelector("dialog.token[open]"))`
 
 // give pastes a token into the dialog.
 func (p *tab) give(token string) {

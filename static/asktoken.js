@@ -1,6 +1,8 @@
 // Asks for a token in a dialog.
 
-import {button, element} from "./dom.js";
+import {button, element, stylesheet} from "./dom.js";
+
+await stylesheet("token.css");
 
 let declined = false;
 
@@ -62,13 +64,6 @@ function dialogOf(title, content, yes, no) {
   const buttons = element("p", "tools");
   buttons.append(accept, " ", button(no, () => dialog.close("")));
   form.append(heading, content, buttons);
-  dialog.append(styles(), form);
+  dialog.append(form);
   return dialog;
-}
-
-function styles() {
-  const link = element("link");
-  link.rel = "stylesheet";
-  link.href = new URL("./token.css", import.meta.url);
-  return link;
 }

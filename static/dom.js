@@ -13,3 +13,15 @@ export function button(words, act, className = "small") {
   made.addEventListener("click", act);
   return made;
 }
+
+/** Loads a stylesheet of this folder. Waits until it is there, or cannot be had: else what it is for is seen without it. */
+export function stylesheet(name) {
+  const link = element("link");
+  link.rel = "stylesheet";
+  link.href = new URL(name, import.meta.url).href;
+  return new Promise((resolve) => {
+    link.onload = resolve;
+    link.onerror = resolve;
+    document.head.append(link);
+  });
+}

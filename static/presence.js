@@ -2,7 +2,7 @@
 // without.
 
 import {Comings} from "./comings.js";
-import {element} from "./dom.js";
+import {stylesheet} from "./dom.js";
 import {Here} from "./here.js";
 import {keepPresent} from "./present.js";
 import {Typing, onTyping} from "./typing.js";
@@ -12,6 +12,8 @@ const SETTLE = 20_000;
 // Not all who listen ask at the same time.
 const SOON = 3000;
 const LATER = 60_000;
+
+await stylesheet("presence.css");
 
 export class Presence {
   #server;
@@ -34,10 +36,6 @@ export class Presence {
    * @param {(line: HTMLElement) => void} onLine takes a line of the conversation
    */
   constructor(server, nick, onLine) {
-    const style = element("link");
-    style.rel = "stylesheet";
-    style.href = new URL("presence.css", import.meta.url).href;
-    document.head.append(style);
     this.#server = server;
     this.#comings = new Comings(onLine);
     this.#me = keepPresent(server, document.getElementById("nick"), nick);
