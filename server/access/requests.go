@@ -16,9 +16,8 @@ import (
 const refusedPart = 4
 
 // requests counts the requests under way, by address. The zero value is empty.
-// mu guards byAddress. No other lock is taken under it.
 type requests struct {
-	mu        sync.Mutex
+	mu        sync.Mutex // guards byAddress; no other lock is taken under it
 	byAddress map[netip.Addr]int
 }
 

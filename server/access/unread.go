@@ -24,8 +24,7 @@ var ErrUnread = web.TooMany("unread-answers", 5, "Answers for your address wait 
 
 // unread counts the bytes of larger answers while they are written. The zero value is empty.
 type unread struct {
-	// mu guards the other fields. No other lock is taken under it.
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the fields below; no other lock is taken under it
 	bytes   shares.Shares[netip.Addr]
 	total   int                          // a page counts once
 	readers map[*byte]map[netip.Addr]int // by the first byte of a page: how many clients of each address it is written to

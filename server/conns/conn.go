@@ -29,7 +29,9 @@ type Conn struct {
 	theirs  atomic.Bool  // the write deadline was set by a caller, not by setDeadline
 	holding *holding     // guarded by Conns.mu
 
-	begin  sync.Mutex // guards closed, cause, cancel and served; and end and forget, until a handler begins. hangups.mu may be taken under it.
+	// begin guards closed, cause, cancel and served; and end and forget, until a handler
+	// begins. hangups.mu may be taken under it.
+	begin  sync.Mutex
 	closed bool
 	cause  error // of the first call of end
 
@@ -40,7 +42,7 @@ type Conn struct {
 	served  *served                 // the request that the loop serves
 	end     context.CancelCauseFunc // ends all contexts, and tells the owner and the waiting request
 	gone    atomic.Bool             // end was called
-	owner   atomic.Pointer[owner]   // has taken the connection over; nil if nobody has
+	owner   atomic.Pointer[owner]   // of a handler that has taken the connection over; nil if none has
 	seal    *seal                   // the TLS of a connection that is taken over; nil without TLS
 	forget  func()                  // ends the watch for a hang-up; nil if the connection is not watched
 

@@ -259,8 +259,7 @@ func (o *Conns) closeFull(c *opened) {
 // streams counts the open HTTP/2 streams of each address. A stream stays open after its
 // handler has returned, until the client has read the answer. The zero value is empty.
 type streams struct {
-	// mu guards byAddress and opened.left. No other lock is taken under it.
-	mu        sync.Mutex
+	mu        sync.Mutex // guards byAddress and opened.left; no other lock is taken under it
 	byAddress map[netip.Addr]*addressStreams
 }
 

@@ -16,7 +16,7 @@ type served struct {
 	stint
 	loop   *loop
 	closes bool        // the client wants the connection closed after the answer
-	handed atomic.Bool // the goroutine of the request is not the loop any more
+	handed atomic.Bool // its goroutine is not the loop any more, or the request has ended
 	reply  reply
 
 	mu     sync.Mutex      // guards real, cancel and cause; Conn.begin may be taken under it

@@ -61,8 +61,8 @@ func (c *Conn) unread(r *bufio.Reader) []byte {
 func (t *Taken) OnInput(input func()) error {
 	t.owner.Store(&owner{t.owner.Load().ended, input})
 	if t.seal != nil {
-		input() // TLS may have read more than it has given
-	} // crypto/tls may hold bytes that it has read
+		input() // crypto/tls may hold bytes that it has read
+	}
 	return t.conns.hangups.watchInput(t.Conn)
 }
 

@@ -40,8 +40,8 @@ func (c *Crowd) Channels() []string { return c.channels }
 func (c *Crowd) kind() *Kind { return c.key.kind }
 
 // open opens the follower. If that fails, the next reader that enters tries again.
-func (c *Crowd) open() { // also after a panic
-	defer close(c.opened) // also for a panic
+func (c *Crowd) open() {
+	defer close(c.opened) // also after a panic
 	defer func() {
 		if c.err != nil {
 			c.forget()

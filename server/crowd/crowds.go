@@ -49,8 +49,8 @@ type Crowds struct {
 const maxLingering = 1024
 
 // key identifies a crowd.
-type key struct { // of the channels, joined by commas
-	names string // of the channels, with commas
+type key struct {
+	names string // of the channels, joined by commas
 	kind  *Kind
 }
 

@@ -19,7 +19,9 @@ type shard struct {
 	crowd *Crowd
 	size  atomic.Int32 // of readers and ahead together; changed with mu held
 
-	mu      sync.Mutex       // guards the fields below and the seats in them; no lock of this package is taken under it, but Give, Tick and Do take others
+	// mu guards the fields below and the seats of the readers. No lock of this package is
+	// taken under it, but Give, Tick and the function of Do may take others.
+	mu      sync.Mutex
 	at      []history.Cursor // up to where all readers in the list readers have everything; nil before the first page
 	readers []Reader
 	ahead   []ahead

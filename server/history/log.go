@@ -144,8 +144,8 @@ type Query struct {
 func (q Query) Full(bytes int) bool { return q.Bytes > 0 && bytes >= q.Bytes }
 
 // Page is the result of Read.
-type Page struct { // the slice is the caller's; the JSON in it is shared
-	Messages []Message // the slice is the reader's own; the JSON in it is shared
+type Page struct {
+	Messages []Message // the slice is the caller's; the JSON in it is shared
 	Start    Cursor    // before the first message
 	Cursor   Cursor    // everything up to here is in Messages or in Gap
 	More     bool      // the log already has more messages

@@ -18,7 +18,7 @@ type Heap struct {
 	tuned  bool   // Heap sets the limit; false if GOMEMLIMIT is set
 	before int64  // the runtime's limit before NewHeap
 	set    int64  // the limit that Heap has set
-	kept   int64  // bytes taken from the system after the last GiveBack that freed memory
+	kept   int64  // bytes of the process when GiveBack last freed memory
 	cycles uint64 // collections before the last GiveBack
 	due    int    // idle calls of GiveBack until it frees memory again; 0 is never
 	pause  int    // the last value to which due was set

@@ -44,8 +44,8 @@ var connectionSeed = maphash.MakeSeed()
 // connectionOf returns a number for the client's connection to the server, or to the proxies
 // as far as their headers tell. It is 0 for browsers: their tabs ask on any free connection,
 // and over HTTP/2 share one.
-func connectionOf(r *http.Request, source address.Source) uint64 { // every browser says so
-	if strings.HasPrefix(r.UserAgent(), "Mozilla/") { // as every browser says
+func connectionOf(r *http.Request, source address.Source) uint64 {
+	if strings.HasPrefix(r.UserAgent(), "Mozilla/") { // every browser says so
 		return 0
 	}
 	if !forwarded(r, source) {

@@ -13,8 +13,7 @@ import (
 type Gate struct {
 	draining atomic.Bool // read without the lock, because every answer reads it
 
-	// mu guards the fields below. No other lock is taken under it.
-	mu       sync.Mutex
+	mu       sync.Mutex // guards the fields below; no other lock is taken under it
 	inFlight int
 	none     chan struct{} // made by Close; closed when no post is in flight
 }

@@ -13,8 +13,8 @@ import (
 // uses it.
 type keeper struct {
 	here   *here
-	roster roster.Roster // nil if only this process uses the roster
-	shared roster.Shared // nil if the roster is this process's own
+	roster roster.Roster
+	shared roster.Shared // nil if only this process uses the roster
 	teller *teller
 	count  func([]roster.Change)
 

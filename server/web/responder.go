@@ -23,7 +23,7 @@ type Responder struct {
 	Log      *slog.Logger
 	Source   address.Source
 	Refusals Refusals
-	Draining func() bool // tells whether the server stops, and lets its clients go
+	Draining func() bool // tells whether the server drains
 }
 
 // Refusals counts refused requests. Its methods are safe for concurrent use.

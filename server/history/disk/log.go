@@ -31,7 +31,9 @@ type Log struct {
 	closedMu sync.RWMutex // guards closed; held for reading while a post waits for the writer
 	closed   bool
 
-	mu       sync.RWMutex // guards the fields below, which hold what is fsynced; may be taken in a transaction, and no lock under it
+	// mu guards the fields below, which hold what is fsynced. It may be taken in a
+	// transaction. No other lock is taken under it.
+	mu       sync.RWMutex
 	channels map[string]channel
 	epochs   epochs
 	total    int                  // bytes of all messages

@@ -28,9 +28,9 @@ type Listener interface {
 }
 
 // Timing of the bell's connection.
-const ( // how often each instance rings
-	beatEvery   = 5 * time.Second // without a beat the connection is replaced
-	silentAfter = 15 * time.Second
+const (
+	beatEvery   = 5 * time.Second        // between the beats of an instance
+	silentAfter = 15 * time.Second       // without a beat the connection is replaced
 	againAfter  = 500 * time.Millisecond // between two tries to connect
 )
 

@@ -23,7 +23,7 @@ type tail struct {
 	ended    int           // number of the last fetch that has ended
 	fetched  time.Time     // when the last successful fetch began
 	err      error         // of the last fetch
-	loaded   bool          // the fields below hold a contiguous run of messages; newer and doubted say what may be missing after it
+	loaded   bool          // the fields below hold a contiguous run; newer and doubted say what may be missing after it
 	start    history.Cursor
 	messages []history.Message // the ids have no holes; the first is after start
 	last     history.Cursor
