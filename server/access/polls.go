@@ -56,8 +56,8 @@ func newPolls(s *settings.Settings, source address.Source) polls {
 
 // AdmitPoll counts a poll as pending until leave is called: call it once. Every limit counts
 // it once for each of its channels, but the limit of a client counts it once. If a limit is
-// reached, the error is a [web.Problem] that names it, and leave is nil. ctx is the
-// request's, and also ends when the poll is displaced. Then its cause is a [web.Problem].
+// reached, the error is a [web.Problem] that names it, and leave must not be called. ctx is
+// the request's, and also ends when the poll is displaced. Then its cause is a [web.Problem].
 // AdmitPoll is safe for concurrent use, and does not wait.
 func (p *polls) AdmitPoll(r *http.Request, channels ...string) (ctx context.Context, leave func(), err error) {
 	if r.Header.Get("X-Client-Id") == "" && r.ProtoMajor < 2 {

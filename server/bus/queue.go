@@ -11,12 +11,12 @@ import (
 )
 
 // queue bounds what waits in a PUB socket, whose own queue has no bound. It sends no ring for
-// a channel that has one in the PUB: whoever hears that one finds the newer message in the
-// log, too. So at most one ring for each channel waits, and a busy channel does not delay the
-// others.
+// a channel that has one in the PUB: subscribers that hear that one find the newer message in
+// the log, too. So at most one ring for each channel waits, and a busy channel does not delay
+// the others.
 //
 // A SUB of all topics tells the queue when the PUB begins to send a ring. It is the first SUB
-// of the PUB, so no other can hear a ring before the queue lets the next one in.
+// of the PUB. So once any other SUB has heard a ring, the queue does not drop the next one.
 type queue struct {
 	pub    zmq4.Socket
 	all    *subSocket

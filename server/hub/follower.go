@@ -40,8 +40,8 @@ type reader struct {
 // Room counts the bytes of a reader's pages. They are counted before they are read, so that
 // many readers cannot read more than there is memory for.
 type Room interface {
-	// Take counts bytes for the next page, or fewer if there is less room. It returns how
-	// many.
+	// Take counts bytes for the next page, and returns them. Without room for them, it
+	// returns how many the page may have instead.
 	Take(bytes int) (granted int)
 	// Keep counts the bytes that the page has, instead of those of Take. ok is false if there
 	// is no room for them.

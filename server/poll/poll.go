@@ -57,8 +57,8 @@ func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *w
 	return p
 }
 
-// Drain gives all waiting polls what was published before, and ends them. Their clients poll
-// again elsewhere.
+// Drain ends the polls that wait in a crowd, after they got what was published before. Their
+// clients poll again elsewhere. Drain does not wait.
 func (p *Polls) Drain() { p.crowds.Drain() }
 
 // Forget frees the memory of clients that have not asked for a minute. Call it now and then.
