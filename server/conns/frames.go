@@ -253,7 +253,7 @@ func (o *Conns) closeFull(c *opened) {
 	if o.responder.Refusals.Count(reason, slog.LevelInfo) {
 		o.responder.Log.Info("hung up", "reason", reason, "address", c.RemoteAddr(), "error", errTooManyStreams)
 	}
-	go c.ours.Close() // not in this goroutine: a close under TLS may wait
+	go c.ours.Close() // beneath the TLS, whose close may wait
 }
 
 // streams counts the open HTTP/2 streams of each address. A stream stays open after its

@@ -1,6 +1,7 @@
 // Package history defines the log of messages. For each channel it keeps the newest messages,
 // whose ids have no holes. It is bounded by count, age and bytes. It tells a reader exactly
-// what it has missed. [Log] is the contract, and package memory implements it.
+// what it has missed. [Log] is the contract. Packages memory,
+// disk and redis implement it, and package tail caches a slow one.
 package history
 
 import (
@@ -77,12 +78,12 @@ type Receipt struct {
 	Cursor  Cursor  // right after the message
 	Repeat  bool    // the post was appended before, under the same key
 
-	// Left tells which messages have left the log to make room, for copies of the log. A log
-	// without copies may leave it empty.
+	// Left are messages that have left the log to make room. Copies of the log drop each of
+	// them and all before it. A log without copies may leave it empty.
 	Left []Left
 }
 
-// Left tells that the messages of a channel up to an id have left the log.
+// Left is a message that has left the log. It need not be the oldest of its channel.
 type Left struct {
 	Channel string
 	ID      uint64

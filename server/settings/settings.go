@@ -23,8 +23,8 @@ type Settings struct {
 	// for 30 s.
 	PollTimeout time.Duration
 	// Heartbeat is the time after which a silent stream, or a silent /sub without a cursor, is
-	// written to. That satisfies the same routers, and finds out which clients are gone. It is
-	// 10 ms to 1 min, 0 is never.
+	// written to, for the same routers and to find out which clients are gone: 10 ms to 1 min,
+	// 0 is never.
 	Heartbeat time.Duration
 	// StreamLifetime is after how long a stream ends, so that its client connects again,
 	// within 20 %: 1 s to 24 h, 0 is never. So after a deploy no client stays for days with an

@@ -19,7 +19,7 @@ import (
 type Listener interface {
 	// Heard tells that a channel has this message, from any instance.
 	Heard(channel string, at history.Cursor)
-	// Left tells that messages have left a channel to make room.
+	// Left tells that a message has left its channel to make room.
 	Left(what history.Left)
 	// Doubt tells that rings may have been missed, so what is cached of channels may be old.
 	Doubt()

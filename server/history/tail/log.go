@@ -166,7 +166,8 @@ func (l *Log) Heard(channel string, at history.Cursor) {
 	}
 }
 
-// Left tells that messages have left a channel to make room. They are not served any more.
+// Left tells that a message has left its channel to make room. The tail drops that message
+// and all before it.
 func (l *Log) Left(what history.Left) {
 	if t := l.known(what.Channel); t != nil {
 		t.left(what.ID)
