@@ -1,7 +1,7 @@
 // Package history defines the log of messages. For each channel it keeps the newest messages,
 // whose ids have no holes. It is bounded by count, age and bytes. It tells a reader exactly
-// what it has missed. [Log] is the contract. Packages memory,
-// disk and redis implement it, and package tail caches a slow one.
+// what it has missed. [Log] is the contract. Packages memory, disk and redis implement it,
+// and package tail caches a slow one.
 package history
 
 import (

@@ -117,9 +117,9 @@ func (p *Page) CutOldest(bytes int) {
 const PageBytes = 256 << 10
 
 // Read returns what the log has after the places: at most limit messages, shared out among
-// the channels, but at least one for each. It does not wait for messages. It reads even if
-// ctx has ended, so that clients get what is there in a drain. The errors are those of
-// [history.Log.Read].
+// the channels. Each channel gets one at least, unless limit is 0. Read does not wait for
+// messages. It reads even if ctx has ended, so that clients get what is there in a drain. The
+// errors are those of [history.Log.Read].
 func (h *Hub) Read(ctx context.Context, places []Place, limit int) (*Page, error) {
 	return h.read(ctx, places, limit, PageBytes, true)
 }

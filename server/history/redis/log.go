@@ -80,7 +80,7 @@ func nameOf(owner history.Owner) string {
 }
 
 // Log is a [history.Log] in a Redis. Make it with [Open], and close it. Its methods are safe
-// for concurrent use. A call waits for Redis, at most callTimeout.
+// for concurrent use. Each of its scripts waits for Redis at most callTimeout.
 type Log struct {
 	target  *target
 	client  rueidis.Client
