@@ -9,8 +9,8 @@ import (
 	"pubsub/server/history"
 )
 
-// apart is a log that keeps what companions tell in a log of its own. So it is in no list
-// of channels, and takes no room from messages.
+// apart is a log that keeps the messages of companions in a log of its own. So companions are
+// in no list of channels, and take no room from other messages.
 type apart struct{ messages, companions history.Log }
 
 var _ history.Log = apart{}
@@ -38,12 +38,12 @@ func (a apart) Channels(ctx context.Context) ([]string, error) { return a.messag
 // Len implements [history.Log].
 func (a apart) Len(ctx context.Context) (int, error) { return a.messages.Len(ctx) }
 
-// companionBounds are those of the log of companions. Who was away for longer asks who is
-// here. In Redis a channel takes 5 KB. So channels are bounded, too, by somewhat more than one
-// address can begin.
+// companionBounds are the bounds of the log of companions. A client that was away for longer
+// asks who is here. In Redis a channel takes 5 KB, so channels are bounded, too: by somewhat
+// more than one address can begin.
 var companionBounds = history.Options{Messages: 256, Age: 5 * time.Minute, Bytes: 16 << 20, Channels: 30_000}
 
-// both closes two.
+// both closes two closers.
 type both [2]io.Closer
 
 // Close closes both.

@@ -10,30 +10,29 @@ import (
 	"pubsub/server/web"
 )
 
-// lingerFor is how long no message must be delivered before a drain takes it that all
-// clients have all messages. It is longer than an answer and the next poll take on the
-// network.
+// lingerFor is how long a drain waits without delivering any message. Then all clients count
+// as up to date. It is longer than an answer and the next poll take on the network.
 const lingerFor = 250 * time.Millisecond
 
-// maxLinger bounds how long a drain goes on delivering, also if its timeout is longer: a
-// client that polls without end must not hold it up.
+// maxLinger bounds how long a drain goes on delivering, whatever its timeout: a client that
+// polls without end must not delay it.
 const maxLinger = 10 * time.Second
 
-// newcomersGrace is how long connections that have sent nothing stay open once the server
-// accepts no more.
+// newcomersGrace is how long connections that have sent nothing stay open after the server
+// stops accepting.
 const newcomersGrace = 500 * time.Millisecond
 
 // drain stops the server so that every client that waits gets every acknowledged message:
 //
 //  1. New posts are refused, and those in flight finish.
-//  2. Pending polls and new ones are answered at once with what there is, and streams end
-//     when they have it. This goes on until no client gets a message any more, or half
-//     the drain timeout is over.
-//  3. The listener closes. What has not ended at the drain timeout is cut off.
+//  2. Polls, pending or new, are answered at once with what is there. Streams end when they
+//     have it. This goes on until no client gets a message any more, or half of the drain
+//     timeout is over.
+//  3. The listener closes. Requests that have not ended at the drain timeout are cut off.
 //
-// Where other instances have the same log, clients that wait go on with those. So
-// everybody is sent there at once, and posts are taken meanwhile: the others have them.
-// Those in flight end before Shutdown does.
+// With a shared log, clients go on at other instances. So they are sent there at once, and
+// posts are admitted meanwhile, as the other instances have them, too. Posts in flight end
+// before Shutdown does.
 func (p *parts) drain(front *http.Server, endPolls context.CancelCauseFunc) {
 	p.log.Info("draining", "polling", p.hub.Waiting(), "streams", p.streams.Open())
 	limit, cancel := p.drainLimit(1)
@@ -48,13 +47,13 @@ func (p *parts) drain(front *http.Server, endPolls context.CancelCauseFunc) {
 	var streams sync.WaitGroup
 	streams.Go(p.drainStreams)
 	if p.store.isShared() {
-		<-time.After(lingerFor) // for proxies that look at /readyz, or send what they had begun to
+		<-time.After(lingerFor) // so that proxies see /readyz, or send requests that they have begun
 	} else {
 		p.linger()
 	}
 	streams.Wait()
-	// Browsers open connections that they may need later. Shutdown would wait five
-	// seconds for each of those to send something.
+	// Browsers open connections in advance. Shutdown would wait five seconds for each of them
+	// to send something.
 	hurry := time.AfterFunc(newcomersGrace, p.conns.CloseNewcomers)
 	defer hurry.Stop()
 	if err := errors.Join(front.Shutdown(limit), p.conns.Drain(limit)); err != nil {
@@ -65,7 +64,7 @@ func (p *parts) drain(front *http.Server, endPolls context.CancelCauseFunc) {
 
 // closeGate refuses posts, and waits for those in flight.
 func (p *parts) closeGate() {
-	limit, cancel := p.drainLimit(2) // a slow log must not take all the time
+	limit, cancel := p.drainLimit(2) // so that a slow log does not take all of the time
 	defer cancel()
 	p.posts.Gate.Close(limit)
 }
@@ -77,7 +76,7 @@ func (p *parts) drainStreams() {
 	p.streams.Drain(limit)
 }
 
-// linger waits until no message has been delivered for lingerFor.
+// linger waits until no message was delivered for lingerFor.
 func (p *parts) linger() {
 	limit, cancel := p.drainLimit(2)
 	defer cancel()
@@ -93,8 +92,8 @@ func (p *parts) linger() {
 	}
 }
 
-// drainLimit returns a context that ends after the drain timeout divided by n; a timeout
-// of 0 never ends.
+// drainLimit returns a context that ends after the drain timeout divided by n. A timeout of 0
+// never ends.
 func (p *parts) drainLimit(n int) (context.Context, context.CancelFunc) {
 	if p.settings.DrainTimeout == 0 {
 		return context.WithCancel(context.Background())

@@ -22,7 +22,7 @@ import (
 	"pubsub/server/web"
 )
 
-// parts are what a server is made of. Each is made of those above it.
+// parts are the parts of a server, in the order in which they are made.
 type parts struct {
 	settings settings.Settings
 	log      *slog.Logger
@@ -74,7 +74,7 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 	p.streams = stream.New(&p.settings, p.hub, p.access, p.responder, p.metrics, p.posts, p.presence)
 	p.metrics.CountStreams(p.streams.Open)
 	p.conns = conns.New(&p.settings, p.responder, p.metrics.AcceptErrors.Inc)
-	if set.Crowd && !log.Enabled(context.Background(), slog.LevelDebug) { // there each request has a line of its own
+	if set.Crowd && !log.Enabled(context.Background(), slog.LevelDebug) { // at that level each request has a line of its own
 		p.conns.InLoop = waitsInCrowd
 	}
 	p.conns.Pace = p.access.PaceConnection
@@ -97,11 +97,11 @@ func (p *parts) observe() {
 	}
 }
 
-// maxBytesPerOwner bounds how many bytes of messages one owner may have in the log.
+// maxBytesPerOwner bounds the bytes of one owner's messages in the log.
 const maxBytesPerOwner = 16 << 20
 
-// compressorOf returns what compresses answers: nothing where tokens may give the right to
-// post to who may not read, see [web.Compressor].
+// compressorOf returns the compressor of answers. It is nil if tokens may let a client post
+// where it may not read, see [web.Compressor].
 func compressorOf(s *settings.Settings) *web.Compressor {
 	if s.WantsTokens() {
 		return nil
@@ -109,8 +109,8 @@ func compressorOf(s *settings.Settings) *web.Compressor {
 	return web.NewCompressor()
 }
 
-// presenceOptions bound what one address may have told of the present, if polls of one are
-// bounded, too.
+// presenceOptions bounds the names of one address that are present, if polls of one address
+// are bounded, too.
 func (p *parts) presenceOptions() presence.Options {
 	o := presence.Options{OfAddress: p.settings.MaxPollsPerAddress}
 	if o.OfAddress > 0 && !p.settings.WantsTokens() {
@@ -119,7 +119,7 @@ func (p *parts) presenceOptions() presence.Options {
 	return o
 }
 
-// bounds are the limits of the log.
+// bounds returns the bounds of the log.
 func (p *parts) bounds() history.Options {
 	return history.Options{
 		Messages:         p.settings.HistoryMessages,
@@ -133,7 +133,7 @@ func (p *parts) bounds() history.Options {
 	}
 }
 
-// Close closes what newParts opened.
+// Close closes the bus and the log.
 func (p *parts) Close() error {
 	p.refusals.Close()
 	return errors.Join(p.bus.Close(), p.store.Close())

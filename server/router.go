@@ -13,11 +13,11 @@ import (
 )
 
 // router finds the handler of a request. Its method find returns the handler and does not
-// call it: a waiting request then has 300 bytes less on its stack, which so stays at 4 KB
-// and does not grow to 8 KB.
+// call it. That saves a waiting request 300 bytes of stack, which so stays at 4 KB and does
+// not grow to 8 KB.
 type router struct {
 	*httprouter.Router
-	routes    *[]string // such as GET /sub
+	routes    *[]string // each such as GET /sub
 	responder *web.Responder
 	polls     *poll.Polls
 	streams   *stream.Streams
@@ -34,14 +34,13 @@ func (p *parts) newRouter() router {
 	return t
 }
 
-// find returns the handler of r. If it is nil, there is none: ServeHTTP answers with the
-// error.
+// find returns the handler of r, nil if there is none: then ServeHTTP answers with the error.
 func (t router) find(r *http.Request) (httprouter.Handle, httprouter.Params) {
 	handle, params, _ := t.Lookup(r.Method, r.URL.Path)
 	return handle, params
 }
 
-// add adds a route. Every other method calls it.
+// add adds a route. All methods below call it.
 func (t router) add(method, path string, h httprouter.Handle) {
 	*t.routes = append(*t.routes, method+" "+path)
 	t.Handle(method, path, h)
@@ -59,8 +58,8 @@ func (t router) both(path string, h web.Handler) {
 	t.plain(http.MethodHead, path, h)
 }
 
-// post adds a route for posts. The channel is the one in the path, or the default channel
-// if the path has none.
+// post adds a route for posts. The channel is in the path; without it, it is the default
+// channel.
 func (t router) post(path string, h func(*post.Publisher, http.ResponseWriter, *http.Request, string) error) {
 	t.add(http.MethodPost, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		channel, err := history.ParseChannel(params.ByName("channel"))
@@ -73,7 +72,7 @@ func (t router) post(path string, h func(*post.Publisher, http.ResponseWriter, *
 	})
 }
 
-// channel has a request about the channel in a path answered.
+// channel adds a route for requests about the channel in the path.
 func (t router) channel(path string, h func(http.ResponseWriter, *http.Request, string) error) {
 	t.add(http.MethodGet, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		channel, err := history.ParseChannel(params.ByName("channel"))
@@ -86,14 +85,14 @@ func (t router) channel(path string, h func(http.ResponseWriter, *http.Request, 
 	})
 }
 
-// poll adds a route for polls in a dialect. The channel is as for post.
+// poll adds a route for polls in a dialect. The channel is found as for post.
 func (t router) poll(path string, dialect poll.Dialect) {
 	t.add(http.MethodGet, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		t.polls.Poll(w, r, params.ByName("channel"), dialect)
 	})
 }
 
-// sub adds a route for polls and streams: the request says which of them it wants.
+// sub adds a route for both polls and streams: the request tells which it wants.
 func (t router) sub(path string) {
 	t.add(http.MethodGet, path, func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		if way := stream.WayOf(r); way != nil {

@@ -11,24 +11,23 @@ import (
 	"pubsub/server/web"
 )
 
-// routes has every URL that the server answers. A URL without a route is a static file,
-// or a 404.
+// routes has every URL of the server. A URL without a route is a static file or a 404.
 func (p *parts) routes() router {
 	routes := p.newRouter()
 	chat, channels := poll.NewChat(p.polls), poll.NewChannels(&p.settings, p.hub, p.access)
 
-	// As the Python original.
+	// As in the Python original.
 	routes.both("/", p.polls.Page(p.assets))
 	routes.post("/pub", poll.Pub)
 	routes.sub("/sub")
 	routes.both("/debug", p.operators(poll.Debug(p.hub, p.streams.Open)))
 
-	// The same on a named channel, or on several. A poll may have a cursor, and the answer
-	// may be a stream.
+	// The same on a named channel, or on several. A poll may have a cursor, and the answer may
+	// be a stream.
 	routes.post("/pub/:channel", poll.Pub)
 	routes.sub("/sub/:channel")
 
-	// Back through what is kept.
+	// Back through the log.
 	routes.channel("/history/:channel", p.polls.Back)
 
 	// Who is here.
@@ -50,7 +49,7 @@ func (p *parts) routes() router {
 	// A ticket stands for a token where a browser cannot send one.
 	routes.plain(http.MethodPost, "/ticket", p.access.Ticket)
 
-	// For those who run the server.
+	// For operators.
 	routes.both("/healthz", observe.Healthy)
 	routes.both("/readyz", observe.Ready(p.posts.Gate.Draining, p.store.awayLong))
 	if p.settings.AdminAddr == "" {
@@ -59,8 +58,8 @@ func (p *parts) routes() router {
 	return routes
 }
 
-// waitsInCrowd tells whether a request is a poll that says what its client has: such may
-// wait without a goroutine. It looks no closer, since its handler answers whatever it is.
+// waitsInCrowd tells whether a request is a poll that sends a cursor or an id, and so may
+// wait without a goroutine. It looks no closer, because the handler answers any request.
 func waitsInCrowd(r *http.Request) bool {
 	if r.Method != http.MethodGet {
 		return false
@@ -80,7 +79,7 @@ func names(r *http.Request, field string) bool {
 	return strings.HasPrefix(r.URL.RawQuery, field) || strings.Contains(r.URL.RawQuery, "&"+field)
 }
 
-// operators answers only those who have the right to operate the server.
+// operators returns a handler for clients with the right to operate the server.
 func (p *parts) operators(h web.Handler) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := p.access.AuthorizeOperator(r); err != nil {
@@ -90,7 +89,7 @@ func (p *parts) operators(h web.Handler) web.Handler {
 	}
 }
 
-// adminRoutes has the URLs of the admin address, for those who run the server.
+// adminRoutes returns the routes of the admin address, for operators.
 func (p *parts) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", p.responder.Handle(p.metrics.Write))
@@ -102,7 +101,7 @@ func (p *parts) adminRoutes() http.Handler {
 	return mux
 }
 
-// openMetrics answers GET /metrics where everybody may ask for it, as a costly read.
+// openMetrics answers GET /metrics on the main address, as a costly read.
 func (p *parts) openMetrics(w http.ResponseWriter, r *http.Request) error {
 	if err := p.access.AdmitRead(r); err != nil {
 		return err

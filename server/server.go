@@ -1,13 +1,12 @@
-// Package server puts the parts of pubsub together.
+// Package server puts pubsub together.
 //
-// routes.go has every URL: begin there. A message that is posted goes to package post,
-// which reads it, and on to package hub. The hub appends it to the log (package history)
-// and rings for it (package bus). Package poll waits, in the hub or in a crowd (package
-// crowd), and answers with the message. Its file original.go has the endpoints of the Python
-// original.
+// routes.go has every URL: begin there. A post goes to package post, which reads it, and on
+// to package hub. The hub appends the message to the log (package history) and rings for it
+// (package bus). Package poll waits, in the hub or in a crowd (package crowd), and answers
+// with the message. Its file original.go has the endpoints of the Python original.
 //
-// Package access admits each request, conns has the connections, web has the HTTP that
-// all endpoints share, and observe has metrics and health checks.
+// Package access admits requests. Package conns has the connections, package web the HTTP
+// that all endpoints share, and package observe the metrics and health checks.
 package server
 
 import (
@@ -28,18 +27,18 @@ import (
 	"pubsub/server/web"
 )
 
-// Server is a whole server. Make it with [New], and close it after the last request. It
-// is an http.Handler that answers every route.
+// Server is a whole server. It is an http.Handler for all routes. Make it with [New], and
+// close it after the last request.
 type Server struct {
 	*parts
 	router router
 	certs  *certs.Source // nil without TLS
 }
 
-// New returns a server with the given settings, which [settings.Load] has checked. It
-// serves the files of static, and the template index.html of templates as the chat page.
-// If log has a [logs.Handler], the metrics show how many lines that dropped. The error is
-// one of the files, or of the bus.
+// New returns a server with settings that [settings.Load] has checked. It serves the files of
+// static, and the template index.html of templates as the chat page. If log has a
+// [logs.Handler], the metrics show how many lines it drops. The errors are about files, keys,
+// the log of messages or the bus.
 func New(set settings.Settings, static, templates fs.FS, log *slog.Logger) (*Server, error) {
 	p, err := newParts(set, static, templates, log)
 	if err != nil {
@@ -52,19 +51,19 @@ func New(set settings.Settings, static, templates fs.FS, log *slog.Logger) (*Ser
 	return &Server{p, p.routes(), source}, nil
 }
 
-// Routes returns every URL that the server answers besides static files, each with its
-// method, such as "GET /sub/:channel".
+// Routes returns every URL of the server except static files, with its method, such as "GET
+// /sub/:channel".
 func (s *Server) Routes() []string { return *s.router.routes }
 
-// How long a client may take. post.BodyTimeout bounds the body of a request, and package
-// conns bounds the reading of an answer.
+// How long a client may take. post.BodyTimeout bounds sending a body, and package conns
+// bounds reading an answer.
 const (
-	headerTimeout = 10 * time.Second // for the header of a request
+	headerTimeout = 10 * time.Second // to send the header of a request
 	idleTimeout   = 2 * time.Minute  // between requests; longer than the 90 s of Heroku's router
 )
 
-// ServeHTTP implements http.Handler. Thousands of requests wait in it at the same time,
-// and the stack of each takes memory.
+// ServeHTTP implements http.Handler. Thousands of requests may wait in it, and the stack of
+// each takes memory.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.responder.Logs(w, r) {
 		s.responder.ServeLogged(s, w, r)
@@ -98,32 +97,32 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	s.router.ServeHTTP(w, r)
 }
 
-// transportSecurity tells browsers to use HTTPS alone for a year.
+// transportSecurity makes browsers use HTTPS only, for a year.
 var transportSecurity = []string{"max-age=31536000"}
 
-// receive does what is the same for every request. If answered is true, it has answered,
-// and no handler may have the request.
+// receive does what all requests have in common. If answered is true, no handler may handle
+// the request.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool) {
 	conns.Handling(r)
 	if r.TLS != nil {
 		w.Header()["Strict-Transport-Security"] = transportSecurity
 	}
-	if err := s.access.Pace(r); err != nil { // may wait, so before the timeout of the body
+	if err := s.access.Pace(r); err != nil { // may wait, so before the deadline of the body is set
 		s.responder.Error(w, r, err)
 		return true
 	}
 	conns.Counted(r)
 	if r.ContentLength != 0 {
-		// This bounds a body that no handler reads, too: net/http reads it to its end,
-		// and then removes the deadline. The ResponseRecorder of a test has no deadlines.
+		// The deadline also bounds a body that no handler reads: net/http reads it to its end,
+		// and then removes the deadline. A test's ResponseRecorder has no deadlines.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(post.BodyTimeout))
 	}
 	return s.door.Receive(w, r)
 }
 
-// Serve answers on l, and on admin for those who run the server, until ctx ends. admin
-// may be nil. When ctx ends the server drains, see drain.go, and Serve returns nil. Serve
-// closes the listeners. It returns an error only if l fails. Call it once.
+// Serve answers on l, and on admin for operators, until ctx ends. admin may be nil. Then the
+// server drains, see drain.go, and Serve returns nil. It returns an error only if l fails.
+// Serve closes the listeners. Call it once.
 func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	requests, endPolls := context.WithCancelCause(context.WithoutCancel(ctx))
 	front := &http.Server{
@@ -159,7 +158,7 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	return nil
 }
 
-// serve serves with TLS if there are certificates.
+// serve serves, with TLS if there are certificates.
 func (s *Server) serve(front *http.Server, l net.Listener) error {
 	if s.certs == nil {
 		return front.Serve(l)
@@ -167,8 +166,8 @@ func (s *Server) serve(front *http.Server, l net.Listener) error {
 	return front.ServeTLS(l, "", "")
 }
 
-// Redirect sends plain HTTP on l to HTTPS at an address, until ctx ends. It closes l. Call
-// it only with TLS.
+// Redirect redirects plain HTTP on l to HTTPS at an address, until ctx ends. It closes l.
+// Call it only with TLS.
 func (s *Server) Redirect(ctx context.Context, l net.Listener, to net.Addr) {
 	plain := &http.Server{
 		Handler: s.certs.Plain(to), ReadTimeout: headerTimeout, WriteTimeout: headerTimeout, MaxHeaderBytes: conns.MaxHeader,

@@ -17,26 +17,25 @@ import (
 	"pubsub/server/roster"
 )
 
-// store is the log of messages that the settings ask for, and what there is to do for it
-// while the server runs.
+// store is the log of messages of the settings, with what it needs while the server runs.
 type store struct {
 	history.Log
 	io.Closer
-	tails []*tail.Log // before logs that are slow: messages', then companions'
-	redis *redis.Log  // nil if it is not in one
-	bytes func() int  // of the messages, nil if nobody counts them
+	tails []*tail.Log // caches of slow logs: of messages, then of companions
+	redis *redis.Log  // nil if the log is not in a Redis
+	bytes func() int  // of the messages; nil if they are not counted
 
 	log *slog.Logger
 
-	awayMu sync.Mutex // guards the next two
-	away   error      // why the log is away, nil while it is not
+	awayMu sync.Mutex // guards away and since; held over log lines, and no other lock is taken under it
+	away   error      // why the log is away; nil if it is not
 	since  time.Time
 }
 
-// memoryWord is the setting for a log that ends with the process.
+// memoryWord is the setting of a log that ends with the process.
 const memoryWord = "memory"
 
-// openStore opens what the setting names: see [settings.Settings].
+// openStore opens the log that the setting names, see [settings.Settings].
 func openStore(where string, bounds history.Options, b *bus.Bus, log *slog.Logger) (*store, error) {
 	s := &store{log: log}
 	var err error
@@ -65,8 +64,8 @@ func (s *store) openDisk(folder string, bounds history.Options) error {
 	return nil
 }
 
-// keepIn sets where messages are kept. What companions tell is kept in memory: who is here
-// is forgotten with the process, too.
+// keepIn sets the log of messages. The log of companions is in memory, because who is here
+// ends with the process, too.
 func (s *store) keepIn(log history.Log, closer io.Closer, bytes func() int) {
 	companions := memory.New(companionBounds)
 	s.Log, s.Closer, s.bytes = apart{log, companions}, both{closer, companions}, bytes
@@ -85,16 +84,16 @@ func (s *store) openRedis(address string, bounds history.Options, b *bus.Bus) er
 	return nil
 }
 
-// shared stands before a log to which other instances append, too.
+// shared caches a log to which other instances append, too.
 func (s *store) shared(l *redis.Log, bounds history.Options, b *bus.Bus) *tail.Log {
 	t := tail.New(noticed{l, s.log}, tail.Options{Messages: bounds.Messages, Age: bounds.Age, Shared: true, Ring: func(channel string, id uint64) {
-		_ = b.Publish(channel, id) // only a closed bus fails
+		_ = b.Publish(channel, id) // fails only if the bus is closed
 	}})
 	s.tails = append(s.tails, t)
 	return t
 }
 
-// noticed is a Redis whose log lines tell when it was set back.
+// noticed is a Redis that logs when it was set back.
 type noticed struct {
 	*redis.Log
 	log *slog.Logger
@@ -106,7 +105,7 @@ func (n noticed) SetBack(ctx context.Context, channel, epoch string) error {
 	return n.Log.SetBack(ctx, channel, epoch)
 }
 
-// roster is one of this process, or of all that share the log.
+// roster returns the roster of this process, or that of all instances with the log.
 func (s *store) roster() roster.Roster {
 	if s.redis != nil {
 		return s.redis.Roster(presence.Lease)
@@ -114,17 +113,17 @@ func (s *store) roster() roster.Roster {
 	return roster.NewMemory()
 }
 
-// isShared tells whether other instances have the log, too.
+// isShared tells whether other instances use the log, too.
 func (s *store) isShared() bool { return s.redis != nil }
 
-// run does until ctx ends what the log needs.
+// run listens to Redis until ctx ends, if the log is there.
 func (s *store) run(ctx context.Context) {
 	if s.redis != nil {
 		s.redis.Listen(ctx, listener{s})
 	}
 }
 
-// forget forgets what nobody has used for a while.
+// forget frees caches that were unused for a while.
 func (s *store) forget() {
 	for _, t := range s.tails {
 		t.Forget()
@@ -170,10 +169,10 @@ func (s *store) setAway(reason error) {
 	s.away = reason
 }
 
-// unreadyAfter is how long the log may be away before new requests are not welcome.
+// unreadyAfter is how long the log may be away before /readyz asks for no new requests.
 const unreadyAfter = 15 * time.Second
 
-// awayLong tells whether the log has been away for long.
+// awayLong tells whether the log has been away for unreadyAfter.
 func (s *store) awayLong() bool {
 	s.awayMu.Lock()
 	defer s.awayMu.Unlock()

@@ -7,14 +7,13 @@ import (
 	"pubsub/server/machine"
 )
 
-// How often something is done, in seconds.
+// Intervals in seconds.
 const (
-	giveBackEvery = 5  // memory to the system
-	forgetEvery   = 60 // addresses and clients that are gone
+	giveBackEvery = 5  // of returning memory to the system
+	forgetEvery   = 60 // of forgetting addresses and clients that are gone
 )
 
-// upkeep runs until ctx ends. It keeps the memory small, and forgets addresses and
-// clients that have done nothing for a while.
+// upkeep keeps the memory small and forgets idle addresses and clients, until ctx ends.
 func (p *parts) upkeep(ctx context.Context) {
 	heap := machine.NewHeap(p.settings.MemoryLimit)
 	defer heap.Leave()

@@ -12,7 +12,7 @@ import (
 	"pubsub/server/web"
 )
 
-// Right is something that a client may do on a channel.
+// Right is an action that a client may take on a channel.
 type Right string
 
 // The rights.
@@ -21,16 +21,16 @@ const (
 	Subscribe Right = "subscribe" // and read its messages
 )
 
-// Grant is what Authorize tells of who may do something.
+// Grant is what Authorize tells of an authorized client.
 type Grant struct {
-	Name  string    // under which it publishes; "" if it may choose
-	Until time.Time // when it must show a token anew; zero is never
+	Name  string    // the client publishes under this name; "" if it may choose one
+	Until time.Time // when the client's token expires; zero if never
 }
 
-// Authorize returns an error if the sender of a request does not have a right on all of
-// some channels. Every endpoint calls it with its channels before it does anything there.
-// Without a key in the settings everybody has every right. The error is a [web.Problem]:
-// 401 if there is no token or a bad one, 403 with those channels if the right is missing.
+// Authorize returns an error if the client of a request lacks a right on any of the channels.
+// Every endpoint calls it before it does anything on them. Without a key in the settings
+// everybody has every right. The error is a [web.Problem]: 401 without a valid token, or 403
+// with the channels on which the right is missing.
 func (c *Control) Authorize(r *http.Request, right Right, channels ...string) (Grant, error) {
 	if c.tokens == nil {
 		return Grant{}, nil
@@ -55,8 +55,9 @@ func (c *Control) Authorize(r *http.Request, right Right, channels ...string) (G
 		Text: "The token does not give the right to " + string(right) + " on " + strings.Join(missing, ", ") + ". Ask for one that does."}
 }
 
-// may tells whether somebody has a right on a channel; on a companion it is that on its
-// room. Without a token claims is nil. With one a client may also do what everybody may.
+// may tells whether a client has a right on a channel. For a companion the right on its room
+// counts. Without a token claims is nil. A token never takes away the rights of anonymous
+// clients.
 func (c *Control) may(claims *tokens.Claims, right Right, channel string) bool {
 	channel = history.RoomOf(channel)
 	return tokens.Covers(named(&c.anonymous, right), channel) ||
@@ -70,8 +71,8 @@ func named(rights *tokens.Rights, right Right) []string {
 	return rights.Subscribe
 }
 
-// grantOf is for who has what was asked for. Who asks within the leeway of a token may do
-// so until that is over, so that it does not ask on and on.
+// grantOf makes the grant of an authorized client. A token that expired within the leeway is
+// good until the leeway ends, or its client would reconnect in a loop.
 func grantOf(claims *tokens.Claims) Grant {
 	if claims == nil {
 		return Grant{}
@@ -83,7 +84,7 @@ func grantOf(claims *tokens.Claims) Grant {
 	return Grant{Name: claims.Name, Until: until}
 }
 
-// Left is how long a grant lasts, at most so long.
+// Left returns how long a grant lasts, at most most.
 func (g Grant) Left(most time.Duration) time.Duration {
 	if g.Until.IsZero() {
 		return most
@@ -91,8 +92,8 @@ func (g Grant) Left(most time.Duration) time.Duration {
 	return max(0, min(most, time.Until(g.Until)))
 }
 
-// Readable returns a function that tells which channels the sender of a request may read.
-// The error is for a bad token.
+// Readable returns a function that tells which channels the client of a request may read. An
+// invalid token is an error.
 func (c *Control) Readable(r *http.Request) (may func(channel string) bool, err error) {
 	if c.tokens == nil {
 		return func(string) bool { return true }, nil
@@ -101,8 +102,8 @@ func (c *Control) Readable(r *http.Request) (may func(channel string) bool, err 
 	return func(channel string) bool { return c.may(claims, Subscribe, channel) }, err
 }
 
-// AuthorizeOperator returns an error if the sender of a request may not see what is for
-// those who run the server. Without a key in the settings everybody may.
+// AuthorizeOperator returns an error if the client of a request may not see what is meant for
+// operators of the server. Without a key in the settings everybody may.
 func (c *Control) AuthorizeOperator(r *http.Request) error {
 	if c.tokens == nil {
 		return nil
@@ -123,14 +124,14 @@ func noToken(format string, args ...any) error {
 	return web.Unauthorized("This needs a token "+format+". Send one as Authorization: Bearer.", args...)
 }
 
-// cookie is where a browser may have its token. Its name makes browsers take it over
-// HTTPS only, and for this host alone.
+// cookie is the name of the cookie that may hold a browser's token. The prefix makes browsers
+// accept it over HTTPS only, and send it to this host only.
 const cookie = "__Host-pubsub"
 
 type claimsKey struct{}
 
-// claimsOf returns what the token of a request says, nil if it has none. A bad token is an
-// error, also where none is needed: who has one must be told that it does not count.
+// claimsOf returns the claims of a request's token, nil if it has no token. An invalid token
+// is an error even if none is needed, so that its client learns of it.
 func (c *Control) claimsOf(r *http.Request) (*tokens.Claims, error) {
 	if claims, known := r.Context().Value(claimsKey{}).(*tokens.Claims); known {
 		return claims, expired(claims)
@@ -156,7 +157,7 @@ func expired(claims *tokens.Claims) error {
 	return nil
 }
 
-// ErrExpired: the client has to renew its token.
+// ErrExpired: the client must renew its token.
 var ErrExpired = web.Unauthorized("The token has expired: get a new one.")
 
 func sentence(err error) string {
@@ -164,8 +165,8 @@ func sentence(err error) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// tokenOf returns the token of a request, "" if it has none. It is never in the query:
-// addresses are kept in logs and histories.
+// tokenOf returns the token of a request, "" if it has none. It does not look in the query,
+// because addresses are kept in logs and histories.
 func tokenOf(r *http.Request) string {
 	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
 		return strings.TrimSpace(token)
@@ -178,18 +179,17 @@ func tokenOf(r *http.Request) string {
 
 var crossOrigin = http.NewCrossOriginProtection()
 
-// isCrossOrigin tells whether a page of another origin has sent a request: a browser sends
-// the cookie with it, though nobody at this server's page has asked for it. That counts for
-// reading, too, since a WebSocket is opened by a GET.
+// isCrossOrigin tells whether a page of another origin has sent a request. A browser adds the
+// cookie to such a request, too, so the cookie must not count. That holds for GET as well,
+// because a WebSocket is opened by one.
 func isCrossOrigin(r *http.Request) bool {
 	asPost := *r
 	asPost.Method = http.MethodPost
 	return crossOrigin.Check(&asPost) != nil
 }
 
-// Known returns a request by the same sender, of which it is known what it may do: its
-// token is not looked at again. It is for a long conversation. The error is for a bad
-// token.
+// Known returns sender with the claims of r, so that later checks do not look at the token
+// again, except whether it has expired. It is for streams. An invalid token is an error.
 func (c *Control) Known(sender, r *http.Request) (*http.Request, error) {
 	if c.tokens == nil {
 		return sender, nil

@@ -12,19 +12,19 @@ import (
 const (
 	// connectionCost is for how many requests a new connection counts.
 	connectionCost = 5
-	// handshakeCost is for how many connections one with TLS counts.
+	// handshakeCost is for how many connections a connection with TLS counts.
 	handshakeCost = 4
 	// connectionBurst is the burst of connections, in seconds at their rate.
 	connectionBurst = 0.1
-	// longestBegin is how long a connection waits at most because its address begins too
-	// many. All that an address may have by default fit into it, with TLS, too.
+	// longestBegin is how long a connection may wait because its address opens too many. All
+	// that an address may have by default fit in it, even with TLS.
 	longestBegin = 5 * time.Second
 )
 
-// PaceConnection delays a new connection whose address begins more than a fifth of the
-// request rate a second, or a twentieth with TLS. Otherwise the first requests of a thousand
-// connections, or their handshakes, would come before anybody else's. The error is a
-// [web.Problem] if the connection would have to wait for too long, or that of ctx if it ends.
+// PaceConnection delays a new connection if its address opens more than a fifth of the
+// request rate a second, or a twentieth with TLS. Otherwise a thousand connections would be
+// served before other clients, or their handshakes would. The error is a [web.Problem] if the
+// wait would be too long, or that of ctx if it ends.
 func (c *Control) PaceConnection(ctx context.Context, address netip.Addr, secure bool) error {
 	cost := 1.0
 	if secure {

@@ -1,5 +1,5 @@
-// Package access decides whether a request is admitted: by rights, by rates and by limits
-// on what an address may have at a time.
+// Package access decides whether a request is admitted: by rights, by rates, and by limits on
+// what an address may have at a time.
 package access
 
 import (
@@ -13,8 +13,8 @@ import (
 	"pubsub/server/tokens"
 )
 
-// Control is asked by every endpoint before it does anything. A limit of 0 in the
-// settings is no limit. Its methods are safe for concurrent use. Make it with [New].
+// Control admits requests: every endpoint asks it first. A limit of 0 in the settings is no
+// limit. Make it with [New]. Its methods are safe for concurrent use.
 type Control struct {
 	Source address.Source // tells the address of a request
 	polls
@@ -30,22 +30,22 @@ type Control struct {
 	underWay requests
 
 	delayed        atomic.Int64  // requests and connections that had to wait
-	delayWarning   oncePerMinute // about such
-	restartWarning oncePerMinute // about cursors of another process
+	delayWarning   oncePerMinute // logs delayed requests
+	restartWarning oncePerMinute // logs cursors of another process
 
 	settings *settings.Settings
 	log      *slog.Logger
 
-	// Tickets is in memory at first. Set another before the first request.
+	// Tickets is in memory by default. Replace it before the first request only.
 	Tickets TicketStore
 
-	tokens    *tokens.Verifier // nil: everybody has every right
-	anonymous tokens.Rights    // of who has no token
+	tokens    *tokens.Verifier // nil if everybody has every right
+	anonymous tokens.Rights    // of clients without a token
 }
 
-// New returns a Control with the limits of the settings, which it keeps: do not change
-// them. The log is told what is wrong with keys at an address, and of addresses that are
-// slowed down. The error tells a person what is wrong with the key for tokens.
+// New returns a Control with the limits of the settings, which it keeps: do not change them.
+// It logs failures to get keys, and addresses that are delayed. The error tells a person what
+// is wrong with the key for tokens.
 func New(s *settings.Settings, log *slog.Logger) (*Control, error) {
 	verifier, err := verifierOf(s, log)
 	if err != nil {
@@ -85,8 +85,8 @@ func verifierOf(s *settings.Settings, log *slog.Logger) (*tokens.Verifier, error
 	return tokens.New(tokens.Options{Key: s.TokenKey, JWKS: s.TokenJWKS, Audience: s.TokenAudience, Issuer: s.TokenIssuer, Log: log})
 }
 
-// Forget frees the memory of addresses that have not done anything for a while. Call it
-// now and then.
+// Forget frees the memory of addresses that have not done anything for a while. Call it now
+// and then.
 func (c *Control) Forget() {
 	for _, limiter := range []*rates.Limiter{c.requests, c.probes, c.posts, c.reads, c.restarts, c.connections} {
 		limiter.Forget()

@@ -9,11 +9,11 @@ import (
 	"pubsub/server/web"
 )
 
-// When there are as many polls as there may be, the address that has most makes room: the
-// oldest of its polls is displaced. So an address with few polls is not refused because
-// another has many. A client with as many as it may have loses its oldest to its newest.
+// When a limit on polls is reached, the address that has most polls loses its oldest one. So
+// an address with few polls is not refused because of one with many. A client at its own
+// limit loses its oldest poll to its newest.
 
-// The causes with which the context of a poll ends that has to make room.
+// The causes with which the context of a displaced poll ends.
 var (
 	errSuperseded = &web.Problem{Status: http.StatusTooManyRequests, Reason: "polls-per-client", RetryAfter: web.Soon,
 		Text: "Newer polls of this client took this one's place. Keep fewer open."}
@@ -21,13 +21,13 @@ var (
 	errDisplacedOnChannel = displaced("polls-per-channel", "The channel is full, and your address has most of the polls that are pending on it. Keep fewer open.")
 )
 
-// displaced closes the connection: nothing can wait on one whose poll was displaced.
+// displaced makes a Problem that closes the connection, as no further poll can wait on it.
 func displaced(reason, text string) *web.Problem {
 	return &web.Problem{Status: http.StatusServiceUnavailable, Reason: reason, RetryAfter: web.Soon, Close: true, Text: text}
 }
 
-// Displaced tells whether a request's poll was displaced. Then every further poll on its
-// connection ends at once, so the connection is to be closed.
+// Displaced tells whether the poll of a request was displaced. Then every further poll on its
+// connection would end at once, so close the connection.
 func Displaced(r *http.Request) bool {
 	ctx := r.Context()
 	if ctx.Err() == nil {
@@ -38,7 +38,7 @@ func Displaced(r *http.Request) bool {
 }
 
 // makeRoom displaces a poll if that is needed to admit another, or returns the error that
-// refuses it. mu is held.
+// refuses the new one. mu is held.
 func (p *polls) makeRoom(poll *poll) error {
 	address, all, here := poll.client.address, &p.byAddress.Weights, poll.onChannel
 	if web.Reached(all.Of(address), p.settings.MaxPollsPerAddress) {
@@ -53,9 +53,9 @@ func (p *polls) makeRoom(poll *poll) error {
 	return nil
 }
 
-// displace ends the oldest poll of the address that has most of the shares, and returns
-// true. It returns false if that address has no more than the given one with one more
-// poll. If a channel is named, only polls on it are displaced. mu is held.
+// displace ends the oldest poll of the address that has most of the shares. It returns false
+// if the given address would have as many with one more. If a channel is named, only polls on
+// it are displaced. mu is held.
 func (p *polls) displace(among *shares.Shares[netip.Addr], address netip.Addr, channel string) bool {
 	victim, most := among.Largest()
 	if among.Of(address)+1 >= most {
@@ -75,8 +75,8 @@ func (p *polls) displace(among *shares.Shares[netip.Addr], address netip.Addr, c
 	return false
 }
 
-// supersede counts a client's newest poll. If the client already has as many as it may,
-// its oldest ends. mu is held.
+// supersede counts a client's newest poll. If the client has as many as it may, its oldest
+// one ends. mu is held.
 func (p *polls) supersede(newest *pendingPoll) {
 	client := newest.Value.client
 	pending := p.byClient[client]

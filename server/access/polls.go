@@ -15,31 +15,31 @@ import (
 )
 
 // polls bounds how many polls are pending: in all, on a channel, of an address and of a
-// client. See displace.go for what happens when that is reached.
+// client. For what happens at a limit, see displace.go.
 type polls struct {
 	settings *settings.Settings
 	source   address.Source
 
-	mu        sync.Mutex // guards all below
+	mu        sync.Mutex // guards the fields below; held over end of a poll, which may take the locks of a connection
 	byAddress shares.Holdings[netip.Addr, poll]
-	byChannel map[string]*shares.Shares[netip.Addr] // how many each address has there
+	byChannel map[string]*shares.Shares[netip.Addr] // how many polls of each address the channel has
 	byClient  map[clientID][]*pendingPoll           // oldest first
 }
 
 // pendingPoll is a poll that was admitted.
 type pendingPoll = shares.Holding[netip.Addr, poll]
 
-// poll is one channel of a poll. It ends with the others of the same request.
+// poll is one channel of a poll. It ends with all others of the same request.
 type poll struct {
 	channel   string
 	onChannel *shares.Shares[netip.Addr] // polls.byChannel of the channel
 	client    clientID
 	end       context.CancelCauseFunc
-	all       []*pendingPoll // of the request; nil if it has one channel
+	all       []*pendingPoll // of the request; nil if it has a single channel
 }
 
-// clientID is the X-Client-ID of a request, together with its address. So nobody can end
-// somebody else's polls by sending the same X-Client-ID.
+// clientID is the X-Client-ID of a request with its address, so that a client cannot end
+// another's polls by sending the same X-Client-ID.
 type clientID struct {
 	address netip.Addr
 	name    string
@@ -54,24 +54,24 @@ func newPolls(s *settings.Settings, source address.Source) polls {
 	}
 }
 
-// AdmitPoll counts a poll as pending until leave is called: call it once. Every limit
-// counts it once for each of its channels, but for that of a client. If a limit is
-// reached, the error is a [web.Problem] that names it, and ctx and leave are nil. ctx is
-// the request's, and also ends when the poll has to make room for another. Then its cause
-// is a [web.Problem]. AdmitPoll is safe for concurrent use.
+// AdmitPoll counts a poll as pending until leave is called: call it once. Every limit counts
+// it once for each of its channels, but the limit of a client counts it once. If a limit is
+// reached, the error is a [web.Problem] that names it, and leave must not be called. ctx is
+// the request's, and also ends when the poll is displaced. Then its cause is a [web.Problem].
+// AdmitPoll is safe for concurrent use, and does not wait.
 func (p *polls) AdmitPoll(r *http.Request, channels ...string) (ctx context.Context, leave func(), err error) {
 	if r.Header.Get("X-Client-Id") == "" && r.ProtoMajor < 2 {
 		leave, err = p.AdmitStream(r, conns.End(r), channels)
 		return r.Context(), leave, err
 	}
-	// Other polls of the client, or of an HTTP/2 connection, may stay.
+	// The client's other polls, or those of the HTTP/2 connection, must not end with this one.
 	ctx, end := context.WithCancelCause(r.Context())
 	forget, err := p.AdmitStream(r, end, channels)
 	return ctx, func() { forget(); end(nil) }, err
 }
 
-// AdmitStream is AdmitPoll for what has no context: end is called with the [web.Problem]
-// when it has to make room. It must not wait.
+// AdmitStream is AdmitPoll without a context: when the stream is displaced, end is called
+// with the [web.Problem]. Locks are held then, so end must not wait.
 func (p *polls) AdmitStream(r *http.Request, end context.CancelCauseFunc, channels []string) (leave func(), err error) {
 	name := r.Header.Get("X-Client-Id")
 	if len(name) > 128 {
@@ -90,8 +90,7 @@ func (p *polls) AdmitStream(r *http.Request, end context.CancelCauseFunc, channe
 	return func() { p.leave(pending) }, nil
 }
 
-// enter counts a request on all of its channels, or on none if there is no room. mu is
-// held.
+// enter counts a request on all of its channels, or on none if there is no room. mu is held.
 func (p *polls) enter(poll poll, channels []string) (*pendingPoll, error) {
 	var all []*pendingPoll
 	for _, channel := range channels {
@@ -116,8 +115,8 @@ func (p *polls) enter(poll poll, channels []string) (*pendingPoll, error) {
 
 // add counts a poll. mu is held.
 func (p *polls) add(poll poll) *pendingPoll {
-	// The channel's shares are gone if nobody waited there, or if the last one who did
-	// has just been displaced for this poll.
+	// The channel's shares are gone if no poll was pending, or if the last one has just been
+	// displaced for this poll.
 	if poll.onChannel == nil || p.byChannel[poll.channel] != poll.onChannel {
 		poll.onChannel = new(shares.Shares[netip.Addr])
 		p.byChannel[poll.channel] = poll.onChannel
@@ -150,7 +149,7 @@ func (p *polls) remove(pending *pendingPoll) {
 
 func (p *polls) removeOne(pending *pendingPoll) {
 	if !p.byAddress.Remove(pending) {
-		return // it was displaced
+		return // displaced before
 	}
 	poll := &pending.Value
 	if poll.onChannel.Add(poll.client.address, -1); poll.onChannel.Total() == 0 {

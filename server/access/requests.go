@@ -10,25 +10,24 @@ import (
 	"pubsub/server/web"
 )
 
-// refusedPart is what part of the requests that an address may have under way may be there
-// beyond them, to be told so. Those beyond that must go at once: who does not read would
-// have the server keep any number.
+// refusedPart bounds the requests of an address that are under way beyond the limit, to be
+// refused: a quarter of the limit. The server hangs up on more, because a client that does
+// not read could have any number.
 const refusedPart = 4
 
-// requests counts those that are under way, by address. Its zero value is empty.
+// requests counts the requests under way, by address. The zero value is empty.
 type requests struct {
-	mu        sync.Mutex
+	mu        sync.Mutex // guards byAddress; no other lock is taken under it
 	byAddress map[netip.Addr]int
 }
 
-// EnterRequest counts a request as under way until LeaveRequest. With HTTP/1.1 a connection
-// has one at a time, and connections are limited. But with HTTP/2 it has hundreds, and
-// behind a proxy no connection is the client's: so an address may have as many requests as
-// it may have connections. If it has more, the error is a [web.Problem]. If counted is
-// false, there are so many that the request must go at once.
+// EnterRequest counts a request as under way until LeaveRequest. An address may have as many
+// requests as connections: with HTTP/2 one connection has hundreds of requests, and behind a
+// proxy connections are not the client's. If the address has more, the error is a
+// [web.Problem]. If counted is false it has so many that the server must hang up.
 func (c *Control) EnterRequest(r *http.Request) (counted bool, err error) {
 	address, limit := c.Source.Of(r), mostUnderWay(c.settings)
-	if !address.IsValid() { // all who share a Unix socket, or a pipe in memory
+	if !address.IsValid() { // shared by all clients of a Unix socket, or in memory
 		limit = 0
 	}
 	c.underWay.mu.Lock()
@@ -48,9 +47,8 @@ func (c *Control) EnterRequest(r *http.Request) (counted bool, err error) {
 	return true, err
 }
 
-// mostUnderWay is how many requests one address may have under way, 0 for no limit. Behind
-// proxies its connections are not limited, so whoever lets it have more polls means their
-// requests, too.
+// mostUnderWay returns how many requests one address may have under way, 0 for no limit.
+// Behind proxies, a higher limit of polls raises it.
 func mostUnderWay(s *settings.Settings) int {
 	limit := s.MaxConnectionsPerAddress
 	switch {
@@ -62,7 +60,7 @@ func mostUnderWay(s *settings.Settings) int {
 	return max(limit, s.MaxPollsPerAddress+s.MaxPollsPerAddress/5)
 }
 
-// LeaveRequest is the end of a request that was counted.
+// LeaveRequest ends a request that was counted.
 func (c *Control) LeaveRequest(r *http.Request) {
 	address := c.Source.Of(r)
 	c.underWay.mu.Lock()

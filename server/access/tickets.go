@@ -15,18 +15,18 @@ import (
 )
 
 // A browser's EventSource and WebSocket cannot send a token, and an address must not have
-// one. So a client exchanges its token for a ticket, which may stand in an address: it is
-// good once, and for half a minute.
+// one. So a client exchanges its token for a ticket, which may be in an address: it is good
+// once, and for half a minute.
 
 // TicketFor is how long a ticket is good.
 const TicketFor = 30 * time.Second
 
 // TicketStore keeps tickets. Instances that share a log share one. Its methods are safe for
-// concurrent use.
+// concurrent use, and may wait.
 type TicketStore interface {
 	// KeepTicket keeps a value for TicketFor.
 	KeepTicket(ctx context.Context, ticket string, value []byte) error
-	// TakeTicket returns the value, and forgets it. It is nil if there is none.
+	// TakeTicket returns the value and forgets it; nil if there is none.
 	TakeTicket(ctx context.Context, ticket string) ([]byte, error)
 }
 
@@ -35,7 +35,7 @@ func (c *Control) Ticket(w http.ResponseWriter, r *http.Request) error {
 	if c.tokens == nil {
 		return web.Refuse(http.StatusNotFound, "There are no tickets here, since no token is needed.")
 	}
-	if err := c.AdmitRead(r); err != nil { // tickets take memory
+	if err := c.AdmitRead(r); err != nil { // because tickets take memory
 		return err
 	}
 	claims, err := c.claimsOf(r)
@@ -56,8 +56,8 @@ func (c *Control) Ticket(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, map[string]any{"ticket": ticket, "expires_in": int(TicketFor.Seconds())})
 }
 
-// Redeem returns the request with the rights of a ticket. The ticket is spent then. "" is
-// no ticket.
+// Redeem returns the request with the rights of a ticket, which cannot be used again. If
+// ticket is "", r is returned.
 func (c *Control) Redeem(r *http.Request, ticket string) (*http.Request, error) {
 	if c.tokens == nil || ticket == "" {
 		return r, nil
@@ -73,12 +73,13 @@ func (c *Control) Redeem(r *http.Request, ticket string) (*http.Request, error) 
 	return r.WithContext(context.WithValue(r.Context(), claimsKey{}, claims)), nil
 }
 
-// maxTickets is how many are kept in memory. The oldest make room.
+// maxTickets is how many tickets are kept in memory. The oldest ones are dropped for new
+// ones.
 const maxTickets = 50_000
 
-// ticketsHere is a TicketStore for one process.
+// ticketsHere is a TicketStore for a single process.
 type ticketsHere struct {
-	mu   sync.Mutex // guards kept
+	mu   sync.Mutex // guards kept; no other lock is taken under it
 	kept *simplelru.LRU[string, keptTicket]
 }
 
@@ -90,7 +91,7 @@ type keptTicket struct {
 func newTicketsHere() *ticketsHere {
 	kept, err := simplelru.NewLRU[string, keptTicket](maxTickets, nil)
 	if err != nil {
-		panic(err) // only for a size below 1
+		panic(err) // happens only for a size below 1
 	}
 	return &ticketsHere{kept: kept}
 }

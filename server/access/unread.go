@@ -9,8 +9,8 @@ import (
 	"pubsub/server/web"
 )
 
-// SmallAnswer is the size in bytes up to which an answer is always admitted. What all
-// small answers take together is bounded by the number of connections.
+// SmallAnswer is the size in bytes up to which an answer is always admitted. The number of
+// connections bounds all small answers together.
 const SmallAnswer = 16 << 10
 
 // Bounds, in bytes, of the larger answers that clients have not read yet.
@@ -19,21 +19,20 @@ const (
 	unreadPerAddress = unreadBytes / 4
 )
 
-// ErrUnread refuses an answer when there is no room for it and it cannot be made small.
+// ErrUnread refuses an answer that cannot be made small when there is no room for it.
 var ErrUnread = web.TooMany("unread-answers", 5, "Answers for your address wait to be taken in, as many bytes as may. Read them first.")
 
-// unread counts the bytes of larger answers while they are written. Its zero value is
-// empty.
+// unread counts the bytes of larger answers while they are written. The zero value is empty.
 type unread struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the fields below; no other lock is taken under it
 	bytes   shares.Shares[netip.Addr]
 	total   int                          // a page counts once
-	readers map[*byte]map[netip.Addr]int // how many clients of each address a page is written to, by its first byte
+	readers map[*byte]map[netip.Addr]int // by the first byte of a page: how many clients of each address it is written to
 }
 
-// HoldAnswer counts the bytes of an answer until giveBack is called. If ok is false there
-// is no room: the answer must not exceed [SmallAnswer]. There is room for one answer of
-// any size to an address that reads everything. giveBack is never nil: call it once.
+// HoldAnswer counts the bytes of an answer until giveBack is called. If ok is false there is
+// no room: the answer must not exceed [SmallAnswer]. For an address that has read all its
+// answers there is room for one of any size. giveBack is never nil: call it once.
 func (c *Control) HoldAnswer(r *http.Request, bytes int) (giveBack func(), ok bool) {
 	return c.HoldFor(c.Source.Of(r), bytes)
 }
@@ -46,22 +45,22 @@ func (c *Control) HoldFor(address netip.Addr, bytes int) (giveBack func(), ok bo
 	return c.unread.hold(address, bytes)
 }
 
-// Room is what an address has of the bytes of answers, taken before they are read: what is
-// asked for is in memory long before it is written. It is a [hub.Room], for one goroutine.
+// Room counts bytes of an address's answers before they are read from the log, because they
+// are in memory long before they are written. It is a [hub.Room], and for one goroutine.
 type Room struct {
 	unread  *unread
 	address netip.Addr
-	small   int // bytes that count nothing
+	small   int // up to so many bytes count nothing
 	taken   int
 }
 
-// RoomFor returns an empty one for answers to an address. Up to so many bytes count nothing.
+// RoomFor returns an empty Room for answers to an address. Up to small bytes count nothing.
 func (c *Control) RoomFor(address netip.Addr, small int) *Room {
 	return &Room{unread: &c.unread, address: address, small: small}
 }
 
-// Take takes room for so many bytes, in place of what it has. Where there is none, the answer
-// must not exceed [SmallAnswer].
+// Take counts bytes, instead of those that the room has. It returns them, or [SmallAnswer] if
+// there is no room.
 func (r *Room) Take(bytes int) (granted int) {
 	if r.Keep(bytes) {
 		return bytes
@@ -70,7 +69,8 @@ func (r *Room) Take(bytes int) (granted int) {
 	return SmallAnswer
 }
 
-// Keep has room for so many bytes. If ok is false there is no more than before.
+// Keep counts bytes, instead of those that the room has. If ok is false there is no room for
+// them, and nothing changes.
 func (r *Room) Keep(bytes int) (ok bool) {
 	if bytes <= r.small {
 		bytes = 0
@@ -89,11 +89,11 @@ func (r *Room) Keep(bytes int) (ok bool) {
 	return true
 }
 
-// Leave gives all back.
+// Leave stops counting.
 func (r *Room) Leave() { r.Keep(0) }
 
-// HoldPage is HoldFor for bytes that many clients are sent: they are in memory once, and
-// count once for an address and once in all.
+// HoldPage is HoldFor for a page that many clients get. It is in memory once, so it counts
+// once for an address and once in all.
 func (c *Control) HoldPage(address netip.Addr, page []byte) (giveBack func(), ok bool) {
 	if len(page) <= SmallAnswer {
 		return func() {}, true
@@ -153,11 +153,11 @@ func (u *unread) giveBackPage(address netip.Addr, page []byte) {
 	u.remove(address, own, all)
 }
 
-// add counts bytes for an address and in all. It returns false, and counts nothing, if
-// there is no room. mu is held.
+// add counts bytes for an address and in all. It returns false, and counts nothing, if there
+// is no room. mu is held.
 func (u *unread) add(address netip.Addr, own, all int) bool {
 	held := u.bytes.Of(address)
-	// One of any size must pass, else a large message would never reach anybody.
+	// The first answer of any size must pass, or a large message would never reach a client.
 	if own > 0 && held > 0 && held+own > unreadPerAddress || u.total+all > unreadBytes {
 		return false
 	}
@@ -166,7 +166,7 @@ func (u *unread) add(address netip.Addr, own, all int) bool {
 	return true
 }
 
-// put counts again what was counted just now. mu is held.
+// put counts again what was just removed. mu is held.
 func (u *unread) put(address netip.Addr, bytes int) {
 	u.bytes.Add(address, bytes)
 	u.total += bytes

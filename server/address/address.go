@@ -1,4 +1,4 @@
-// Package address finds out from which address a request comes, with and without proxies.
+// Package address finds the address of a request, with and without proxies.
 package address
 
 import (
@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// Source finds the address of a request. Its zero value trusts no proxy. It is safe for
+// Source finds the address of a request. The zero value trusts no proxy. It is safe for
 // concurrent use.
 type Source struct {
-	TrustedHops int // how many proxies are in front; each adds an entry to X-Forwarded-For
+	TrustedHops int // number of proxies in front, each of which adds an entry to X-Forwarded-For
 }
 
-// Of returns the address of a request, to which limits apply: that of [Source.Exactly]. An
-// IPv6 address stands for its /64, because one host has all of that.
+// Of returns the address of a request for limits. It is that of [Source.Exactly], or the /64
+// of an IPv6 address, because one host has all of that.
 func (s Source) Of(r *http.Request) netip.Addr { return Host(s.Exactly(r)) }
 
-// Exactly returns the address of a request: that of the peer, or the one that the trusted
-// proxies name. It is the zero Addr if the peer has no IP address.
+// Exactly returns the address of a request: that of the peer, or the one that trusted proxies
+// tell. It is the zero Addr if the peer has no IP address.
 func (s Source) Exactly(r *http.Request) netip.Addr {
 	text := r.RemoteAddr
 	if s.TrustedHops > 0 {
@@ -34,15 +34,14 @@ func (s Source) Exactly(r *http.Request) netip.Addr {
 	return address.Unmap()
 }
 
-// Host returns an IPv4 address as it is, and the first address of the /64 of an IPv6
-// address.
+// Host returns an IPv4 address as it is, and the first address of the /64 of an IPv6 address.
 func Host(address netip.Addr) netip.Addr { return masked(address, 64) }
 
 // IsForwarded tells whether a proxy has added headers about the client.
 func IsForwarded(h http.Header) bool { return len(h["Forwarded"]) > 0 || len(h["X-Forwarded-For"]) > 0 }
 
-// ForwardedFor returns for whom a Forwarded header (RFC 7239) speaks, without ports: a
-// client has another for each of its connections.
+// ForwardedFor returns the clients in a Forwarded header (RFC 7239). It drops ports, because
+// a client has another port for each connection.
 func ForwardedFor(h http.Header) (nodes []string) {
 	separates := func(c rune) bool { return c == ',' || c == ';' }
 	for pair := range strings.FieldsFuncSeq(strings.Join(h["Forwarded"], ","), separates) {
@@ -60,8 +59,8 @@ func ForwardedFor(h http.Header) (nodes []string) {
 }
 
 // NetworkOf returns the owner of the messages of a request: its address, or the /48 of an
-// IPv6 one. Whoever has one /64 often has all those of a /56 or /48, and could fill the
-// log with messages of a thousand owners.
+// IPv6 address. A client with one /64 often has a whole /56 or /48, and could otherwise fill
+// the log as many owners.
 func (s Source) NetworkOf(r *http.Request) netip.Addr { return masked(s.Exactly(r), 48) }
 
 // masked keeps only the first bits of an IPv6 address.
@@ -73,7 +72,7 @@ func masked(address netip.Addr, bits int) netip.Addr {
 	return address
 }
 
-// parseAddress reads an address with or without a port.
+// parseAddress parses an address with or without a port.
 func parseAddress(text string) (netip.Addr, bool) {
 	if withPort, err := netip.ParseAddrPort(text); err == nil {
 		return withPort.Addr(), true

@@ -13,22 +13,22 @@ const (
 	defaultIdleTimeout = 5 * time.Second
 )
 
-// Options of a [Bus]; the zero value is good for a server.
+// Options of a [Bus]. The zero value is good for a server.
 type Options struct {
-	// Shards is the number of PUB sockets, 8 if 0. A PUB looks at each of its
-	// SUBs for every ring, so a busy channel costs only its own shard.
+	// Shards is the number of PUB sockets, 8 if 0. For every ring, a PUB looks at all of its
+	// SUBs. So a busy channel burdens the channels of its shard only.
 	Shards int
 
-	// IdleTimeout is how long a released SUB is kept for the next poll of its
-	// channel, 5 s if 0.
+	// IdleTimeout is how long a released SUB is kept for the next poll of its channel, 5 s if
+	// 0.
 	IdleTimeout time.Duration
 }
 
-// ErrClosed is what a closed bus answers.
+// ErrClosed is the error of a closed bus.
 var ErrClosed = errors.New("the message bus is closed")
 
-// Bus spreads channels over PUB sockets. Its methods are safe for concurrent
-// use. Close it to give everything back.
+// Bus spreads channels over PUB sockets. Make it with [New], and close it. Its methods are
+// safe for concurrent use.
 type Bus struct {
 	seed     maphash.Seed
 	shards   []*shard
@@ -39,15 +39,15 @@ type Bus struct {
 	merged   atomic.Int64
 }
 
-// Stats counts what happened since the start, and what is now.
+// Stats has counts since the start, and current ones.
 type Stats struct {
-	Connects int64 // SUBs opened, because no released one could be reused
-	Merged   int64 // rings that were dropped, since one before them was still to be heard
-	Released int64 // SUBs that wait for the next poll of their channel
-	Queued   int64 // rings that the PUB sockets have still to send
+	Connects int64 // SUBs that were opened, because there was no released one
+	Merged   int64 // rings that were dropped, because an earlier one was not heard yet
+	Released int64 // SUBs that are kept for the next poll of their channel
+	Queued   int64 // rings that the PUB sockets have yet to send
 }
 
-// Stats returns the counts so far.
+// Stats returns the current counts.
 func (b *Bus) Stats() Stats {
 	stats := Stats{Connects: b.connects.Load(), Merged: b.merged.Load(), Released: b.released.len()}
 	for _, s := range b.shards {
@@ -79,9 +79,9 @@ func (b *Bus) shard(channel string) *shard {
 	return b.shards[maphash.String(b.seed, channel)%uint64(len(b.shards))]
 }
 
-// Publish rings every live subscription of channel: there is a message with this
-// id, and maybe newer ones. It never waits, for no subscriber and not for the PUB
-// socket: see queue. A channel's name has at least one byte, and no zero byte.
+// Publish rings every live subscription of a channel: there is a message with this id, and
+// maybe newer ones. It does not wait for a subscriber or for the PUB socket, see queue. The
+// name of a channel has at least one byte, and no zero byte.
 func (b *Bus) Publish(channel string, id uint64) error {
 	if b.closed.Load() {
 		return ErrClosed
@@ -89,8 +89,9 @@ func (b *Bus) Publish(channel string, id uint64) error {
 	return b.shard(channel).queue.send(channel, id)
 }
 
-// Subscribe returns a live subscription: what is published from now on rings it.
-// It may also hold a ring from before. The caller must Release it.
+// Subscribe returns a live subscription: whatever is published from now on rings it. It may
+// also have an older ring. Release it. Subscribe waits while other subscriptions of its shard
+// are opened.
 func (b *Bus) Subscribe(channel string) (*Subscription, error) {
 	if b.closed.Load() {
 		return nil, ErrClosed
@@ -114,7 +115,8 @@ func (b *Bus) open(channel string) (sub *Subscription, err error) {
 	return sub, nil
 }
 
-// Close ends the bus. Subscriptions that are still out get [ErrClosed] from Err.
+// Close closes the bus. Err of its subscriptions returns [ErrClosed] then. Close may be
+// called again.
 func (b *Bus) Close() error {
 	if b.closed.Swap(true) {
 		return nil

@@ -6,16 +6,16 @@ import (
 	"github.com/go-zeromq/zmq4"
 )
 
-// handshake is ZeroMQ's NULL mechanism between ends that know each other: a SUB
-// only ever meets a PUB of this process, so neither has to tell what it is. That
-// saves 1.6 KB of maps for each SUB, and 40 % of the CPU of opening one.
+// handshake is ZeroMQ's NULL mechanism between ends that know each other. A SUB only meets a
+// PUB of this process, so neither has to tell what it is. That saves 1.6 KB of maps for each
+// SUB. It also saves 40 % of the CPU time of opening one.
 type handshake struct {
-	listener *listener // the PUB's, nil at a SUB
+	listener *listener // of a PUB; nil for a SUB
 }
 
 var _ zmq4.Security = handshake{}
 
-// Shared by all connections, which only read them.
+// Shared by all connections, which do not change them.
 var (
 	pubMetadata = zmq4.Metadata{"Socket-Type": string(zmq4.Pub)}
 	subMetadata = zmq4.Metadata{"Socket-Type": string(zmq4.Sub)}
@@ -24,8 +24,8 @@ var (
 // Type implements zmq4.Security.
 func (handshake) Type() zmq4.SecurityType { return zmq4.NullSecurity }
 
-// Handshake implements zmq4.Security. A PUB shakes hands with one peer at a time,
-// right after it has accepted it.
+// Handshake implements zmq4.Security. A PUB shakes hands with one peer at a time, right after
+// accepting it.
 func (h handshake) Handshake(c *zmq4.Conn, _ bool) error {
 	if h.listener == nil {
 		c.Meta, c.Peer.Meta = subMetadata, pubMetadata

@@ -11,26 +11,26 @@ import (
 	"github.com/go-zeromq/zmq4"
 )
 
-// link is the connection of a SUB to a PUB. They see it as [subEnd] and [pubEnd].
+// link connects a SUB to a PUB, as a [subEnd] and a [pubEnd].
 //
-// At first it carries bytes both ways: the greetings of ZeroMQ and the SUB's
-// subscription. Then it is settled: nobody reads at either end any more, and each
-// frame that the PUB writes rings a bell.
+// At first it carries bytes both ways: the greetings of ZeroMQ and the SUB's subscription.
+// Then it is settled: neither end reads any more, and each frame that the PUB writes rings
+// the bell.
 type link struct {
 	to   *listener
 	bell bell
-	pub  atomic.Pointer[zmq4.Conn] // the PUB's end as zmq4 knows it; nil before the greetings
+	pub  atomic.Pointer[zmq4.Conn] // the PUB's end in zmq4; nil before the greetings
 
-	mu       sync.Mutex // guards all below
-	changed  sync.Cond  // something below has changed
-	toPub    []byte     // written and not yet read
+	mu       sync.Mutex // guards the fields below; no other lock is taken under it
+	changed  sync.Cond  // a field below has changed
+	toPub    []byte     // written by the SUB and not read yet
 	toSub    []byte
-	settling bool // the SUB will write nothing more
+	settling bool // the SUB writes nothing more
 	settled  bool // the PUB has read all that the SUB has written
 }
 
-// bell is rung for each frame that a PUB sends to a SUB, and with nil when the PUB
-// lets go of the SUB. The PUB holds locks meanwhile, so ring must not wait.
+// bell is rung for each frame that a PUB sends to a SUB, and with nil when the PUB forgets
+// the SUB. The PUB holds locks meanwhile, so ring must not wait.
 type bell interface{ ring(frame []byte) }
 
 func newLink(to *listener, b bell) *link {
@@ -39,9 +39,8 @@ func newLink(to *listener, b bell) *link {
 	return l
 }
 
-// settle waits until the PUB has read the subscription. It ends the goroutines in
-// which zmq4 reads at both ends. That saves 2.8 KB for each: without it a waiting
-// SUB holds 12 KB, not 6.
+// settle waits until the PUB has read the subscription. It ends the goroutines in which zmq4
+// reads at both ends. That saves 2.8 KB for each: a waiting SUB takes 6 KB.
 func (l *link) settle() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,11 +51,10 @@ func (l *link) settle() {
 	}
 }
 
-// close makes the PUB forget the SUB. Usually the PUB's reader does that, but it
-// has ended.
+// close makes the PUB forget the SUB. In zmq4 the PUB's reader does that, but it has ended.
 func (l *link) close() {
 	l.mu.Lock()
-	l.settling = true // a SUB that failed to open leaves no reader either
+	l.settling = true // so that a SUB that failed to open leaves no reader either
 	l.changed.Broadcast()
 	l.mu.Unlock()
 	if c := l.pub.Load(); c != nil {
@@ -72,9 +70,8 @@ func (l *link) write(to *[]byte, b []byte) (int, error) {
 	return len(b), nil
 }
 
-// read waits for bytes. When none can come any more it ends the goroutine that
-// calls it. The deferred calls of zmq4 run then: they forget the reader and call
-// Close.
+// read waits for bytes. When none can come any more it ends the calling goroutine, which runs
+// the deferred calls of zmq4: they forget the reader and call Close.
 func (l *link) read(from *[]byte, b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,7 +87,7 @@ func (l *link) read(from *[]byte, b []byte) (int, error) {
 	return n, nil
 }
 
-// endPubReader notes that the PUB's reader has ended, and tells whether it had
+// endPubReader notes that the PUB's reader has ended. It returns whether that had been noted
 // before.
 func (l *link) endPubReader() (before bool) {
 	l.mu.Lock()
@@ -114,8 +111,8 @@ type subEnd struct{ *link }
 func (e subEnd) Read(b []byte) (int, error)  { return e.read(&e.toSub, b) }
 func (e subEnd) Write(b []byte) (int, error) { return e.write(&e.toPub, b) }
 
-// Close does nothing: the reader calls it when it ends, and the SUB is in use then.
-// Who closes the SUB calls [link.close].
+// Close does nothing: the reader calls it when it ends, while the SUB is in use. Closing the
+// SUB calls [link.close].
 func (subEnd) Close() error { return nil }
 
 // pubEnd is the [net.Conn] of a PUB.
@@ -123,12 +120,12 @@ type pubEnd struct{ *link }
 
 func (e pubEnd) Read(b []byte) (int, error) { return e.read(&e.toPub, b) }
 
-// frameHeader is the length in bytes of the longest header of a frame. zmq4 writes
-// the header by itself, and every frame here is longer.
+// frameHeader is the longest header of a frame, in bytes. zmq4 writes the header by itself,
+// and every frame here is longer.
 const frameHeader = 9
 
-// Write rings the bell, after the greeting. It never waits: a PUB writes to its SUBs
-// one after another.
+// Write rings the bell, once the greetings are over. It never waits, because a PUB writes to
+// its SUBs one after another.
 func (e pubEnd) Write(b []byte) (int, error) {
 	if e.pub.Load() == nil {
 		return e.write(&e.toSub, b)
@@ -139,8 +136,8 @@ func (e pubEnd) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Close is called by the PUB's reader when it ends. After that, it is called when
-// the PUB lets go of the SUB: forgets it or is closed.
+// Close is called by the PUB's reader when it ends. The next call means that the PUB forgets
+// the SUB or is closed.
 func (e pubEnd) Close() error {
 	if e.endPubReader() {
 		e.bell.ring(nil)

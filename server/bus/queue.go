@@ -10,21 +10,21 @@ import (
 	"github.com/go-zeromq/zmq4"
 )
 
-// queue stands before a PUB socket, whose own queue has no bound. It sends no ring
-// for a channel that has one in there: whoever hears that one finds the newer
-// message in the log, too. So at most one ring for each channel waits, and a busy
-// channel does not hold up the others.
+// queue bounds what waits in a PUB socket, whose own queue has no bound. It sends no ring for
+// a channel that has one in the PUB: subscribers that hear that one find the newer message in
+// the log, too. So at most one ring for each channel waits, and a busy channel does not delay
+// the others.
 //
-// A SUB that is subscribed to everything tells it what the PUB has begun to send.
-// It is the PUB's first, so nobody can hear a ring and miss the next one.
+// A SUB of all topics tells the queue when the PUB begins to send a ring. It is the first SUB
+// of the PUB. So once any other SUB has heard a ring, the queue does not drop the next one.
 type queue struct {
 	pub    zmq4.Socket
 	all    *subSocket
 	merged *atomic.Int64
 
-	waitingMu sync.Mutex
-	waiting   map[string]struct{} // the channels of the rings in the PUB
-	ended     chan struct{}       // closed when the PUB's writer has ended; nil before end
+	waitingMu sync.Mutex          // guards waiting and ended; held over Send of the PUB, which does not wait
+	waiting   map[string]struct{} // channels that have a ring in the PUB
+	ended     chan struct{}       // closed when the PUB's writer has ended; nil before end is called
 }
 
 func newQueue(pub zmq4.Socket, l *listener, merged *atomic.Int64) (q *queue, err error) {
@@ -33,14 +33,14 @@ func newQueue(pub zmq4.Socket, l *listener, merged *atomic.Int64) (q *queue, err
 	return q, err
 }
 
-// topicEnd is in no channel.
+// topicEnd occurs in no channel's name.
 const topicEnd = "\x00"
 
-// topic is what a SUB of channel asks for. A SUB gets all that its topic is a
-// prefix of, so it has an end.
+// topic returns the topic of a channel's SUBs. It has an end, because a SUB gets all frames
+// of which its topic is a prefix.
 func topic(channel string) string { return channel + topicEnd }
 
-// send puts a ring into the PUB, unless there is one for its channel.
+// send gives the PUB a ring, unless it has one for the channel.
 func (q *queue) send(channel string, id uint64) error {
 	q.waitingMu.Lock()
 	defer q.waitingMu.Unlock()
@@ -50,7 +50,7 @@ func (q *queue) send(channel string, id uint64) error {
 	}
 	q.waiting[channel] = struct{}{}
 	frame := binary.BigEndian.AppendUint64([]byte(topic(channel)), id)
-	err := q.pub.Send(zmq4.NewMsg(frame)) // which puts it into a list
+	err := q.pub.Send(zmq4.NewMsg(frame)) // appends to a list
 	if err != nil {
 		delete(q.waiting, channel)
 	}
@@ -63,7 +63,7 @@ func (q *queue) len() int64 {
 	return int64(len(q.waiting))
 }
 
-// ring implements [bell]: the PUB begins to send a frame.
+// ring implements [bell]: the PUB begins to send a frame to all SUBs.
 func (q *queue) ring(frame []byte) {
 	q.waitingMu.Lock()
 	defer q.waitingMu.Unlock()
@@ -76,9 +76,9 @@ func (q *queue) ring(frame []byte) {
 	}
 }
 
-// end ends the goroutine in which the PUB writes: with one more frame it exits in
-// [queue.ring], and its deferred calls give back the PUB's locks. zmq4 leaves it
-// behind when a PUB is closed: one goroutine for each PUB, and all that the PUB holds.
+// end ends the PUB's writer: one more frame makes it exit in [queue.ring], and its deferred
+// calls release the PUB's locks. zmq4 would leave the writer behind when the PUB is closed,
+// with all that the PUB holds.
 func (q *queue) end() error {
 	q.waitingMu.Lock()
 	q.ended = make(chan struct{})

@@ -6,22 +6,21 @@ import (
 	"time"
 )
 
-// spareReleased is how many SUBs may wait to be used again beyond those that were
-// in use at a time lately.
+// spareReleased is how many more SUBs may be kept than were lately in use at a time.
 const spareReleased = 256
 
-// released keeps the SUBs that a poll has released for the next poll of the same
-// channel, until nobody has taken them for the idle timeout. It keeps no more than
-// can be needed: a client that goes from channel to channel must not fill the memory.
+// released keeps the SUBs that polls have released for the next poll of the same channel, up
+// to the idle timeout. It keeps no more than may be needed, because a client that goes from
+// channel to channel must not fill the memory. Its methods are safe for concurrent use.
 type released struct {
 	idleTimeout time.Duration
 
-	mu     sync.Mutex                 // guards all below
+	mu     sync.Mutex                 // guards the fields below; no other lock is taken under it
 	subs   map[string][]*Subscription // by channel, longest released first
-	count  int                        // of subs
-	inUse  int                        // SUBs that were taken and not put back
-	most   int                        // inUse at its highest since the last sweep
-	before int                        // and between the last two
+	count  int                        // of all subs
+	inUse  int                        // taken and not put back
+	most   int                        // the highest inUse since the last sweep
+	before int                        // the highest inUse between the last two sweeps
 	sweeps *time.Timer                // nil while there is nothing to sweep
 	closed bool
 }
@@ -30,8 +29,8 @@ func newReleased(idleTimeout time.Duration) *released {
 	return &released{idleTimeout: idleTimeout, subs: make(map[string][]*Subscription)}
 }
 
-// take returns the SUB of channel that was released last, nil if there is none.
-// Either way the caller has one more in use, and calls put or lost.
+// take returns the SUB of a channel that was released last, nil if there is none. In both
+// cases the caller has one more SUB in use, and must call put or lost.
 func (r *released) take(channel string) *Subscription {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -43,13 +42,13 @@ func (r *released) take(channel string) *Subscription {
 	}
 	last := len(subs) - 1
 	sub := subs[last]
-	subs[last] = nil // the array stays
+	subs[last] = nil // frees it, as the array stays
 	r.keep(channel, subs[:last])
 	r.count--
 	return sub
 }
 
-// keep sets the released SUBs of channel. mu is held.
+// keep sets the released SUBs of a channel. mu is held.
 func (r *released) keep(channel string, subs []*Subscription) {
 	if len(subs) == 0 {
 		delete(r.subs, channel)
@@ -58,14 +57,14 @@ func (r *released) keep(channel string, subs []*Subscription) {
 	r.subs[channel] = subs
 }
 
-// lost says that a caller of take has no SUB to put back.
+// lost tells that a caller of take has no SUB to put back.
 func (r *released) lost() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.inUse--
 }
 
-// put keeps sub for the next poll of its channel, or closes it.
+// put keeps a SUB for the next poll of its channel, or closes it.
 func (r *released) put(sub *Subscription) {
 	if !r.add(sub) {
 		sub.close()
@@ -88,8 +87,8 @@ func (r *released) add(sub *Subscription) bool {
 	return true
 }
 
-// sweep closes the SUBs that nobody took for the idle timeout, and comes again
-// while any are left.
+// sweep closes the SUBs that were kept for the idle timeout. It runs again while any are
+// left.
 func (r *released) sweep() {
 	r.mu.Lock()
 	r.before, r.most = r.most, r.inUse
@@ -105,7 +104,7 @@ func (r *released) sweep() {
 	closeAll(old)
 }
 
-// cut takes out the SUBs that were released at or before a time. mu is held.
+// cut removes the SUBs that were released at a time or before. mu is held.
 func (r *released) cut(before time.Time) (old []*Subscription) {
 	for channel, subs := range r.subs {
 		n := 0
@@ -114,14 +113,14 @@ func (r *released) cut(before time.Time) (old []*Subscription) {
 		}
 		if n > 0 {
 			old = append(old, subs[:n]...)
-			r.keep(channel, slices.Clone(subs[n:])) // a clone, as the rest of a long array would stay
+			r.keep(channel, slices.Clone(subs[n:])) // a clone, because the rest of a long array would stay in memory
 		}
 	}
 	r.count -= len(old)
 	return old
 }
 
-// close closes all that is here, and has put close what comes.
+// close closes the SUBs that are kept. put closes all later ones.
 func (r *released) close() {
 	r.mu.Lock()
 	r.closed = true

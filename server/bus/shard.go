@@ -8,13 +8,13 @@ import (
 	"github.com/go-zeromq/zmq4"
 )
 
-// shard is one PUB socket.
+// shard is one PUB socket with its queue.
 type shard struct {
 	pub      zmq4.Socket
 	listener *listener
 	queue    *queue
 
-	dialMu sync.Mutex // held while a SUB is opened
+	dialMu sync.Mutex // guards closed; held while a SUB is opened; link.mu and queue.waitingMu may be taken under it
 	closed bool
 }
 
@@ -27,8 +27,8 @@ func newShard(merged *atomic.Int64) (s *shard, err error) {
 	return s, err
 }
 
-// dial opens a SUB, one at a time. It is done in a goroutine of its own: zmq4 goes
-// so deep for it that a waiting request would keep 4 KB more of stack.
+// dial opens a SUB, one at a time. It does so in another goroutine, because zmq4's calls go
+// so deep that the stack of a waiting request would grow by 4 KB.
 func (s *shard) dial(topic string, b bell) (socket *subSocket, err error) {
 	s.dialMu.Lock()
 	defer s.dialMu.Unlock()
@@ -41,7 +41,7 @@ func (s *shard) dial(topic string, b bell) (socket *subSocket, err error) {
 	return socket, err
 }
 
-// close closes the PUB, and with that rings all its SUBs.
+// close closes the PUB, which rings all its SUBs.
 func (s *shard) close() error {
 	s.dialMu.Lock()
 	defer s.dialMu.Unlock()

@@ -9,11 +9,10 @@ import (
 	"github.com/go-zeromq/zmq4"
 )
 
-// quiet swallows what zmq4 would print about connections that end.
+// quiet drops the log lines of zmq4 about connections that end.
 var quiet = zmq4.WithLogger(log.New(io.Discard, "", 0))
 
-// subOptions are those of every SUB. The ID saves it the making of a UUID that
-// nobody reads.
+// subOptions are the options of every SUB. The ID saves making a UUID that nobody reads.
 var subOptions = []zmq4.Option{
 	zmq4.WithID(zmq4.SocketIdentity("sub")), zmq4.WithSecurity(handshake{}), zmq4.WithDialerMaxRetries(0), quiet,
 }
@@ -32,8 +31,8 @@ type subSocket struct {
 	link *link
 }
 
-// dial connects a new SUB to a PUB, and returns when its subscription is live: each
-// frame on the topic that is sent from then on rings the bell.
+// dial connects a new SUB to a PUB, and returns when its subscription is live: each later
+// frame of the topic rings the bell.
 func dial(to *listener, topic string, b bell) (*subSocket, error) {
 	l := newLink(to, b)
 	sub := zmq4.NewSub(context.WithValue(context.Background(), linkKey{}, l), subOptions...)
@@ -48,7 +47,7 @@ func dial(to *listener, topic string, b bell) (*subSocket, error) {
 	return s, nil
 }
 
-// close closes the SUB, and has the PUB forget it.
+// close closes the SUB, and makes the PUB forget it.
 func (s *subSocket) close() error {
 	s.link.close()
 	return s.sub.Close()

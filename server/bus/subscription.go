@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// ErrTimeout is the answer when nothing was published in time.
+// ErrTimeout: nothing was published before the timeout.
 var ErrTimeout = errors.New("nothing was published in time")
 
-// Subscription is a live SUB socket on one channel. One goroutine at a time
-// may use it.
+// Subscription is a live SUB socket on one channel. One goroutine at a time may use it.
+// Release it.
 type Subscription struct {
 	bus        *Bus
 	channel    string
 	socket     *subSocket
-	ready      chan struct{}                // holds a token when there may be something new
-	elsewhere  atomic.Pointer[Subscription] // where it rings instead, if anywhere
-	deadline   time.Time                    // of waits, zero without a timeout
-	timer      *time.Timer                  // rings at the deadline, nil before the first
+	ready      chan struct{}                // holds a token when there may be news
+	elsewhere  atomic.Pointer[Subscription] // rings there instead; nil if it does not
+	deadline   time.Time                    // zero without a timeout
+	timer      *time.Timer                  // rings at the deadline; nil before the first timeout
 	releasedAt time.Time
 }
 
-// ring leaves a token for whoever waits, unless there is one.
+// ring leaves a token, unless there is one. It does not wait.
 func (s *Subscription) ring(frame []byte) {
 	at := s
 	if other := s.elsewhere.Load(); other != nil {
@@ -37,8 +37,8 @@ func (s *Subscription) ring(frame []byte) {
 	}
 }
 
-// SetTimeout makes Err return [ErrTimeout] so long from now; 0 is never, as it is
-// at first.
+// SetTimeout makes Err return [ErrTimeout] after the given time from now. 0 is no timeout,
+// which is the default.
 func (s *Subscription) SetTimeout(timeout time.Duration) {
 	s.deadline = time.Time{}
 	if timeout <= 0 {
@@ -52,17 +52,17 @@ func (s *Subscription) SetTimeout(timeout time.Duration) {
 	}
 }
 
-// Ready receives when there may be something new: the channel rang, or Err returns
-// an error. Rings merge into one, and some are of what was seen already.
+// Ready returns a channel that receives when there may be news: the channel rang, or Err
+// returns an error. Rings merge into one, and some are for messages that were read already.
 func (s *Subscription) Ready() <-chan struct{} { return s.ready }
 
-// RingAt makes this subscription ring where another one does, until it is released:
-// then one wait is for both. What rang before may be forgotten.
+// RingAt makes this subscription ring at another one until it is released, so that one wait
+// is for both. Earlier rings may be lost.
 func (s *Subscription) RingAt(other *Subscription) { s.elsewhere.Store(other) }
 
-// Err returns nil as long as it pays to wait for Ready, then [ErrTimeout], or
-// [ErrClosed] when the bus is. Ask before each wait: Clear may have dropped the
-// ring that came with it.
+// Err returns [ErrTimeout] after the timeout, [ErrClosed] when the bus is closed, otherwise
+// nil. Call it before each wait for Ready, because Clear may have dropped the ring of the
+// timeout.
 func (s *Subscription) Err() error {
 	switch {
 	case s.bus.closed.Load():
@@ -73,7 +73,7 @@ func (s *Subscription) Err() error {
 	return nil
 }
 
-// Clear drops what has rung so far.
+// Clear drops the rings so far.
 func (s *Subscription) Clear() {
 	select {
 	case <-s.ready:
@@ -81,16 +81,16 @@ func (s *Subscription) Clear() {
 	}
 }
 
-// Release gives the subscription back; the caller must not use it afterwards.
-// It stays connected for a while for the next poll of its channel.
+// Release gives the subscription back. Do not use it afterwards. It stays connected for a
+// while, for the next poll of its channel.
 func (s *Subscription) Release() {
 	s.elsewhere.Store(nil)
 	s.deadline = time.Time{}
 	s.bus.released.put(s)
 }
 
-// close lets go of the socket, too. zmq4 keeps for a while what it was told to
-// forget: with the socket that is 2.4 KB for each SUB of a crowd, without it 0.5.
+// close closes the SUB, and drops the socket. zmq4 keeps a forgotten connection for a while:
+// with the socket that takes 2.4 KB for each SUB, without it 0.5 KB.
 func (s *Subscription) close() {
 	if s.timer != nil {
 		s.timer.Stop()

@@ -9,8 +9,8 @@ import (
 	zmqtransport "github.com/go-zeromq/zmq4/transport"
 )
 
-// endpoint is that of every PUB here: the context of a socket says what it
-// listens on or dials with.
+// endpoint is the same for every PUB here: the context of a socket tells what it listens on
+// or dials with.
 const (
 	scheme   = "links"
 	endpoint = scheme + "://bus"
@@ -18,19 +18,19 @@ const (
 
 func init() {
 	if err := zmq4.RegisterTransport(scheme, transport{}); err != nil {
-		panic(err) // only if somebody else took the name
+		panic(err) // happens only if the name is taken
 	}
 }
 
-// transport is zmq4's way to a [listener] and a [link]. zmq4 hands the context of
-// a socket through to Listen and Dial, and nothing else of it.
+// transport makes zmq4 use a [listener] and a [link]. zmq4 passes the context of a socket to
+// Listen and Dial, and nothing else of the socket.
 type transport struct{}
 
 var _ zmqtransport.Transport = transport{}
 
 type (
-	listenerKey struct{} // of the *listener in a PUB's context
-	linkKey     struct{} // of the *link in a SUB's context
+	listenerKey struct{} // key of the *listener in a PUB's context
+	linkKey     struct{} // key of the *link in a SUB's context
 )
 
 // Addr implements zmq4's Transport.
@@ -52,12 +52,12 @@ func (transport) Dial(ctx context.Context, _ zmqtransport.Dialer, _ string) (net
 	}
 }
 
-// listener gives a PUB the links that SUBs dial with.
+// listener gives a PUB the links of the SUBs that dial.
 type listener struct {
 	dialed chan *link
 	closed chan struct{}
 	once   sync.Once // closes closed
-	newest *link     // accepted last; of the goroutine that accepts
+	newest *link     // accepted last; only for the goroutine that accepts
 }
 
 func newListener() *listener {
@@ -83,7 +83,7 @@ func (l *listener) Close() error {
 // Addr implements [net.Listener].
 func (*listener) Addr() net.Addr { return addr{} }
 
-// addr is the address of everything here.
+// addr is the address of both ends of a link.
 type addr struct{}
 
 func (addr) Network() string { return scheme }

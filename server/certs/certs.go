@@ -1,5 +1,5 @@
-// Package certs has the certificates of a server that speaks TLS: from files, or from an
-// issuer by ACME (RFC 8555).
+// Package certs has the certificates of a TLS server: from files, or from an issuer by ACME
+// (RFC 8555).
 package certs
 
 import (
@@ -21,14 +21,14 @@ import (
 	"pubsub/server/settings"
 )
 
-// Source has a certificate for each connection. Its methods are safe for concurrent use.
+// Source has the certificates of a server. Its methods are safe for concurrent use.
 type Source struct {
 	config *tls.Config
-	acme   *autocert.Manager // nil with files
+	acme   *autocert.Manager // nil if the certificate is in files
 }
 
-// New returns the source that the settings ask for, nil if they ask for no TLS. The error
-// tells a person what is wrong with the files.
+// New returns the source of the settings, nil if they ask for no TLS. The error tells a
+// person what is wrong with the files.
 func New(s *settings.Settings, log *slog.Logger) (*Source, error) {
 	switch {
 	case s.Domain != "":
@@ -39,11 +39,11 @@ func New(s *settings.Settings, log *slog.Logger) (*Source, error) {
 	return nil, nil
 }
 
-// Config is the configuration of a listener. Go's own choice of suites is in it.
+// Config returns the configuration of a listener, with Go's default cipher suites.
 func (s *Source) Config() *tls.Config { return s.config.Clone() }
 
-// issued has certificates issued when a client first asks for the domain, and renewed in
-// time.
+// issued returns a source whose certificate is issued when a client first asks for the
+// domain, and renewed in time.
 func issued(s *settings.Settings) *Source {
 	m := &autocert.Manager{
 		Prompt:     autocert.AcceptTOS,
@@ -58,8 +58,8 @@ func issued(s *settings.Settings) *Source {
 	return &Source{config: config, acme: m}
 }
 
-// Plain answers plain HTTP: it sends clients to HTTPS, and answers what an issuer asks to
-// find out whether the domain is ours. addr is where HTTPS is.
+// Plain returns the handler of plain HTTP. It redirects clients to HTTPS, and answers an
+// issuer that checks the domain. addr is the address of HTTPS.
 func (s *Source) Plain(addr net.Addr) http.Handler {
 	redirect := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
@@ -75,14 +75,14 @@ func (s *Source) Plain(addr net.Addr) http.Handler {
 	return s.acme.HTTPHandler(redirect)
 }
 
-// hostOf is the host that a client has asked for, with the port of HTTPS if that is not
-// the usual one.
+// hostOf returns the host that a client has asked for, with the port of HTTPS if that is not
+// 443.
 func hostOf(host string, addr net.Addr) string {
 	port := "443"
 	if tcp, is := addr.(*net.TCPAddr); is {
 		port = fmt.Sprint(tcp.Port)
 	}
-	name := (&url.URL{Host: host}).Hostname() // of IPv6 without brackets
+	name := (&url.URL{Host: host}).Hostname() // without the brackets of IPv6
 	return strings.TrimSuffix(net.JoinHostPort(name, port), ":443")
 }
 
@@ -91,14 +91,14 @@ type files struct {
 	cert, key string
 	log       *slog.Logger
 
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex // guards the fields below; held while the files are read, and over log lines
 	loaded  *tls.Certificate
-	changed time.Time // of the files, when they were read
-	looked  time.Time // at the files
-	problem string    // with them, "" if there is none
+	changed time.Time // when the files were last modified, as of the last read
+	looked  time.Time // when the files were last checked
+	problem string    // the last error of reading them, "" if there was none
 }
 
-// lookEvery is how often the files are looked at, at most.
+// lookEvery is the least time between two checks of the files.
 const lookEvery = time.Second
 
 func fromFiles(cert, key string, log *slog.Logger) (*Source, error) {
@@ -110,7 +110,7 @@ func fromFiles(cert, key string, log *slog.Logger) (*Source, error) {
 }
 
 // get returns the newest certificate. If the files cannot be read, as when only one of them
-// was replaced yet, it is the one before.
+// was replaced yet, it returns the old one.
 func (f *files) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,14 +125,14 @@ func (f *files) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if _, err := f.read(); err == nil {
 		f.problem = ""
 		f.log.Info("the certificate was read again")
-	} else if err.Error() != f.problem { // say it once
+	} else if err.Error() != f.problem { // log it once
 		f.problem = err.Error()
 		f.log.Warn("the certificate's files have changed and cannot be used, so the old one is", "error", err)
 	}
 	return f.loaded, nil
 }
 
-// read reads the files. Who calls it holds mu, or is alone.
+// read reads the files. mu is held, or no other goroutine has f.
 func (f *files) read() (*tls.Certificate, error) {
 	changed, err := f.newest()
 	if err != nil {
@@ -146,7 +146,7 @@ func (f *files) read() (*tls.Certificate, error) {
 	return f.loaded, nil
 }
 
-// newest is when the newer of the files was changed.
+// newest returns when the newer of the files was modified.
 func (f *files) newest() (time.Time, error) {
 	cert, err := os.Stat(f.cert)
 	key, err2 := os.Stat(f.key)

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// beforeChunks is up to how many bytes of a body net/http holds back: a shorter one has a
+// beforeChunks is how many bytes of a body net/http buffers. A body that fits has a
 // Content-Length, a longer one comes in chunks.
 const beforeChunks = 2048
 
 // AppendAnswer appends an answer, byte by byte as net/http's server would write it for a
-// handler that writes the body at once: see [head]. closes is for who has asked for that.
-// The headers h may be nil.
+// handler that writes the body at once: see [head]. closes tells that the client wants the
+// connection closed. The headers h may be nil.
 func AppendAnswer(b []byte, status int, h http.Header, body []byte, closes bool) []byte {
 	about := head{status: status, header: h, first: body, whole: len(body) <= beforeChunks, length: declared(h), keeps: true, closes: closes}
 	b, chunked, _ := about.append(b)
@@ -27,7 +27,6 @@ func AppendAnswer(b []byte, status int, h http.Header, body []byte, closes bool)
 	return append(b, body...)
 }
 
-// lastChunk ends a body.
 const lastChunk = "0\r\n\r\n"
 
 func appendChunk(b, body []byte) []byte {
@@ -37,20 +36,20 @@ func appendChunk(b, body []byte) []byte {
 	return append(b, "\r\n"...)
 }
 
-// head is what the status line and the headers of an answer are made of.
+// head holds what the status line and the headers of an answer are made of.
 type head struct {
 	status int
 	header http.Header
-	first  []byte // of the body
-	whole  bool   // that is all of it
-	length int64  // as the handler has declared it, -1 if it has not
+	first  []byte // the first bytes of the body
+	whole  bool   // first is the whole body
+	length int64  // the Content-Length that the handler has set, -1 if none
 	closes bool   // the client wants the connection closed
-	keeps  bool   // the server keeps connections
+	keeps  bool   // the server keeps connections open
 }
 
-// append appends the head in net/http's order: the handler's headers, sorted, and behind
-// them what the server adds. It tells whether the body comes in chunks, and whether the
-// connection closes.
+// append appends the head in net/http's order: the handler's headers, sorted, then those that
+// the server adds. It tells whether the body comes in chunks, and whether the connection
+// closes.
 func (a *head) append(b []byte) (_ []byte, chunked, closes bool) {
 	var omitted map[string]bool
 	omit := func(names ...string) {
@@ -87,7 +86,7 @@ func (a *head) append(b []byte) (_ []byte, chunked, closes bool) {
 	}
 	b = appendStatus(b, a.status)
 	to := appender(b)
-	_ = a.header.WriteSubset(&to, omitted) // an appender takes all
+	_ = a.header.WriteSubset(&to, omitted) // an appender never fails
 	b = to
 	if _, is := a.header["Date"]; !is {
 		b = append(b, "Date: "...)
@@ -113,7 +112,7 @@ func appendStatus(b []byte, status int) []byte {
 	return append(b, "\r\n"...)
 }
 
-// appendHeader appends a header that has a value.
+// appendHeader appends a header, or nothing if the value is empty.
 func appendHeader(b []byte, name, value string) []byte {
 	if value == "" {
 		return b
@@ -123,7 +122,7 @@ func appendHeader(b []byte, name, value string) []byte {
 	return append(b, "\r\n"...)
 }
 
-// appender is what is written to it.
+// appender collects what is written to it.
 type appender []byte
 
 // Write implements io.Writer.
@@ -136,7 +135,7 @@ func allowsBody(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// declared is the Content-Length of a handler, -1 if there is none.
+// declared returns the Content-Length that a handler has set, -1 if there is none.
 func declared(h http.Header) int64 {
 	n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64)
 	if err != nil || n < 0 {
@@ -145,12 +144,12 @@ func declared(h http.Header) int64 {
 	return n
 }
 
-// wantsClose tells whether the client wants the connection closed, as net/http does.
+// wantsClose tells whether the client wants the connection closed, by net/http's rules.
 func wantsClose(r *http.Request) bool {
 	return r.Close || hasToken(r.Header.Get("Connection"), "close")
 }
 
-// hasToken tells whether one of the words of a header is a token.
+// hasToken tells whether token is one of the words of a header's value. Case does not matter.
 func hasToken(value, token string) bool {
 	if len(value) < len(token) {
 		return false

@@ -6,16 +6,16 @@ import (
 	"sync"
 )
 
-// back is a listener that returns connections which the loop gives back to net/http. They
-// were counted when they were new, and are not counted again.
+// back is a listener. It returns the connections that the loop gives back to net/http. They
+// were counted when they were accepted, and are not counted again.
 type back struct {
 	addr   net.Addr
-	begun  sync.Once // the server serves on it
+	begun  sync.Once // starts server
 	server *http.Server
-	some   chan struct{} // there may be something in queue
-	closed chan struct{} // nil queue, for ever
+	some   chan struct{} // queue may have a connection
+	closed chan struct{} // closed when the listener is
 
-	mu    sync.Mutex // guards the next two
+	mu    sync.Mutex // guards queue and ended; no other lock is taken under it
 	queue []net.Conn
 	ended bool
 }
@@ -24,7 +24,7 @@ func newBack(server *http.Server, addr net.Addr) *back {
 	return &back{server: server, addr: addr, some: make(chan struct{}, 1), closed: make(chan struct{})}
 }
 
-// push gives a connection back. It returns false if the server takes no more.
+// push gives a connection back. It returns false if the server is closed.
 func (b *back) push(c net.Conn) (taken bool) {
 	b.begun.Do(func() { go b.server.Serve(b) })
 	b.mu.Lock()
@@ -65,7 +65,7 @@ func (b *back) pop() net.Conn {
 	return c
 }
 
-// Close implements [net.Listener]. What nobody has accepted is closed.
+// Close implements [net.Listener]. Connections in the queue are closed.
 func (b *back) Close() error {
 	b.mu.Lock()
 	queue, ended := b.queue, b.ended

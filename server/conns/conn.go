@@ -14,52 +14,54 @@ import (
 	"time"
 )
 
-// Conn is one connection of a client. Only the goroutine that serves it uses the fields that
-// are neither atomic nor guarded: one of net/http, or see [state]. Close may be called at any
-// time.
+// Conn is one connection of a client. Fields that are neither atomic nor guarded belong to
+// the goroutine that serves the connection: one of net/http, or see [state]. Close may be
+// called at any time.
 type Conn struct {
 	net.Conn
-	wire    io.ReadWriter // reads and writes: the socket, or Conn if that is more than a socket
-	socket  *socket       // nil if there is none, in memory
+	wire    io.ReadWriter // the socket, or the embedded Conn if that is not plain TCP or Unix
+	socket  *socket       // nil for a connection in memory
 	conns   *Conns
 	id      uint64
-	known   atomic.Bool  // it has sent something, so it is no newcomer
-	handled atomic.Bool  // a handler has had a request since the connection was idle
+	known   atomic.Bool  // the client has sent something, so the connection is no newcomer
+	handled atomic.Bool  // a handler has begun a request since the connection was idle
 	writeBy atomic.Int64 // the write deadline in ns since start, 0 for none
-	theirs  atomic.Bool  // somebody else has set the write deadline
+	theirs  atomic.Bool  // the write deadline was set by a caller, not by setDeadline
 	holding *holding     // guarded by Conns.mu
 
-	begin  sync.Mutex // guards closed, cause, cancel and served; and end and forget, until a handler begins
+	// begin guards closed, cause, cancel and served; and end and forget, until a handler
+	// begins. hangups.mu may be taken under it.
+	begin  sync.Mutex
 	closed bool
-	cause  error // with which end was called first
+	cause  error // of the first call of end
 
-	base    context.Context         // of the server
-	context context.Context         // of net/http's requests; has the connection as a value
-	stint   *stint                  // that value
+	base    context.Context         // the server's
+	context context.Context         // of net/http's requests; holds stint as a value
+	stint   *stint                  // nil when net/http does not have the connection
 	cancel  context.CancelCauseFunc // ends the contexts of net/http's requests
-	served  *served                 // what the loop serves
-	end     context.CancelCauseFunc // ends all of them, and whoever has taken the connection over
+	served  *served                 // the request that the loop serves
+	end     context.CancelCauseFunc // ends all contexts, and tells the owner and the waiting request
 	gone    atomic.Bool             // end was called
-	owner   atomic.Pointer[owner]   // who has taken it over; nil if it is net/http's
-	seal    *seal                   // while it is taken over; nil without TLS
-	forget  func()                  // ends the watch for a hang-up; nil if there is none
+	owner   atomic.Pointer[owner]   // of a handler that has taken the connection over; nil if none has
+	seal    *seal                   // the TLS of a connection that is taken over; nil without TLS
+	forget  func()                  // ends the watch for a hang-up; nil if the connection is not watched
 
-	watched uint64 // its id in the watch
+	watched uint64 // the connection's id in hangups
 
 	secure *tls.ConnectionState // set with HTTP/2 and in the loop, before the first request
-	frames *opened              // what HTTP/2 is spoken on; nil without
+	frames *opened              // the connection's HTTP/2 frames; nil with HTTP/1
 
 	begun   bool        // Read was called
-	skips   atomic.Bool // Read skips net/http's wait for a hang-up
+	skips   atomic.Bool // Read skips net/http's read that waits for a hang-up
 	skipped bool        // the last read was skipped
 
-	// For the loop.
-	loops     bool // it can be in the loop
+	// The fields below are the loop's.
+	loops     bool // the loop can serve the connection
 	state     state
-	exchange  *Exchange    // that waits
+	exchange  *Exchange    // the request that waits
 	idleSince atomic.Int64 // in ns since start
 	remote    string       // Request.RemoteAddr
-	ahead     []byte       // was read already, and unsealed; net/http reads it, too
+	ahead     []byte       // plain bytes that were read too early; net/http gets them, too
 }
 
 func newConn(c net.Conn, all *Conns) *Conn {
@@ -73,11 +75,11 @@ func newConn(c net.Conn, all *Conns) *Conn {
 	return ours
 }
 
-// start is what times are counted from.
+// start is the zero of all times that are kept as nanoseconds.
 var start = time.Now()
 
-// of returns the Conn that net/http has, with or without TLS around it; nil if there is
-// none.
+// of returns the Conn under a connection of net/http, which may have TLS around it; nil if
+// there is none.
 func of(c net.Conn) *Conn {
 	if ours, ok := c.(*Conn); ok {
 		return ours
@@ -88,24 +90,24 @@ func of(c net.Conn) *Conn {
 	return nil
 }
 
-// Handling marks the connection of a request as one on which a handler answers. Call it
-// before the handler.
+// Handling marks the connection of r as one on which a handler runs. Call Handling before the
+// handler.
 func Handling(r *http.Request) {
 	if c := Of(r); c != nil {
 		c.handled.Store(true)
 	}
 }
 
-// End returns a function that ends the contexts of all requests on the connection of r.
-// It does nothing if the connection is not from a listener of [Conns.Prepare].
+// End returns a function that ends the contexts of all requests on the connection of r. The
+// function does nothing if the connection is not from a listener of [Conns.Prepare].
 func End(r *http.Request) context.CancelCauseFunc {
 	if c := Of(r); c != nil {
 		return c.end
 	}
-	return func(error) {} // not from our listener
+	return func(error) {}
 }
 
-// endAll is the field end.
+// endAll is the value of the field end.
 func (c *Conn) endAll(cause error) {
 	c.begin.Lock()
 	if c.cause == nil {
@@ -126,7 +128,7 @@ func (c *Conn) endAll(cause error) {
 	c.closeIf(waiting)
 }
 
-// whyGone is with which cause end was called first.
+// whyGone returns the cause of the first call of end, nil if there was none.
 func (c *Conn) whyGone() error {
 	c.begin.Lock()
 	defer c.begin.Unlock()
@@ -136,8 +138,8 @@ func (c *Conn) whyGone() error {
 // hungUp is called when the client has hung up.
 func (c *Conn) hungUp() { c.endAll(nil) }
 
-// ID returns a number that the connection of a request shares with no other, before or
-// after it; 0 if it is not from a listener of [Conns.Prepare].
+// ID returns a number that no other connection has, before or after. It returns 0 if the
+// connection of r is not from a listener of [Conns.Prepare].
 func ID(r *http.Request) uint64 {
 	if c := Of(r); c != nil {
 		return c.id
@@ -145,13 +147,12 @@ func ID(r *http.Request) uint64 {
 	return 0
 }
 
-// Read reads from the connection. But while a handler runs, net/http reads one byte only
-// to notice a hang-up. [hangups] notices it more cheaply, so Read skips that read: it
-// returns 0 bytes without an error, which ends net/http's wait. It does not skip the read
-// after that.
+// Read reads from the connection. But while a handler runs, net/http reads one byte only to
+// notice a hang-up. [hangups] notices it more cheaply, so Read skips that read: it returns 0
+// bytes without an error, which ends net/http's wait. Read does not skip the next read.
 //
-// This saves a goroutine with its stack, two system calls and two deadlines for each
-// poll. Nothing is skipped if the connection has TLS, or if a handler has taken it over.
+// This saves each poll a goroutine with its stack, two system calls and two deadlines.
+// Nothing is skipped under TLS, or after a handler has taken the connection over.
 func (c *Conn) Read(b []byte) (int, error) {
 	if c.seal != nil {
 		return c.seal.receive(b)
@@ -170,7 +171,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 	return c.wire.Read(b)
 }
 
-// pace waits until a new connection may be read. If it may not, pace answers and closes it.
+// pace waits until a new connection may be read. On an error of [Conns.Pace] it answers and
+// closes the connection, unless the client is gone.
 func (c *Conn) pace() error {
 	c.begun = true
 	who, _, _ := c.conns.limitsOf(c)
@@ -192,8 +194,9 @@ func (c *Conn) readAhead(b []byte) int {
 	return n
 }
 
-// attach is called when net/http has the connection, or has it again. Another listener may
-// have displaced it meanwhile, or the client hung up.
+// attach is called when net/http gets the connection, also when the loop gives it back. By
+// then the connection may be closed, to make room for one of another listener, or its client
+// may have hung up.
 func (c *Conn) attach(cancel context.CancelCauseFunc) {
 	c.begin.Lock()
 	defer c.begin.Unlock()
@@ -211,11 +214,11 @@ func (c *Conn) attach(cancel context.CancelCauseFunc) {
 	}
 }
 
-// Close closes the connection and ends the contexts of its requests. It may be called
+// Close closes the connection and ends the contexts of its requests. Close may be called
 // again.
 func (c *Conn) Close() error { return c.close(c.state.close()) }
 
-// closeIf closes the connection if it is in a state.
+// closeIf closes the connection if it is in the given state.
 func (c *Conn) closeIf(state uint64) {
 	if was, moved := c.state.move(state, closed); moved {
 		if state == idle && c.seal != nil {
@@ -225,7 +228,7 @@ func (c *Conn) closeIf(state uint64) {
 	}
 }
 
-// close is Close for a connection that was in a state of the loop.
+// close is Close. was is the state that the connection had before.
 func (c *Conn) close(was uint64) error {
 	c.begin.Lock()
 	c.closed = true
@@ -245,19 +248,19 @@ func (c *Conn) close(was uint64) error {
 		end(nil)
 	}
 	err := c.Conn.Close()
-	c.conns.leave(c) // only now, since the place is free when the descriptor is
+	c.conns.leave(c) // last, because the place is free only when the descriptor is
 	return err
 }
 
-// writeTimeout is how long a client has at least to read one part of an answer.
+// writeTimeout is the least time that a client has to read one part of an answer.
 const writeTimeout = 20 * time.Second
 
 // Write writes a part of an answer. It fails if the client does not read for 20 to 30
-// seconds. The time varies because setting a deadline costs a twentieth of a small
-// answer: a deadline that is far enough off is used again.
+// seconds. The time varies because a deadline that is far enough off is used again: setting
+// one costs a twentieth of a small answer.
 //
-// A connection whose client does not read is reset when it is closed. Otherwise the
-// kernel would keep the rest of the answer for minutes.
+// When Write fails so, the connection is reset. Otherwise the kernel would keep the rest of
+// the answer for minutes.
 func (c *Conn) Write(b []byte) (int, error) {
 	if c.seal != nil {
 		return c.seal.send(b)
@@ -282,10 +285,10 @@ func (c *Conn) writeWaiting(b []byte) (int, error) {
 	return n, err
 }
 
-// setDeadline sets the write deadline, unless somebody else has.
+// setDeadline sets the write deadline, unless a caller of SetWriteDeadline has.
 func (c *Conn) setDeadline() {
 	now := time.Now()
-	since := now.Sub(start) // by the monotonic clock, as the deadline itself
+	since := now.Sub(start) // by the monotonic clock, like the deadline
 	by := time.Duration(c.writeBy.Load())
 	if c.theirs.Load() || by != 0 && by-since >= writeTimeout {
 		return
@@ -295,16 +298,15 @@ func (c *Conn) setDeadline() {
 	_ = c.Conn.SetWriteDeadline(now.Add(within)) // if it fails, so does the write
 }
 
-// SetWriteDeadline implements [net.Conn]. Whoever sets a deadline keeps it until a zero
-// time takes it back: TLS sets one to close, and so may a handler that took the
-// connection over.
+// SetWriteDeadline implements [net.Conn]. A deadline set here is kept until a zero time
+// clears it: TLS sets one to close, and a handler that took the connection over may set one.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.theirs.Store(!t.IsZero())
 	c.writeBy.Store(0)
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// SetDeadline implements [net.Conn]; of the write deadline see SetWriteDeadline.
+// SetDeadline implements [net.Conn]. For the write deadline, see SetWriteDeadline.
 func (c *Conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.Conn.SetReadDeadline(t), c.SetWriteDeadline(t))
 }

@@ -1,14 +1,14 @@
-// Package conns has the server's connections. It adds what net/http does not do:
+// Package conns holds the server's connections. It adds what net/http does not do:
 //
-//   - Connections are limited, for each address and in all. One over a limit is answered
-//     with an error and closed.
+//   - The number of connections is limited, for each address and in all. A connection over
+//     a limit gets an error and is closed.
 //   - An error that net/http answers by itself, before any handler sees the request,
 //     becomes JSON. It is logged and counted like other refusals.
 //   - A client that does not read its answer is reset.
-//   - Hang-ups are noticed with one epoll set for all connections.
-//   - A request may wait without a goroutine, see [Wait]. Its connection is served by the
-//     loop from then on, and again by net/http when another request comes than such.
-//   - What is sent over HTTP/2 and reaches no handler is bounded.
+//   - One epoll set notices the hang-ups of all connections.
+//   - A request may wait without a goroutine, see [Wait]. From then on, the loop serves the
+//     connection. A request that is not for the loop gives the connection back to net/http.
+//   - HTTP/2 frames and requests that reach no handler are limited.
 package conns
 
 import (
@@ -26,40 +26,41 @@ import (
 	"pubsub/server/web"
 )
 
-// Conns is the set of all connections of a server. Its methods are safe for concurrent
-// use, except Prepare and Close. Make it with [New].
+// Conns is the set of all connections of a server. Make it with [New]. Its methods are safe
+// for concurrent use, except Prepare and Close.
 type Conns struct {
-	// InLoop tells which requests the loop is to serve, of those on connections on which one
-	// has waited. If it is nil none can wait. Set it before Prepare.
+	// InLoop tells whether the loop may serve a request on a connection that it has. If InLoop
+	// is nil, no request can wait. Set it before Prepare.
 	InLoop func(r *http.Request) bool
 
-	// Pace makes a new connection of an address wait until it may be read. secure tells that
-	// it has TLS. If it may not be read, the error is a [web.Problem], or that of ctx. It is
-	// not called behind proxies. If it is nil none waits. Set it before Prepare.
+	// Pace waits until a new connection of an address may be read. secure tells that the
+	// connection has TLS. An error, a [web.Problem] or that of ctx, means that it may not be
+	// read. Pace is not called behind proxies, and not at all if it is nil. Set it before
+	// Prepare.
 	Pace func(ctx context.Context, address netip.Addr, secure bool) error
 
 	responder    *web.Responder
-	acceptFailed func() // counts a failure of Accept
+	acceptFailed func() // called for each failure of Accept
 	newcomers    newcomers
 	hangups      *hangups
-	loop         *loop         // nil without hangups
-	lastID       atomic.Uint64 // of a connection
+	loop         *loop         // nil if hangups is
+	lastID       atomic.Uint64 // the last Conn.id given
 
 	http2      *http2         // set by Prepare
-	frameRates *rates.Limiter // of frames that cost something
+	frameRates *rates.Limiter // of each address; only for frames that cost something
 	streams    streams
-	bounded    bool // connections are those of clients, and not of proxies
+	bounded    bool // connections come from clients, not from proxies
 	secure     bool // connections have TLS; set by Prepare
 
-	perAddress int // 0 is no limit: behind a proxy all connections have its address
+	perAddress int // 0 is no limit: behind a proxy all connections have the proxy's address
 	total      int // 0 is no limit
 
-	mu   sync.Mutex // guards the next one, and Conn.holding
+	mu   sync.Mutex // guards open and Conn.holding; no other lock is taken under it
 	open shares.Holdings[netip.Addr, *Conn]
 }
 
-// New returns an empty set with the limits of the settings. acceptFailed is called each
-// time that Accept fails.
+// New returns an empty set with the limits of the settings. acceptFailed is called each time
+// that Accept fails.
 func New(s *settings.Settings, responder *web.Responder, acceptFailed func()) *Conns {
 	o := &Conns{responder: responder, acceptFailed: acceptFailed, bounded: s.TrustedHops == 0}
 	o.frameRates = rates.New(rates.Rate{PerSecond: s.RequestRate, Burst: s.RequestRate})
@@ -72,8 +73,8 @@ func New(s *settings.Settings, responder *web.Responder, acceptFailed func()) *C
 	return o
 }
 
-// Prepare sets the hooks of a server, and returns the listener on which it is to serve.
-// Call it once, and Close after the server's last request.
+// Prepare sets the hooks of a server, and returns the listener on which to serve. Call
+// Prepare once, and Close after the server's last request.
 func (o *Conns) Prepare(server *http.Server, l net.Listener) net.Listener {
 	log := o.responder.Log
 	hangups, err := watchHangups(l)
@@ -93,13 +94,13 @@ func (o *Conns) Prepare(server *http.Server, l net.Listener) net.Listener {
 	return &listener{Listener: l, conns: o}
 }
 
-// Limit returns a listener whose connections are counted with the others, and limited. It
-// is for another http.Server beside that of Prepare.
+// Limit returns a listener for another http.Server beside that of Prepare. Its connections
+// are counted and limited with all others.
 func (o *Conns) Limit(l net.Listener) net.Listener { return &listener{Listener: l, conns: o} }
 
-// Drain closes the connections of the loop that are idle, and waits until the others are
-// answered and closed, or until ctx ends: then it returns the error of that. Call it after
-// http.Server.Shutdown, which does the same for those that net/http has.
+// Drain closes the loop's idle connections, and waits until the others are answered and
+// closed. If ctx ends first, Drain returns its error. Call Drain after http.Server.Shutdown,
+// which does the same for net/http's connections.
 func (o *Conns) Drain(ctx context.Context) error {
 	if o.loop == nil {
 		return nil
@@ -107,7 +108,7 @@ func (o *Conns) Drain(ctx context.Context) error {
 	return o.loop.drain(ctx)
 }
 
-// Close ends what Prepare began. It closes the connections that the loop has.
+// Close ends what Prepare began. It closes the loop's connections.
 func (o *Conns) Close() error {
 	o.http2.end()
 	if o.loop != nil {
@@ -127,8 +128,8 @@ func (o *Conns) Open() int {
 	return o.open.Weights.Total()
 }
 
-// CloseNewcomers closes the connections that have sent nothing yet, and from now on every
-// new one.
+// CloseNewcomers closes the connections that have sent nothing yet. From now on, each new
+// connection is closed at once.
 func (o *Conns) CloseNewcomers() { o.newcomers.close() }
 
 // track is http.Server.ConnState.
@@ -141,7 +142,7 @@ func (o *Conns) track(c net.Conn, state http.ConnState) {
 	case http.StateIdle:
 		ours.handled.Store(false)
 		return
-	case http.StateHijacked: // the handler that took it over needs every read
+	case http.StateHijacked: // the handler that hijacked the connection needs every read
 		ours.skips.Store(false)
 		ours.stint.over.Store(true)
 	}
@@ -149,7 +150,7 @@ func (o *Conns) track(c net.Conn, state http.ConnState) {
 }
 
 // connContext is http.Server.ConnContext. The context ends when the client hangs up, and
-// has the connection as a value.
+// holds the stint of the connection as a value.
 func (o *Conns) connContext(ctx context.Context, c net.Conn) context.Context {
 	ours := of(c)
 	if ours == nil {

@@ -8,34 +8,35 @@ import (
 	"time"
 )
 
-// Exchange is a request that waits for its answer and has no goroutine. It keeps nothing of
+// Exchange is a request that waits for its answer without a goroutine. It keeps nothing of
 // the request. Its methods are safe for concurrent use.
 type Exchange struct {
 	conn   *Conn
-	number uint64 // of its serving
+	number uint64 // of the serving, see [state]
 	header http.Header
 	closes bool
 	ended  func()
 }
 
-// CanWait tells whether a request can wait without its goroutine, see [Wait]. It is false
-// for all but HTTP/1.1 on TCP whose hang-ups are watched for, with or without TLS, and if
-// [Conns.InLoop] is not set.
+// CanWait tells whether a request can wait without its goroutine, see [Wait]. The request
+// must be HTTP/1.1 over TCP without a body, with or without TLS. Hang-ups must be watched,
+// [Conns.InLoop] set, and the server not stopping.
 func CanWait(r *http.Request) bool {
 	s := stintOf(r)
 	return s != nil && s.conn.loops && s.conn.conns.InLoop != nil && !s.conn.conns.loop.closing.Load() &&
 		r.ProtoMajor == 1 && r.ProtoMinor == 1 && r.ContentLength == 0
 }
 
-// Wait takes a request, for which [CanWait] is true, from its handler: that must return
-// without answering, and whoever gets true of Take answers. The context of the request ends.
+// Wait takes a request from its handler, which must return without answering. [CanWait] must
+// be true for the request. The caller that gets true from Take answers it. The context of the
+// request ends.
 //
 // ended is called when the client hangs up or the connection is closed: at most once, and
-// never if somebody got true of Take. It must not wait. Locks may be held, and Wait may not
-// have returned yet.
+// never after Take returned true. ended must not wait. It may be called while locks are held,
+// and before Wait returns.
 //
-// If there is an error the client is gone, or was so before: ended is not called, and the
-// handler has nothing to answer either.
+// An error means that the client is gone, or that CanWait is false. Then ended is not called,
+// and for a client that is gone the handler has nothing to answer.
 func Wait(w http.ResponseWriter, r *http.Request, ended func()) (*Exchange, error) {
 	if !CanWait(r) {
 		return nil, errors.ErrUnsupported
@@ -45,7 +46,7 @@ func Wait(w http.ResponseWriter, r *http.Request, ended func()) (*Exchange, erro
 	h := w.Header()
 	e := &Exchange{conn: c, closes: wantsClose(r) || h.Get("Connection") == "close", ended: ended}
 	if len(h) > 0 {
-		e.header = h.Clone() // its values may be parts of what the request had
+		e.header = h.Clone() // its values may share memory with the request
 	}
 	var err error
 	if s.served == nil {
@@ -65,7 +66,7 @@ func Wait(w http.ResponseWriter, r *http.Request, ended func()) (*Exchange, erro
 // leaveServer takes the connection over from net/http.
 func (c *Conn) leaveServer(w http.ResponseWriter, r *http.Request) error {
 	l := c.conns.loop
-	l.join() // before net/http forgets it: a drain waits for both
+	l.join() // before net/http forgets the connection, so that a drain sees it
 	if _, moved := c.state.move(outside, serving); !moved {
 		l.leave()
 		return net.ErrClosed
@@ -78,7 +79,7 @@ func (c *Conn) leaveServer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	c.sealAs(hijacked)
-	if c.ahead = c.unread(buffered.Reader); len(c.ahead) > 0 || c.seal != nil { // TLS may have read more than it has given
+	if c.ahead = c.unread(buffered.Reader); len(c.ahead) > 0 || c.seal != nil { // crypto/tls may hold bytes that it has read
 		c.state.note()
 	}
 	c.detach()
@@ -91,7 +92,8 @@ func (c *Conn) leaveServer(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// detach ends the context that net/http has, as there are many.
+// detach ends the context of net/http's requests, because another goroutine has the
+// connection now.
 func (c *Conn) detach() {
 	c.begin.Lock()
 	cancel := c.cancel
@@ -100,14 +102,15 @@ func (c *Conn) detach() {
 	cancel(nil)
 }
 
-// wait has the exchange wait.
+// wait makes the exchange wait.
 func (c *Conn) wait(e *Exchange) error {
 	e.number = c.state.word.Load() / serveds
 	c.exchange = e
 	if _, moved := c.state.move(serving, waiting); !moved {
 		return net.ErrClosed
 	}
-	// Whoever sees the client hang up sets gone, and then looks whether somebody waits.
+	// endAll sets gone first, and closes a waiting connection then. So one of the two sees the
+	// other.
 	if c.gone.Load() && c.state.moveServing(e.number, waiting, serving) {
 		_ = c.Close()
 		return context.Canceled
@@ -115,8 +118,8 @@ func (c *Conn) wait(e *Exchange) error {
 	return nil
 }
 
-// Take moves the exchange from waiting to being answered. It returns false if somebody else
-// has done so, or the client is gone.
+// Take claims the exchange, to answer it. It returns false if another caller has claimed it,
+// or the client is gone.
 func (e *Exchange) Take() bool {
 	if !e.conn.state.moveServing(e.number, waiting, answering) {
 		return false
@@ -125,25 +128,28 @@ func (e *Exchange) Take() bool {
 	return true
 }
 
-// Header returns what the handler had set before Wait, nil if that was nothing.
+// Header returns the headers that the handler had set before Wait, nil if there were none.
 func (e *Exchange) Header() http.Header { return e.header }
 
-// Closes tells whether the connection closes after the answer, which then is to say so: the
-// client or the handler has asked for that, or the server stops.
+// Closes tells whether the connection closes after the answer: the client or the handler has
+// asked for that, or the server stops. The answer must say so.
 func (e *Exchange) Closes() bool { return e.closes || e.conn.conns.loop.closing.Load() }
 
-// Send sends a whole answer. It does not wait: what the socket does not take is written by
-// a goroutine, so the answer must not be changed. For that hold counts the answer until
-// giveBack is called; if ok is false there is no room, and the connection is closed. When all
-// is sent the connection waits for its next request, or is closed if last is set or
-// [Exchange.Closes] is true. Who got true of Take calls Send or Close, once.
+// Send sends a whole answer, after Take returned true. Call Send or Close, once. Send does
+// not wait: a goroutine writes what the socket does not take, so the answer must not be
+// changed. Before that, hold counts the answer, until giveBack is called. If ok is false
+// there is no room, and the connection is closed.
+//
+// After the answer the connection waits for its next request. It is closed instead if last is
+// set or [Exchange.Closes] is true.
 func (e *Exchange) Send(answer []byte, last bool, hold func(answer []byte) (giveBack func(), ok bool)) {
 	c := e.conn
 	c.conns.countForPeer(c)
 	c.send(answer, last || e.closes, hold)
 }
 
-// Close closes the connection in place of Send, for who got true of Take and cannot answer.
+// Close closes the connection instead of Send, for a caller that cannot answer after Take
+// returned true.
 func (e *Exchange) Close() {
 	if e.conn.state.moveServing(e.number, answering, closed) {
 		_ = e.conn.close(answering)
@@ -170,10 +176,10 @@ func (c *Conn) send(answer []byte, last bool, hold func(answer []byte) (giveBack
 	}()
 }
 
-// holdNothing is for an answer that is small or counts elsewhere.
+// holdNothing is a hold for an answer that is small or is counted elsewhere.
 func holdNothing([]byte) (giveBack func(), ok bool) { return func() {}, true }
 
-// sent is called when an answer is sent, or that has failed.
+// sent is called when an answer is sent, or could not be.
 func (c *Conn) sent(last bool, err error) {
 	switch {
 	case err != nil:
@@ -187,14 +193,14 @@ func (c *Conn) sent(last bool, err error) {
 	c.conns.loop.rest(c, answering)
 }
 
-// rest makes a connection idle.
+// rest makes a connection idle. from is the state that it has.
 func (l *loop) rest(c *Conn, from uint64) {
 	c.idleSince.Store(int64(time.Since(start)))
 	was, moved := c.state.move(from, idle)
 	if moved && was&noted != 0 {
 		l.push(c)
 	}
-	if l.closing.Load() { // whoever set it may have looked before
+	if l.closing.Load() { // shut may have looked for idle connections before
 		c.closeIf(idle)
 	}
 }

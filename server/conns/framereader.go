@@ -2,10 +2,10 @@ package conns
 
 import "encoding/binary"
 
-// preface is what a client of HTTP/2 sends first.
+// preface is what an HTTP/2 client sends first.
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// Kinds of frames: RFC 9113, section 6.
+// Types of frames: RFC 9113, section 6.
 const (
 	data    = 0
 	headers = 1
@@ -16,7 +16,7 @@ const (
 
 const endStream = 1 // a flag of data and headers
 
-// frame is the header of a frame.
+// frame is the header of an HTTP/2 frame.
 type frame struct {
 	length int
 	kind   byte
@@ -24,34 +24,35 @@ type frame struct {
 	stream uint32
 }
 
-// smallPiece is how many bytes of a body are as good as nothing, if more is to come.
+// smallPiece is the size below which a data frame counts as empty, unless it ends the stream.
 const smallPiece = 64
 
-// isCostly tells whether a frame costs the server more than the client. Headers do not once
-// their request is taken, see [Counted].
+// isCostly tells whether a frame costs the server more than the client. The cost of a headers
+// frame is given back when its request is admitted, see [Counted].
 func (f frame) isCostly() bool {
 	return f.kind != data || f.length < smallPiece && !f.ends()
 }
 
-// answers tells whether a frame may be what a client makes of data that it has read.
+// answers tells whether a client may send such a frame in reply to data.
 func (f frame) answers() bool { return f.kind == windows || f.kind == pings }
 
-// bytesForAnswer is how many bytes a client has read at least for each such frame: Go's opens
-// the window of the stream and that of the connection for 4 KiB. Of frames none is free, or
-// a client could have an answer sent byte by byte.
+// bytesForAnswer is how many bytes a client must have read for each free frame that answers
+// data. Go's client opens the window of the stream and that of the connection every 4 KiB.
+// The count goes by bytes and not by data frames, because a client can make the server send
+// one byte a frame.
 const bytesForAnswer = 2 << 10
 
-// ends tells whether nothing more comes in its direction.
+// ends tells whether the frame is the last one of its stream in its direction.
 func (f frame) ends() bool { return (f.kind == data || f.kind == headers) && f.flags&endStream != 0 }
 
-// frameReader finds the frames in what goes over a connection in one direction.
+// frameReader finds the frames in one direction of a connection.
 type frameReader struct {
-	skip   int // bytes until the next frame
+	skip   int // bytes before the next frame
 	header [9]byte
-	have   int // bytes of header
+	have   int // how many bytes of header are read
 }
 
-// each calls do for each frame whose header ends in b, which comes next.
+// each takes the next bytes, b, and calls do for each frame whose header ends in b.
 func (r *frameReader) each(b []byte, do func(frame)) {
 	for len(b) > 0 {
 		if r.skip > 0 {

@@ -14,39 +14,39 @@ import (
 	"pubsub/server/web"
 )
 
-// opened is a connection of HTTP/2 without its TLS. It sees every frame, so that two things
-// are bounded which are free elsewhere:
+// opened is an HTTP/2 connection without its TLS. It sees every frame, and limits two things
+// that net/http does not:
 //
-//   - What reaches no handler: frames that carry nothing, and requests that are taken back.
-//     They come at a rate that no honest client has, or the client waits.
-//   - Requests whose handler has returned, and whose answer is not taken in, see [streams].
+//   - Work that reaches no handler: empty frames, and requests that are reset. A client that
+//     sends more of them than any honest client is slowed down.
+//   - Requests whose handler has returned and whose answer is not read, see [streams].
 //
-// It hides that there is TLS: net/http would expect the handshake otherwise.
+// It hides the TLS, because net/http would expect to make the handshake otherwise.
 type opened struct {
 	net.Conn
 	ours    *Conn
 	conns   *Conns
 	address netip.Addr
-	bounded bool // false for a proxy's, which has many clients
+	bounded bool // false behind a proxy, which has many clients
 
 	in   frameReader // only for the goroutine that reads
-	last uint32      // stream that was begun; as in
+	last uint32      // the last stream begun; only for the goroutine that reads
 	out  frameReader // only for the goroutine that writes
 
-	mu      sync.Mutex // guards the next three
+	mu      sync.Mutex // guards spent, earned and streams; no other lock is taken under it
 	spent   rates.Bucket
-	earned  int                 // bytes of data that were sent, and not answered yet
-	streams map[uint32]struct{} // that are open
-	left    bool                // it is closed; guarded by the mu of all streams
+	earned  int                 // bytes of data that were sent and not answered yet
+	streams map[uint32]struct{} // the open ones
+	left    bool                // the connection is closed; guarded by streams.mu
 
 	closed chan struct{}
 	close  sync.Once
 }
 
-// errTooManyStreams closes the connection that has most of an address.
+// errTooManyStreams closes the connection with most streams of its address.
 var errTooManyStreams = errors.New("the client has more requests under way than it may")
 
-// openFrames returns a connection of HTTP/2 without its TLS.
+// openFrames returns an HTTP/2 connection without its TLS.
 func (o *Conns) openFrames(c *tls.Conn, ours *Conn) *opened {
 	who, _, _ := o.limitsOf(ours)
 	opened := &opened{
@@ -57,10 +57,11 @@ func (o *Conns) openFrames(c *tls.Conn, ours *Conn) *opened {
 	return opened
 }
 
-// NetConn returns the connection with TLS.
+// NetConn returns the connection with its TLS.
 func (o *opened) NetConn() net.Conn { return o.Conn }
 
-// Read implements [net.Conn]. It waits if the client sends too much that is nothing.
+// Read implements [net.Conn]. It waits while the client sends too many frames that cost
+// something.
 func (o *opened) Read(b []byte) (int, error) {
 	n, err := o.Conn.Read(b)
 	if !o.bounded {
@@ -87,25 +88,26 @@ func (o *opened) Read(b []byte) (int, error) {
 	}
 	if began {
 		if problem := o.awaitRoom(); problem != nil {
-			return 0, problem // with n, all would be taken for well
+			return 0, problem // not with n, or net/http would handle the bytes that were read
 		}
 	}
 	return n, err
 }
 
 // An address may have as many requests under way as connections, and some more that are
-// refused. Streams may be more than that for a moment, or for long if answers are not taken
-// in. These are in halves of how many connections it may have.
+// refused. It may have more streams than that for a moment, or for long if its clients do not
+// read the answers. Each limit is in halves of how many connections an address may have.
 const (
-	crowd = 3 // then a connection with many streams waits
-	full  = 6 // then the connection with most is closed
+	crowd = 3 // from then on a connection with many streams waits
+	full  = 6 // from then on the connection with most streams is closed
 )
 
-// longestCrowd is how long a connection with many streams waits until its address has fewer.
+// longestCrowd is how long a connection with many streams waits for its address to have
+// fewer.
 const longestCrowd = 20 * time.Second
 
-// awaitRoom waits while the address has too many streams, and the connection not few of
-// them. What it has sent is not passed on meanwhile, so that no handler begins with it.
+// awaitRoom waits while the address has too many streams and the connection has more than a
+// few of them. Meanwhile no handler begins, because what was read is not passed on.
 func (o *opened) awaitRoom() error {
 	const again = 100 * time.Millisecond
 	for waited := time.Duration(0); o.conns.streams.isCrowded(o, crowd*o.conns.perAddress/2); waited += again {
@@ -146,17 +148,17 @@ func (o *opened) Close() error {
 	return err
 }
 
-// maxEarned bounds how many bytes a client may save up, in frames.
+// maxEarned is how many free frames a client may save up.
 const maxEarned = 10_000
 
-// earn lets the client answer so many bytes for nothing.
+// earn counts data that was sent: the client may answer it for free.
 func (o *opened) earn(bytes int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.earned = min(o.earned+bytes, maxEarned*bytesForAnswer)
 }
 
-// unearned returns how many of so many frames cost something.
+// unearned returns how many of the frames are not free.
 func (o *opened) unearned(frames int) int {
 	if frames == 0 {
 		return 0
@@ -168,14 +170,16 @@ func (o *opened) unearned(frames int) int {
 	return frames - free
 }
 
-// frameRate is how many frames a connection may send that cost something. Beyond that they
-// count for its address, see [Conns.frameRates]. So who sends few waits for nobody.
+// frameRate is how many frames that cost something a connection may send by itself. Frames
+// beyond it count for the address, see [Conns.frameRates]. So a client that sends few never
+// waits for others of its address.
 var frameRate = rates.Rate{PerSecond: 50, Burst: 100}
 
-// longestFrameWait is how long frames may have to wait. Then the connection is closed.
+// longestFrameWait is how long frames may have to wait. If it would be longer, the connection
+// is closed.
 const longestFrameWait = 10 * time.Second
 
-// pay waits until so many frames may have come, or the client is gone.
+// pay waits until the frames are within the rates, or the client is gone.
 func (o *opened) pay(frames int) error {
 	if frames == 0 {
 		return nil
@@ -197,7 +201,8 @@ func (o *opened) pay(frames int) error {
 	return nil
 }
 
-// refuseFrames returns the error with which a connection ends whose client sends too much.
+// refuseFrames logs that a client sends too many frames, and returns the error that ends its
+// connection.
 func (o *Conns) refuseFrames(c *opened) error {
 	const reason = "frames"
 	err := errors.New("the client sends frames of HTTP/2 that carry nothing, or takes its requests back, more often than it may")
@@ -207,7 +212,8 @@ func (o *Conns) refuseFrames(c *opened) error {
 	return err
 }
 
-// Counted gives back what the frame of a request has cost: its address has room for it.
+// Counted gives back the cost of a request's frame, once the request is counted for its
+// address.
 func Counted(r *http.Request) {
 	c := Of(r)
 	if c == nil || c.frames == nil {
@@ -218,8 +224,8 @@ func Counted(r *http.Request) {
 	c.frames.spent.GiveBack(1)
 }
 
-// begin counts a stream, until finish. If its address has too many, a connection of it is
-// closed.
+// begin counts a stream, until finish. If the address has too many streams, begin closes the
+// connection that has most of them.
 func (o *opened) begin(stream uint32) {
 	o.last = stream
 	o.mu.Lock()
@@ -230,7 +236,7 @@ func (o *opened) begin(stream uint32) {
 	}
 }
 
-// finish stops counting a stream. It does nothing for one that is not counted.
+// finish stops counting a stream. It does nothing for a stream that is not counted.
 func (o *opened) finish(stream uint32) {
 	o.mu.Lock()
 	_, counted := o.streams[stream]
@@ -247,13 +253,13 @@ func (o *Conns) closeFull(c *opened) {
 	if o.responder.Refusals.Count(reason, slog.LevelInfo) {
 		o.responder.Log.Info("hung up", "reason", reason, "address", c.RemoteAddr(), "error", errTooManyStreams)
 	}
-	go c.ours.Close() // without a word, which TLS might wait for
+	go c.ours.Close() // beneath the TLS, whose close may wait
 }
 
-// streams counts the streams of HTTP/2 that are open, of each address. A handler may have
-// returned, and the client not have read the answer. Its zero value is empty.
+// streams counts the open HTTP/2 streams of each address. A stream stays open after its
+// handler has returned, until the client has read the answer. The zero value is empty.
 type streams struct {
-	mu        sync.Mutex
+	mu        sync.Mutex // guards byAddress and opened.left; no other lock is taken under it
 	byAddress map[netip.Addr]*addressStreams
 }
 
@@ -262,11 +268,11 @@ type addressStreams struct {
 	of    map[*opened]int
 }
 
-// fewStreams is how many streams a connection may have whose address has too many.
+// fewStreams is how many streams a connection may have while its address has too many.
 const fewStreams = 4
 
-// isCrowded tells whether the address of a connection with many streams has more than a
-// limit, which 0 is not.
+// isCrowded tells whether the connection has many streams and its address more than the
+// limit. A limit of 0 is none.
 func (s *streams) isCrowded(c *opened, limit int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -274,12 +280,12 @@ func (s *streams) isCrowded(c *opened, limit int) bool {
 	return all != nil && c.address.IsValid() && all.of[c] > fewStreams && web.Reached(all.total-1, limit)
 }
 
-// add counts a stream. If there are more than a limit, which 0 is not, it returns the
-// connection that has most, and counts that no more.
+// add counts a stream. If the address has more than the limit, add returns the connection
+// that has most streams, and counts that connection no more. A limit of 0 is none.
 func (s *streams) add(c *opened, limit int) (most *opened) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.left { // it was read before it was closed
+	if c.left { // read, but not passed on before the connection was closed
 		return nil
 	}
 	if s.byAddress == nil {
@@ -300,7 +306,7 @@ func (s *streams) add(c *opened, limit int) (most *opened) {
 	return most
 }
 
-// most is the connection that has most streams.
+// most returns the connection that has most streams.
 func (a *addressStreams) most() (most *opened) {
 	for c, n := range a.of {
 		if most == nil || n > a.of[most] {
@@ -314,7 +320,7 @@ func (s *streams) remove(c *opened) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.byAddress[c.address]
-	if all == nil || all.of[c] == 0 { // the connection is counted no more
+	if all == nil || all.of[c] == 0 { // the connection is not counted any more
 		return
 	}
 	if all.of[c] == 1 {
@@ -325,7 +331,8 @@ func (s *streams) remove(c *opened) {
 	all.total--
 }
 
-// leave counts a connection no more, whatever has been read from it.
+// leave stops counting a connection for good. Streams that were read before do not count
+// either.
 func (s *streams) leave(c *opened) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -333,7 +340,7 @@ func (s *streams) leave(c *opened) {
 	s.drop(c)
 }
 
-// drop is leave; mu is held.
+// drop stops counting a connection. mu is held.
 func (s *streams) drop(c *opened) {
 	all := s.byAddress[c.address]
 	if all == nil {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// gate reads requests of which it is certain that net/http's server would serve them, as what
-// they are taken for here. It answers nothing: net/http has all the rest.
+// gate parses requests, but only those that net/http's server would certainly accept and read
+// in the same way. net/http serves all others, so gate answers nothing.
 type gate struct {
 	source bytes.Reader
 	reader *bufio.Reader
@@ -21,8 +21,9 @@ func newGate() *gate { return &gate{reader: bufio.NewReaderSize(nil, MaxHeader),
 
 var headEnd = []byte("\r\n\r\n")
 
-// request reads the request at the beginning of b: n bytes. It is nil if there is none that
-// is a whole GET without a body, beyond doubt. It is good until the next call.
+// request parses the request at the beginning of b, which is n bytes long. It returns nil
+// unless this is a whole GET without a body, beyond doubt. The request is valid until the
+// next call.
 func (g *gate) request(b []byte) (r *http.Request, n int) {
 	end := bytes.Index(b, headEnd)
 	if end < 0 {
@@ -42,8 +43,9 @@ func (g *gate) request(b []byte) (r *http.Request, n int) {
 	return r, n
 }
 
-// isPlainGet tells whether a request is one that can only be read in one way. Its Host is
-// checked as net/http's server does; an address with a host in it would be in place of that.
+// isPlainGet tells whether a request can be read in one way only. Its Host is checked as
+// net/http's server does. An absolute address is refused, because its host would replace the
+// Host header.
 func isPlainGet(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.Proto == "HTTP/1.1" && strings.HasPrefix(r.RequestURI, "/") &&
 		r.Host != "" && r.URL.Host == "" && httpguts.ValidHostHeader(r.Host) &&
@@ -51,7 +53,8 @@ func isPlainGet(r *http.Request) bool {
 		len(r.Header["Expect"]) == 0 && len(r.Header["Upgrade"]) == 0 && len(r.Header["Trailer"]) == 0
 }
 
-// areValid tells whether net/http's server takes these headers: http.ReadRequest takes more.
+// areValid tells whether net/http's server accepts these headers. http.ReadRequest accepts
+// more.
 func areValid(h http.Header) bool {
 	for name, values := range h {
 		if !httpguts.ValidHeaderFieldName(name) {

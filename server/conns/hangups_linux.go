@@ -12,31 +12,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hangups watches connections, and tells when the client of one hangs up, or sends something
-// if that is asked for. One epoll set serves all connections.
+// hangups watches connections, and tells when the client of one hangs up. It tells of input,
+// too, if that is asked for. One epoll set serves all connections.
 //
-// Without it, net/http has a goroutine beside every handler that waits in a read. That
-// costs each poll a stack, two system calls and two deadlines. It also fails once the
-// client has sent its next request ahead of the answer: the read returns a byte of that,
-// and net/http reads no further.
+// Without it, net/http has a goroutine beside every handler, which waits in a read. That
+// costs each poll a stack, two system calls and two deadlines. It also misses the hang-up of
+// a client that has sent its next request before the answer: the read returns a byte of that
+// request, and net/http reads no further.
 type hangups struct {
 	epoll  *os.File
 	events syscall.RawConn
-	waker  *os.File // an eventfd
+	waker  *os.File // an eventfd that ends a wait
 
-	// Only for who calls look and next.
+	// For the goroutine that calls look and next only.
 	batch [128]syscall.EpollEvent
-	at, n int                   // the rest of batch is from at to n
-	waits bool                  // look waits
-	take  func(fd uintptr) bool // look's, made once
+	at, n int                   // the events left in batch
+	waits bool                  // look is to wait
+	take  func(fd uintptr) bool // the method taken, bound once
 
-	mu    sync.Mutex // guards the next two
-	last  uint64     // id given; not the descriptor, which the system uses again
+	mu    sync.Mutex // guards last and conns; no other lock is taken under it
+	last  uint64     // id given; descriptors are no ids, because the system uses them again
 	conns map[uint64]*Conn
 }
 
 // watchHangups returns hangups for the connections of l. It returns nil if l has no file
-// descriptor, such as a listener in memory. Nil watches nothing: net/http notices
+// descriptor, such as a listener in memory. A nil hangups watches nothing: net/http notices
 // hang-ups.
 func watchHangups(l net.Listener) (*hangups, error) {
 	if _, ok := l.(syscall.Conn); !ok {
@@ -46,14 +46,14 @@ func watchHangups(l net.Listener) (*hangups, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	if err := syscall.SetNonblock(fd, true); err != nil { // os.File waits only for what does not block
+	if err := syscall.SetNonblock(fd, true); err != nil { // os.File waits only for a descriptor that does not block
 		_ = syscall.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	h := &hangups{epoll: os.NewFile(uintptr(fd), "epoll"), conns: make(map[uint64]*Conn)}
 	h.events, err = h.epoll.SyscallConn()
 	if err == nil {
-		err = h.epoll.SetReadDeadline(time.Time{}) // fails if os.File cannot wait for it
+		err = h.epoll.SetReadDeadline(time.Time{}) // fails if os.File cannot wait for the descriptor
 	}
 	if err != nil {
 		_ = h.epoll.Close()
@@ -67,7 +67,7 @@ func watchHangups(l net.Listener) (*hangups, error) {
 	return h, nil
 }
 
-// addWaker adds what ends a wait from within. Its events have an id that no connection has.
+// addWaker adds the eventfd of wake. Its events have id 0, which no connection has.
 func (h *hangups) addWaker() error {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
@@ -82,7 +82,7 @@ func (h *hangups) addWaker() error {
 	return nil
 }
 
-// Close stops watching, and ends look. watch must not be called any more.
+// Close stops watching, and makes look return false. watch must not be called any more.
 func (h *hangups) Close() error {
 	if h == nil {
 		return nil
@@ -90,14 +90,14 @@ func (h *hangups) Close() error {
 	return errors.Join(h.epoll.Close(), h.waker.Close())
 }
 
-// look looks for events, which next returns. If it is to wait, it does until there are some.
+// look looks for events, for next to return. If wait is set, look waits until there is one.
 // It returns false when hangups is closed.
 func (h *hangups) look(wait bool) (open bool) {
 	h.waits, h.at, h.n = wait, 0, 0
 	return h.events.Read(h.take) == nil
 }
 
-// taken is called by look with epoll, and tells whether look need not wait.
+// taken is called by look with the epoll descriptor. It returns false if look must wait.
 func (h *hangups) taken(fd uintptr) bool {
 	for {
 		n, err := syscall.EpollWait(int(fd), h.batch[:], 0)
@@ -109,7 +109,7 @@ func (h *hangups) taken(fd uintptr) bool {
 	}
 }
 
-// next returns the next event that look has found.
+// next returns the next event that look has found. some is false if there is none left.
 func (h *hangups) next() (e event, some bool) {
 	if h.at == h.n {
 		return event{}, false
@@ -120,7 +120,7 @@ func (h *hangups) next() (e event, some bool) {
 	return event{uint64(uint32(found.Pad))<<32 | uint64(uint32(found.Fd)), found.Events&gone != 0}, true
 }
 
-// one is what an eventfd counts. Nobody reads it, as each write is an event.
+// one is what wake adds to the eventfd. Nobody reads the eventfd, as each write is an event.
 var one = binary.NativeEndian.AppendUint64(nil, 1)
 
 // wake ends the wait of look.
@@ -128,14 +128,14 @@ func (h *hangups) wake() {
 	_, _ = h.waker.Write(one) // if it fails, hangups is closed
 }
 
-// conn is the connection of an event, nil if it is watched no more.
+// conn returns the connection of an event, nil if it is not watched any more.
 func (h *hangups) conn(id uint64) *Conn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.conns[id]
 }
 
-// find returns the connections that are such.
+// find returns the connections for which such returns true. such is called with mu held.
 func (h *hangups) find(such func(*Conn) bool) (found []*Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -147,15 +147,15 @@ func (h *hangups) find(such func(*Conn) bool) (found []*Conn) {
 	return found
 }
 
-// Events of a connection. There is one for each hang-up, and none for what the client
-// sends, unless that is asked for. The next comes when there is more than before.
+// Events of a connection. The set is edge-triggered: each hang-up is one event, and so is
+// input, if that is asked for. A later event means that more has come.
 const (
 	onHangUp = syscall.EPOLLRDHUP | 1<<31 // EPOLLET; on some platforms syscall.EPOLLET is negative
 	onInput  = syscall.EPOLLIN
 )
 
 // watch watches for the client of c to hang up. forget ends the watch: call it before c is
-// closed. forget is nil if c cannot be watched.
+// closed. It is nil if c cannot be watched.
 func (h *hangups) watch(c *Conn) (forget func()) {
 	if c.socket == nil || h == nil {
 		return nil
@@ -177,7 +177,7 @@ func (h *hangups) watch(c *Conn) (forget func()) {
 	return forget
 }
 
-// watchInput watches for what the client sends, too, and for what it has sent already. c is
+// watchInput makes input of c an event, too, also input that is there already. c must be
 // watched.
 func (h *hangups) watchInput(c *Conn) error {
 	return h.control(c.socket, syscall.EPOLL_CTL_MOD, onHangUp|onInput, c.watched)

@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// hangups watches nothing where there is no epoll: net/http notices hang-ups.
+// hangups watches nothing where there is no epoll: net/http notices hang-ups there.
 type hangups struct{}
 
 func watchHangups(net.Listener) (*hangups, error) { return nil, nil }
@@ -20,7 +20,7 @@ func (*hangups) watchInput(*Conn) error { return errors.ErrUnsupported }
 
 func (*hangups) watchHangUp(*Conn) error { return errors.ErrUnsupported }
 
-// There is no loop without events.
+// Without events there is no loop, so the methods below are not called.
 
 func (*hangups) look(bool) (open bool) { return false }
 

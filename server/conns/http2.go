@@ -8,20 +8,20 @@ import (
 	"sync"
 )
 
-// http2 serves the connections on which HTTP/2 was agreed. net/http would do so by itself,
-// but then nobody sees the frames: what a client sends beneath requests would be free. So
-// the connection goes to a server of its own without its TLS, see [opened].
+// http2 serves the connections that have agreed on HTTP/2. net/http would do so by itself,
+// but would hide the frames, and a client could send any number of those that reach no
+// handler. So the connection goes without its TLS to an http.Server of its own, see [opened].
 type http2 struct {
 	conns  *Conns
 	server *http.Server
-	begun  sync.Once // the server serves
+	begun  sync.Once // starts server
 	queue  chan net.Conn
 	addr   net.Addr
 	closed chan struct{}
 	close  sync.Once
 }
 
-// serveHTTP2 has connections of front on which HTTP/2 was agreed served.
+// serveHTTP2 makes http2 serve the connections of front that have agreed on HTTP/2.
 func (o *Conns) serveHTTP2(front *http.Server, addr net.Addr) *http2 {
 	h := &http2{conns: o, queue: make(chan net.Conn), addr: addr, closed: make(chan struct{})}
 	h.server = &http.Server{
@@ -38,11 +38,11 @@ func (o *Conns) serveHTTP2(front *http.Server, addr net.Addr) *http2 {
 	front.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){
 		"h2": func(_ *http.Server, c *tls.Conn, _ http.Handler) { h.serve(c) },
 	}
-	front.RegisterOnShutdown(func() { _ = h.server.Shutdown(context.Background()) }) // front waits for the connections
+	front.RegisterOnShutdown(func() { _ = h.server.Shutdown(context.Background()) }) // front waits for these connections
 	return h
 }
 
-// serve returns when the connection is closed.
+// serve serves a connection, and returns when it is closed.
 func (h *http2) serve(c *tls.Conn) {
 	ours := of(c)
 	if ours == nil {
@@ -59,7 +59,7 @@ func (h *http2) serve(c *tls.Conn) {
 	}
 }
 
-// handle answers a request as that of a connection with TLS.
+// handle makes a request look as if it came over TLS, which it did, and calls the handler.
 func (h *http2) handle(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	if c := Of(r); c != nil {
 		r.TLS = c.secure
@@ -86,5 +86,5 @@ func (h *http2) Close() error {
 // Addr implements [net.Listener].
 func (h *http2) Addr() net.Addr { return h.addr }
 
-// end closes what is still open.
+// end closes the connections and the listener.
 func (h *http2) end() { _ = h.server.Close(); _ = h.Close() }

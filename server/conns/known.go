@@ -6,25 +6,25 @@ import (
 	"net/url"
 )
 
-// known has requests that were parsed. The next poll of a client most often differs from its
-// last one by the value of the field since alone, and then need not be parsed: that takes as
-// long as all else that is done for it but system calls.
+// known remembers requests that were parsed. The next poll of a client mostly differs from
+// its last one in the value of the field since only. Then it need not be parsed, which takes
+// half of the time that is not spent in system calls.
 type known struct {
 	byRest map[string]*http.Request // by the head without the value of since
 	rest   []byte
-	last   http.Request // what request has returned
+	last   http.Request // what request returned last
 }
 
 const (
-	maxKnown = 256     // requests; when there are more, all are forgotten
+	maxKnown = 256     // requests; at this number all are forgotten
 	maxHead  = 2 << 10 // bytes of a head
 )
 
 func newKnown() known { return known{byRest: make(map[string]*http.Request)} }
 
-// request returns the request that a head is, nil if none was parsed that differs from it by
-// the value of since alone. It is good until the next call, and shares its headers with
-// others: they must not be changed.
+// request returns the request of a head, or nil if no known request differs from it in the
+// value of since only. The request is valid until the next call. It shares its headers with
+// others, so they must not be changed.
 func (k *known) request(head []byte) *http.Request {
 	begin, end, found := sinceIn(head)
 	if !found || len(head) > maxHead {
@@ -39,14 +39,14 @@ func (k *known) request(head []byte) *http.Request {
 	return &k.last
 }
 
-// learn takes in a head that was parsed.
+// learn remembers a head that was parsed to r.
 func (k *known) learn(head []byte, r *http.Request) {
 	begin, end, found := sinceIn(head)
 	if !found || len(head) > maxHead {
 		return
 	}
 	if uri, at := addressIn(head, r.URL); uri != r.RequestURI || *at != *r.URL {
-		return // it is read in another way than here
+		return // net/http reads the address in another way
 	}
 	if len(k.byRest) == maxKnown {
 		clear(k.byRest)
@@ -64,8 +64,8 @@ const (
 	behindURI = " HTTP/1.1\r\n"
 )
 
-// addressIn returns the address of a head, and as a URL that is like another but for the
-// query.
+// addressIn returns the address in a head, as text and as a URL. The URL is like the given
+// one, except for the query.
 func addressIn(head []byte, like *url.URL) (uri string, at *url.URL) {
 	uri = string(head[len(beforeURI):bytes.Index(head, []byte(behindURI))])
 	u := *like
@@ -73,8 +73,8 @@ func addressIn(head []byte, like *url.URL) (uri string, at *url.URL) {
 	return uri, &u
 }
 
-// sinceIn finds where the value of the first field since begins and ends, if it may be a
-// cursor: letters, digits, and what stands between them.
+// sinceIn finds the value of the first field since in a head. found is false if the value has
+// characters that no cursor has.
 func sinceIn(head []byte) (begin, end int, found bool) {
 	line := head[:max(bytes.Index(head, []byte(behindURI)), 0)]
 	query := bytes.IndexByte(line, '?')
@@ -83,7 +83,7 @@ func sinceIn(head []byte) (begin, end int, found bool) {
 	}
 	const field = "since="
 	for begin = query; begin >= 0; {
-		begin++ // behind ? or &
+		begin++ // skips ? or &
 		if bytes.HasPrefix(line[begin:], []byte(field)) {
 			begin += len(field)
 			for end = begin; end < len(line) && isOfCursor(line[end]); end++ {

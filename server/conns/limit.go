@@ -12,16 +12,16 @@ import (
 	"pubsub/server/web"
 )
 
-// The number of open connections is limited for each address, and in all by the
-// descriptors that the process may have. When there are as many as there may be, the
-// address that has most makes room: one of its connections is displaced. So an address
-// with few connections is not kept out because another has many.
+// The number of open connections is limited for each address. The total is limited by the
+// descriptors that the process may have. When the total is reached, the address that has most
+// connections loses one. So an address with few connections is not kept out by one with many.
 
-// holding is a connection as it is counted.
+// holding is a connection in the counts.
 type holding = shares.Holding[netip.Addr, *Conn]
 
-// limitsOf returns the address of a connection and its limits. A connection on a Unix
-// socket has no address, so only the total limits it. One in memory takes no descriptor.
+// limitsOf returns the address of a connection and its limits. A connection on a Unix socket
+// has no address, so only the total limits it. A connection in memory takes no descriptor, so
+// nothing limits it.
 func (o *Conns) limitsOf(c *Conn) (who netip.Addr, perAddress, total int) {
 	switch peer := c.RemoteAddr().(type) {
 	case *net.TCPAddr:
@@ -32,8 +32,8 @@ func (o *Conns) limitsOf(c *Conn) (who netip.Addr, perAddress, total int) {
 	return netip.Addr{}, 0, 0
 }
 
-// enter counts a connection until leave, or returns the [web.Problem] of the limit that
-// is reached. If another connection was displaced, the caller closes that one.
+// enter counts a connection until leave, or returns the [web.Problem] of the limit that is
+// reached. If another connection is displaced, the caller closes that one.
 func (o *Conns) enter(c *Conn) (displaced *Conn, err error) {
 	who, perAddress, total := o.limitsOf(c)
 	o.mu.Lock()
@@ -50,24 +50,24 @@ func (o *Conns) enter(c *Conn) (displaced *Conn, err error) {
 	return displaced, nil
 }
 
-// Begin counts the connection of a request for its address until [Conns.End]: of a proxy's
-// connections the one with most is then not always the proxy. With HTTP/2 a connection has
-// requests of many.
+// Begin counts the connection of a request for the client's address until [Conns.End]. It
+// does so behind a proxy only, where otherwise the proxy would always have most connections.
+// With HTTP/2 nothing changes, as one connection has requests of many clients.
 func (o *Conns) Begin(r *http.Request, who netip.Addr) {
 	if c := Of(r); c != nil && !o.bounded && r.ProtoMajor < 2 {
 		o.countFor(who, c)
 	}
 }
 
-// End is called when the handler of a request has returned. If that has taken the connection
-// over, it still counts for the address of the request; see [Exchange.Send] of one that waits.
+// End is called when the handler of a request has returned. A connection that was taken over
+// still counts for the client's address. For a request that waits, see [Exchange.Send].
 func (o *Conns) End(r *http.Request) {
 	if s := stintOf(r); s != nil && r.ProtoMajor < 2 && !s.over.Load() {
 		o.countForPeer(s.conn)
 	}
 }
 
-// countForPeer counts a connection for the address that it comes from.
+// countForPeer counts a connection for the address at its other end.
 func (o *Conns) countForPeer(c *Conn) {
 	if !o.bounded {
 		peer, _, _ := o.limitsOf(c)
@@ -78,13 +78,13 @@ func (o *Conns) countForPeer(c *Conn) {
 func (o *Conns) countFor(who netip.Addr, c *Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.open.Remove(c.holding) { // it was not displaced
+	if o.open.Remove(c.holding) { // false if the connection was displaced
 		c.holding = o.open.Add(who, c, 1)
 	}
 }
 
-// displace returns a connection of the address that has most, and counts it no longer. It
-// returns nil if that address has no more than who would have with one more. mu is held.
+// displace returns a connection of the address that has most, and stops counting it. It
+// returns nil if a new connection would give who as many. mu is held.
 func (o *Conns) displace(who netip.Addr) *Conn {
 	victim, most := o.open.Weights.Largest()
 	if o.open.Weights.Of(who)+1 >= most {
@@ -95,13 +95,13 @@ func (o *Conns) displace(who netip.Addr) *Conn {
 	return c
 }
 
-// lookedAt is among how many connections of an address an unused one is looked for. The
-// address may have thousands, and nobody can connect during the search.
+// lookedAt bounds the search for an unused connection. An address may have thousands, and
+// nobody can connect during the search.
 const lookedAt = 100
 
-// oldest returns the connection of an address that is to be displaced: the oldest on
-// which no request is handled if there is one among the first, otherwise the oldest. mu
-// is held.
+// oldest returns the connection of an address that is to be displaced. Among the first
+// [lookedAt] that is the oldest without a handler. If all of them have one, it is the oldest
+// of all. mu is held.
 func (o *Conns) oldest(who netip.Addr) (found *Conn) {
 	looked := 0
 	for at := range o.open.Of(who) {
@@ -118,15 +118,15 @@ func (o *Conns) oldest(who netip.Addr) (found *Conn) {
 	return found
 }
 
-// leave stops counting a connection. It does nothing for one that is not counted.
+// leave stops counting a connection. It does nothing for a connection that is not counted.
 func (o *Conns) leave(c *Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.open.Remove(c.holding)
 }
 
-// admit tells whether a connection is within the limits. If it is not, admit answers and
-// closes it. The goroutine that accepts calls it, so it must not wait.
+// admit tells whether a connection is within the limits. If not, admit answers and closes it.
+// It must not wait, because the goroutine that accepts calls it.
 func (o *Conns) admit(c *Conn) bool {
 	displaced, err := o.enter(c)
 	if err != nil {
@@ -139,11 +139,10 @@ func (o *Conns) admit(c *Conn) bool {
 	return true
 }
 
-// turnAwayFor bounds the write of turnAway on a connection in memory, which has no
-// buffer.
+// turnAwayFor bounds the write of turnAway on a connection in memory, which has no buffer.
 const turnAwayFor = 10 * time.Millisecond
 
-// turnAway answers a connection before its first request, and closes it. On a socket this
+// turnAway answers a connection before its first request, and closes it. On a socket that
 // does not wait, because the buffer of a new one has room for so short an answer.
 func (o *Conns) turnAway(c *Conn, err error) {
 	answer := o.responder.Turned(err, c.RemoteAddr()).Response()
@@ -156,8 +155,8 @@ func (o *Conns) turnAway(c *Conn, err error) {
 	_ = c.Close()
 }
 
-// hangUp closes a displaced connection. Its client is not told why, because the error
-// could end up in the middle of an answer.
+// hangUp closes a displaced connection. Its client is not told why, because the error could
+// end up in the middle of an answer.
 func (o *Conns) hangUp(c *Conn) {
 	const reason = "connections"
 	if o.responder.Refusals.Count(reason, slog.LevelInfo) {

@@ -11,9 +11,9 @@ import (
 	"pubsub/server/settings"
 )
 
-// Listen listens on host:port, or on a Unix socket such as unix:/run/pubsub.sock. Closing
-// the listener removes the socket's file. A file that a killed process left behind is
-// replaced. The errors are for people to read.
+// Listen listens on host:port, or on a Unix socket such as unix:/run/pubsub.sock. Closing the
+// listener removes the socket's file. The file of a killed process is replaced. The errors
+// are for people to read.
 func Listen(addr string) (net.Listener, error) {
 	path, isSocket := settings.SocketPath(addr)
 	if !isSocket {
@@ -25,8 +25,8 @@ func Listen(addr string) (net.Listener, error) {
 	return net.Listen("unix", path)
 }
 
-// removeStale removes the file of a socket on which nobody listens. It returns an error
-// if the path is anything else that exists.
+// removeStale removes the file of a socket on which nobody listens. It returns an error if
+// the path exists and is anything else.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {

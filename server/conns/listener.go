@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// listener returns each connection as a [Conn], except those over a limit.
+// listener returns each accepted connection as a [Conn], except those over a limit.
 type listener struct {
 	net.Listener
 	conns *Conns
 	told  time.Time // when an error was last logged
 }
 
-// Accept is called by one goroutine of net/http, which calls it again after most errors.
+// Accept is called by one goroutine of net/http. After most errors it calls again.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -30,7 +30,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-const acceptErrorEvery = 10 * time.Second // at most one log line
+const acceptErrorEvery = 10 * time.Second // no more than one log line in this time
 
 func (l *listener) failed(err error) {
 	l.conns.acceptFailed()

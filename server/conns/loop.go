@@ -9,38 +9,37 @@ import (
 	"time"
 )
 
-// loop serves connections that were taken over by [Wait]: one goroutine reads the requests of
-// all, and calls the handler. It must not wait. A request that may have to hands the loop on,
-// see package turn: another goroutine then is the loop.
+// loop serves the connections that [Wait] took over: one goroutine reads the requests of all
+// and calls the handler. That goroutine must not wait. A request that may have to wait hands
+// the loop on to another goroutine first, see package turn.
 //
-// It also tells of hang-ups on connections that are net/http's, and of the input of those
-// that streams have.
+// The loop also reports hang-ups on net/http's connections, and the input of taken-over ones.
 type loop struct {
 	conns   *Conns
 	hangups *hangups
-	server  *http.Server // whose handler it is
+	server  *http.Server // serves the requests with its handler
 	back    *back
 
 	// Only for the goroutine that is the loop.
-	turn   []*Conn // whose turn it is, without an event
+	turn   []*Conn // have noted input, and are to be served in this round
 	gate   *gate
 	buffer [MaxHeader]byte
 
-	ended   chan struct{}  // closed when it has
-	ends    sync.WaitGroup // what is to end with it
-	closing atomic.Bool    // connections that are idle are closed
+	ended   chan struct{}  // closed when the loop has ended
+	ends    sync.WaitGroup // goroutines that end with the loop
+	closing atomic.Bool    // idle connections are closed
 
-	mu     sync.Mutex    // guards all below
-	ready  []*Conn       // have input that was noted
-	asleep bool          // it waits for events, and does not look at ready
-	open   int           // connections that it has
-	empty  chan struct{} // closed when there are none; nil if nobody waits for that
+	mu     sync.Mutex    // guards the fields below; no other lock is taken under it
+	ready  []*Conn       // have noted input
+	asleep bool          // the loop waits for events, and does not look at ready
+	open   int           // connections of the loop
+	empty  chan struct{} // closed when open is 0; nil if drain does not wait
 }
 
 // event is what happened on a connection.
 type event struct {
-	id     uint64 // in the watch
-	hungUp bool   // else there is input
+	id     uint64 // Conn.watched
+	hungUp bool   // otherwise there is input
 }
 
 func newLoop(o *Conns, h *hangups, server *http.Server, back *back) *loop {
@@ -53,7 +52,7 @@ func newLoop(o *Conns, h *hangups, server *http.Server, back *back) *loop {
 	return l
 }
 
-// run is the loop, until it is handed on or hangups are closed.
+// run runs the loop until it is handed on or hangups is closed.
 func (l *loop) run() {
 	for open := true; open; open = l.gather() {
 		for e, some := l.hangups.next(); some; e, some = l.hangups.next() {
@@ -72,8 +71,8 @@ func (l *loop) run() {
 	close(l.ended)
 }
 
-// gather finds out what there is to do, and waits until there is something. Who sends many
-// requests at once has one served in each round.
+// gather looks for work, and waits until there is some. A client that sends many requests at
+// once gets one of them served in each round.
 func (l *loop) gather() (open bool) {
 	l.mu.Lock()
 	l.turn, l.ready = l.ready, nil
@@ -89,7 +88,7 @@ func (l *loop) gather() (open bool) {
 	return open
 }
 
-// push has a connection served in the next round.
+// push makes the loop serve a connection in the next round.
 func (l *loop) push(c *Conn) {
 	l.mu.Lock()
 	l.ready = append(l.ready, c)
@@ -101,11 +100,11 @@ func (l *loop) push(c *Conn) {
 	}
 }
 
-// happened deals with an event. It returns false if its goroutine is the loop no more.
+// happened handles an event. It returns false if its goroutine is not the loop any more.
 func (l *loop) happened(e event) (still bool) {
 	c := l.hangups.conn(e.id)
 	switch {
-	case c == nil: // it was closed at the same time, or the loop was woken
+	case c == nil: // closed at the same time, or an event of wake
 	case !c.state.is(outside):
 		if e.hungUp {
 			c.hungUp()
@@ -120,8 +119,8 @@ func (l *loop) happened(e event) (still bool) {
 	return true
 }
 
-// serve serves the next request of a connection that is idle. It returns false if its
-// goroutine is the loop no more.
+// serve serves the next request of an idle connection. It returns false if its goroutine is
+// not the loop any more.
 func (l *loop) serve(c *Conn) (still bool) {
 	if _, moved := c.state.move(idle, serving); !moved {
 		return true
@@ -132,15 +131,16 @@ func (l *loop) serve(c *Conn) (still bool) {
 	return true
 }
 
-// firstRead is how many bytes are read at first: as net/http does, so that who sends many
-// requests at once has no more of them kept.
+// firstRead is how many bytes are read at first. net/http reads as many, and so keeps no more
+// of a client that sends many requests at once.
 const firstRead = 4 << 10
 
-// read reads the next request. If it returns nil the connection is served no more.
+// read reads the next request. It returns nil if there is none for the loop: then the
+// connection is idle, given back or closed.
 func (l *loop) read(c *Conn) *http.Request {
 	b := l.buffer[:copy(l.buffer[:], c.ahead)]
 	c.ahead = nil
-	all := false // that has come was read: what comes later is an event
+	all := false // all input was read, so more input is a new event
 	for limit, tries := firstRead, 0; ; limit, tries = MaxHeader, tries+1 {
 		r, n := l.gate.request(b)
 		switch {
@@ -163,7 +163,7 @@ func (l *loop) read(c *Conn) *http.Request {
 		b = l.buffer[:len(b)+n]
 		switch {
 		case n > 0:
-		case len(b) > 0: // net/http waits for the rest, or sees the error
+		case len(b) > 0: // net/http waits for the rest, or gets the error
 			l.giveBack(c, b)
 			return nil
 		case err != nil:
@@ -176,14 +176,14 @@ func (l *loop) read(c *Conn) *http.Request {
 	}
 }
 
-// Whose head comes in more pieces than this at once is given back: a record of TLS with one
-// byte costs as much as one with a request.
+// A connection whose request head comes in more pieces is given back to net/http: under TLS,
+// a record of one byte costs as much to read as a whole request.
 const (
 	maxReads   = 4
-	maxRecords = 8 // of TLS in each
+	maxRecords = 8 // of TLS for each read
 )
 
-// tryReadAll reads what has arrived. all tells that there was no more.
+// tryReadAll reads the input that is there. all tells that no more was there.
 func (c *Conn) tryReadAll(b []byte) (n int, all bool, err error) {
 	if c.seal == nil {
 		n, err = c.socket.tryRead(b)
@@ -201,7 +201,7 @@ func (c *Conn) tryReadAll(b []byte) (n int, all bool, err error) {
 	return n, false, nil
 }
 
-// giveBack has net/http serve a connection from which b was read.
+// giveBack makes net/http serve a connection again. b was read from it already.
 func (l *loop) giveBack(c *Conn, b []byte) {
 	c.ahead, c.skipped = bytes.Clone(b), false
 	c.handled.Store(false)
@@ -215,7 +215,7 @@ func (l *loop) giveBack(c *Conn, b []byte) {
 	}
 }
 
-// join counts a connection, until leave.
+// join counts a connection of the loop, until leave.
 func (l *loop) join() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -231,7 +231,7 @@ func (l *loop) leave() {
 	}
 }
 
-// shut closes the connections that are idle, and from now on each that becomes so.
+// shut closes the idle connections, and makes rest close each that becomes idle later.
 func (l *loop) shut() {
 	l.closing.Store(true)
 	for _, c := range l.hangups.find(func(c *Conn) bool { return c.state.is(idle) }) {
@@ -239,7 +239,7 @@ func (l *loop) shut() {
 	}
 }
 
-// drain waits until the loop has no connection any more.
+// drain waits until the loop has no connections, or returns the error of ctx.
 func (l *loop) drain(ctx context.Context) error {
 	l.shut()
 	l.mu.Lock()
@@ -260,7 +260,7 @@ func (l *loop) drain(ctx context.Context) error {
 	}
 }
 
-// close closes the connections that the loop has.
+// close closes the connections of the loop.
 func (l *loop) close() {
 	l.closing.Store(true)
 	_ = l.back.Close()
@@ -269,7 +269,8 @@ func (l *loop) close() {
 	}
 }
 
-// endIdle closes until stop the connections that are idle for longer than a while.
+// endIdle closes connections that are idle for longer than after. It returns when stop is
+// closed.
 func (l *loop) endIdle(after time.Duration, stop <-chan struct{}) {
 	const parts = 8
 	tick := time.NewTicker(after / parts)
@@ -284,7 +285,7 @@ func (l *loop) endIdle(after time.Duration, stop <-chan struct{}) {
 	}
 }
 
-// closeIdleSince closes connections that have been idle since a time.
+// closeIdleSince closes the connections that have been idle since t or longer.
 func (l *loop) closeIdleSince(t time.Time) {
 	since := int64(t.Sub(start))
 	old := func(c *Conn) bool { return c.state.is(idle) && c.idleSince.Load() <= since }

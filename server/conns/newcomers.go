@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// newcomers are the connections that have sent nothing yet. track is called for every
-// request, so it takes the lock only for newcomers.
+// newcomers is the set of connections that have sent nothing yet. track is called for every
+// request, so it takes the lock for newcomers only.
 type newcomers struct {
-	mu     sync.Mutex
+	mu     sync.Mutex // held over Conn.Close, so all locks of a Conn and of Conns may be taken under it
 	conns  map[*Conn]struct{}
 	closed bool
 }
@@ -35,7 +35,7 @@ func (n *newcomers) track(c *Conn, state http.ConnState) {
 	}
 }
 
-// close closes the newcomers, and makes track close each that comes later.
+// close closes the newcomers, and makes track close each later one.
 func (n *newcomers) close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -7,18 +7,18 @@ import (
 	"unsafe"
 )
 
-// readOnce and writeOnce make a system call on a socket that does not block. It cannot
-// wait, so Go's scheduler need not be told of it: nobody else could use the processor
+// readOnce and writeOnce make one system call on a socket that does not block. Go's scheduler
+// need not be told of the call: it is too short for another goroutine to use the processor
 // meanwhile.
 //
-// Most of what that saves is a thread of the runtime, which looks after those that wait: in
-// a process that was idle, the first call that the scheduler is told of makes it wake 50
-// times, every 20 µs or so. Messages to 1,000 streams, 20 a second, took a third more of
-// the processor with it, on a virtual machine, where it costs much to wake a thread.
+// This mostly saves the work of a runtime thread that watches such calls. In an idle process,
+// the first call that the scheduler is told of makes the thread wake 50 times, every 20 µs or
+// so. Messages to 1,000 streams, 20 a second, took a third more of the processor with it.
+// That was on a virtual machine, where waking a thread is expensive.
 //
-// But that thread also looks for what has come on other connections while all processors
-// are busy, and ends the turn of a goroutine that goes on and on. So after a long burst of
-// calls the scheduler is told of them.
+// But that thread also polls the network while all processors are busy, and preempts a
+// goroutine that runs for too long. So after a long burst of calls the scheduler is told of
+// them.
 
 func readOnce(fd uintptr, b []byte) (int, error) { return once(syscall.SYS_READ, fd, b) }
 
@@ -42,17 +42,17 @@ func result(n, _ uintptr, errno syscall.Errno) (int, error) {
 	return int(n), nil
 }
 
-// burst is calls with no pauses between them.
+// burst is a series of calls without pauses.
 type burst struct{ began, last atomic.Int64 } // nanoseconds since start
 
 const (
-	pause     = 500 * time.Microsecond
-	longBurst = 10 * time.Millisecond // a goroutine's turn in Go's scheduler
+	pause     = 500 * time.Microsecond // ends a burst
+	longBurst = 10 * time.Millisecond  // a goroutine's time slice in Go's scheduler
 )
 
 var calling burst
 
-// isLong tells whether the burst that goes on with another call now is long.
+// isLong adds a call to the burst, and tells whether the burst is long by now.
 func (b *burst) isLong() bool {
 	now := int64(time.Since(start))
 	if now-b.last.Swap(now) > int64(pause) {

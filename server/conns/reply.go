@@ -8,21 +8,23 @@ import (
 	"time"
 )
 
-// reply is the ResponseWriter of a request that the loop serves. The answer is kept until the
-// handler has returned or flushes it, if it is small: a handler waits until most of a large one
-// is sent, as with net/http, so that what it holds for that is not given back too early. It is
-// the same as net/http's, byte by byte, as the body
-// goes through the same buffer; but there are no trailers, and no answers of 1xx.
+// reply is the ResponseWriter of a request that the loop serves. The answer is byte by byte
+// that of net/http, as the body goes through a buffer of the same size. But there are no
+// trailers, and no answers with a status of 1xx.
+//
+// A small answer is kept until the handler returns or flushes. Of a large one, most is sent
+// while the handler waits, as with net/http: what the handler holds for the answer must not
+// be given back too early.
 type reply struct {
 	served *served
-	header http.Header // the handler's, nil if it has not looked at it
+	header http.Header // nil until the handler calls Header
 	begun  bool        // WriteHeader was called
-	about  head        // from then on
+	about  head        // set by WriteHeader
 	body   *bufio.Writer
-	headed bool // the head is in out
-	chunks bool
-	closes bool
-	wrote  int64
+	headed bool   // the head is in out, or sent
+	chunks bool   // the body comes in chunks
+	closes bool   // the head says that the connection closes
+	wrote  int64  // bytes of the body
 	out    []byte // not yet sent
 }
 
@@ -62,10 +64,10 @@ func (p *reply) WriteString(s string) (int, error) {
 	return p.body.WriteString(s)
 }
 
-// bodies has buffers as net/http has them before its chunks.
+// bodies holds buffers of the size that net/http uses.
 var bodies = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, beforeChunks) }}
 
-// begin is called before n bytes of the body are written.
+// begin must be called before n bytes of the body are written.
 func (p *reply) begin(n int) error {
 	if p.served.over.Load() {
 		return http.ErrHijacked
@@ -90,7 +92,7 @@ func (p *reply) begin(n int) error {
 	return nil
 }
 
-// piece is a reply to which the next piece of the body is written.
+// piece is a reply as the destination of its body's buffer.
 type piece reply
 
 // Write implements io.Writer.
@@ -107,13 +109,13 @@ func (p *piece) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// keptAnswer is how much of an answer is kept at most when the handler goes on.
+// keptAnswer is how much of an answer is kept at most while the handler runs.
 const keptAnswer = 16 << 10
 
-// usualAnswer is what most answers take at most.
+// usualAnswer is the size of a buffer that most answers fit in.
 const usualAnswer = 1 << 10
 
-// writeHead writes the head, unless that was done, before the first piece of the body.
+// writeHead writes the head, unless that was done. first is the first piece of the body.
 func (p *reply) writeHead(first []byte) {
 	if p.headed {
 		return
@@ -127,7 +129,7 @@ func (p *reply) writeHead(first []byte) {
 	p.about.first = nil
 }
 
-// finish ends the answer. It tells whether the connection is to be closed behind it.
+// finish ends the answer. It tells whether the connection is to be closed after it.
 func (p *reply) finish() (last bool) {
 	if !p.begun {
 		p.WriteHeader(http.StatusOK)
@@ -145,11 +147,11 @@ func (p *reply) finish() (last bool) {
 
 func (p *reply) flushBody() {
 	if p.body != nil {
-		_ = p.body.Flush() // a piece takes all
+		_ = p.body.Flush() // a piece never fails here
 	}
 }
 
-// free gives back what others can use.
+// free returns the buffer to the pool.
 func (p *reply) free() {
 	if p.body != nil {
 		p.body.Reset(nil)
@@ -171,7 +173,7 @@ func (p *reply) FlushError() error {
 	return p.send()
 }
 
-// send sends what is kept. It may wait.
+// send sends what is kept. It may wait, and hands the loop on first.
 func (p *reply) send() error {
 	out := p.out
 	p.out = nil
@@ -187,7 +189,8 @@ func (p *reply) send() error {
 // Flush implements http.Flusher.
 func (p *reply) Flush() { _ = p.FlushError() }
 
-// SetReadDeadline is called by http.ResponseController. There is no body to be read.
+// SetReadDeadline is called by http.ResponseController. It does nothing, as there is no body
+// to read.
 func (p *reply) SetReadDeadline(time.Time) error { return nil }
 
 // SetWriteDeadline is called by http.ResponseController.

@@ -11,32 +11,33 @@ import (
 	"time"
 )
 
-// seal is the TLS of a connection that was taken over. Package tls waits when it writes,
-// and a part of a record is of no use. So while nobody may wait, what the connection has no
-// room for is kept here, up to a record or two, and package tls never learns of it. That
-// saves each stream under TLS a goroutine and the buffers of net/http.
+// seal is the TLS of a connection that was taken over. crypto/tls cannot resume a
+// half-written record. So a non-blocking write buffers here what the socket did not take, and
+// reports success to crypto/tls. That saves each stream under TLS a goroutine and the buffers
+// of net/http.
 type seal struct {
 	tls  *tls.Conn
 	conn *Conn
 
-	waits   atomic.Bool // Write is under way, which may wait
+	waits   atomic.Bool // write or sendRest is under way, and may wait
 	closing atomic.Bool
 
-	mu   sync.Mutex // guards the next one, and is held while it is sent
-	rest []byte     // of what package tls has written
+	mu   sync.Mutex // guards rest, and is held while rest is sent; no other lock is taken under it
+	rest []byte     // sealed bytes that the socket did not take
 }
 
 const (
-	// sealPiece is how much is sealed before the connection must have had room for it.
+	// sealPiece is how much is sealed at a time. The next piece must wait until the socket has
+	// taken this one.
 	sealPiece = 16 << 10
-	// maxRest bounds what is kept. A piece is less, but package tls also answers a client
-	// that changes its keys, as often as that likes.
+	// maxRest bounds the buffer. A sealed piece is smaller, but crypto/tls also answers each
+	// key update of the client, and a client may send any number of them.
 	maxRest = 4 * sealPiece
 )
 
 var errUnread = errors.New("the client makes the server write, and does not read")
 
-// sealAs begins a seal, if what net/http had of the connection has TLS.
+// sealAs begins a seal if the hijacked connection has TLS.
 func (c *Conn) sealAs(hijacked net.Conn) {
 	switch h := hijacked.(type) {
 	case *tls.Conn:
@@ -46,8 +47,8 @@ func (c *Conn) sealAs(hijacked net.Conn) {
 	}
 }
 
-// unsealed is a connection that the loop gives back to net/http, with the TLS that it had
-// before. net/http makes no handshake with what is not a tls.Conn itself.
+// unsealed is a connection under TLS that the loop gives back to net/http. It hides the
+// tls.Conn, with which net/http would start a handshake.
 type unsealed struct {
 	*tls.Conn
 	ours *Conn
@@ -61,8 +62,8 @@ func (u *unsealed) Read(b []byte) (int, error) {
 	return u.Conn.Read(b)
 }
 
-// unseal ends the seal of a connection that is given back, for which it returns what net/http
-// is to have. ok is false if something is kept that the client does not read.
+// unseal ends the seal of a connection, and returns the connection for net/http. ok is false
+// if sealed bytes are left that the client does not read.
 func (c *Conn) unseal() (_ net.Conn, ok bool) {
 	if c.seal == nil {
 		return c, true
@@ -73,7 +74,8 @@ func (c *Conn) unseal() (_ net.Conn, ok bool) {
 	return u, ok
 }
 
-// tryWrite is TryWrite. What is sealed must go out, so it counts as written.
+// tryWrite is [Taken.TryWrite]. Bytes that are sealed count as written, because they must be
+// sent.
 func (s *seal) tryWrite(b []byte) (n int, waits bool, err error) {
 	for waits, err = s.tryRest(); n < len(b) && !waits && err == nil; waits = s.hasRest() {
 		piece := b[n:min(n+sealPiece, len(b))]
@@ -84,7 +86,7 @@ func (s *seal) tryWrite(b []byte) (n int, waits bool, err error) {
 	return n, waits, err
 }
 
-// tryRest sends of the rest what the connection takes at once.
+// tryRest sends as much of the rest as the socket takes. waits tells that some is left.
 func (s *seal) tryRest() (waits bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,14 +104,14 @@ func (s *seal) hasRest() bool {
 	return len(s.rest) > 0
 }
 
-// cut takes off what was sent. mu is held.
+// cut drops the n bytes that were sent. mu is held.
 func (s *seal) cut(n int) {
 	if s.rest = s.rest[n:]; len(s.rest) == 0 {
 		s.rest = nil
 	}
 }
 
-// write is Write.
+// write is [Taken.Write].
 func (s *seal) write(b []byte) (int, error) {
 	s.waits.Store(true)
 	defer s.endWait()
@@ -122,15 +124,15 @@ func (s *seal) write(b []byte) (int, error) {
 	return s.tls.Write(b)
 }
 
-// endWait also waits for what package tls sends meanwhile because of what it has read:
-// that may still wait.
+// endWait ends the time in which send may wait. The lock makes endWait wait for a write of
+// crypto/tls that began in that time, for example an answer to a key update.
 func (s *seal) endWait() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waits.Store(false)
 }
 
-// send is what package tls writes to.
+// send is the Write that crypto/tls calls. It waits only while waits is set.
 func (s *seal) send(b []byte) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,7 +152,7 @@ func (s *seal) send(b []byte) (n int, err error) {
 	return len(b), nil
 }
 
-// sendAll waits until everything is sent. mu is held.
+// sendAll sends the rest and then b, and waits until both are sent. mu is held.
 func (s *seal) sendAll(b []byte) (int, error) {
 	if len(s.rest) > 0 {
 		n, err := s.conn.writeWaiting(s.rest)
@@ -164,7 +166,7 @@ func (s *seal) sendAll(b []byte) (int, error) {
 	return s.conn.writeWaiting(b)
 }
 
-// tryRead is TryRead.
+// tryRead is [Taken.TryRead].
 func (s *seal) tryRead(b []byte) (int, error) {
 	n, err := s.tls.Read(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -173,8 +175,8 @@ func (s *seal) tryRead(b []byte) (int, error) {
 	return n, err
 }
 
-// receive is what package tls reads from. It takes an error of a deadline for one that
-// goes by.
+// receive is the Read that crypto/tls calls. It returns os.ErrDeadlineExceeded when there is
+// nothing to read, because crypto/tls treats that as temporary.
 func (s *seal) receive(b []byte) (int, error) {
 	n, err := s.conn.socket.tryRead(b)
 	switch {
@@ -186,7 +188,7 @@ func (s *seal) receive(b []byte) (int, error) {
 	return n, err
 }
 
-// closeWrite tells the client that nothing more comes. That is kept behind what is kept.
+// closeWrite tells the client that nothing more comes. That goes out after the rest.
 func (s *seal) closeWrite() error {
 	err := s.tls.CloseWrite()
 	if s.hasRest() {
@@ -195,20 +197,20 @@ func (s *seal) closeWrite() error {
 	return err
 }
 
-// restWithin is how long a client may take to read what was kept when the end came.
+// restWithin is how long a client may take to read the rest before the connection closes.
 const restWithin = time.Second
 
-// sendRest sends what is kept, or gives it up.
+// sendRest sends the rest, or gives it up after restWithin.
 func (s *seal) sendRest() {
 	s.waits.Store(true)
 	defer s.endWait()
-	_ = s.conn.SetWriteDeadline(time.Now().Add(restWithin)) // package tls has left one that is over
+	_ = s.conn.SetWriteDeadline(time.Now().Add(restWithin)) // crypto/tls has left a deadline that is over
 	_, _ = s.send(nil)                                      // if it fails, nobody can be told
 }
 
-// close is Finish.
+// close is [Taken.Finish].
 func (s *seal) close(closed func()) {
-	if s.closing.Store(true); !s.waits.Load() { // else somebody waits for the client to read
+	if s.closing.Store(true); !s.waits.Load() { // otherwise a write waits for the client to read
 		_ = s.tls.CloseWrite() // if it fails, nobody can be told
 		if s.hasRest() {
 			go func() {

@@ -6,13 +6,13 @@ import (
 	"syscall"
 )
 
-// sendBuffer is how many bytes of an answer the kernel holds for a client that does not
-// read. It needs as much again for itself. By default it would hold up to 4 MB for each
-// client, which the process does not see in its own memory.
+// sendBuffer is how many bytes of an answer the kernel holds for a client that does not read.
+// The kernel needs as much again for itself. By default it would hold up to 4 MB for each
+// client, which does not show in the memory of the process.
 const sendBuffer = 64 << 10
 
-// boundSendBuffers sets the send buffer of connections that l accepts from now on. It
-// sets it on the listener, from which they inherit it, to save a system call for each.
+// boundSendBuffers sets the send buffer of connections that l accepts from now on. They
+// inherit it from the listener, which saves a system call for each.
 func boundSendBuffers(l net.Listener) error {
 	socket, ok := l.(syscall.Conn)
 	if !ok {

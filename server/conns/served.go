@@ -11,23 +11,24 @@ import (
 	"pubsub/server/turn"
 )
 
-// served is a request that the loop serves, with its context and its answer.
+// served is a request that the loop serves. It is the context of the request, too.
 type served struct {
 	stint
 	loop   *loop
-	closes bool        // the client wants the connection closed after it
-	handed atomic.Bool // its goroutine is not the loop, or does something else by now
+	closes bool        // the client wants the connection closed after the answer
+	handed atomic.Bool // its goroutine is not the loop any more, or the request has ended
 	reply  reply
 
-	mu     sync.Mutex // guards the next three
-	real   context.Context
+	mu     sync.Mutex      // guards real, cancel and cause; Conn.begin may be taken under it
+	real   context.Context // nil until it is needed
 	cancel context.CancelCauseFunc
-	cause  error // with which it has ended, nil if it has not
+	cause  error // why the context has ended, nil if it has not
 }
 
 var _ context.Context = (*served)(nil)
 
-// answer has a request answered. It returns false if its goroutine is the loop no more.
+// answer calls the handler for a request. It returns false if its goroutine is not the loop
+// any more.
 func (l *loop) answer(c *Conn, r *http.Request) (still bool) {
 	s := &served{loop: l, closes: wantsClose(r)}
 	s.stint.conn, s.stint.served, s.reply.served = c, s, s
@@ -38,10 +39,10 @@ func (l *loop) answer(c *Conn, r *http.Request) (still bool) {
 		s.finish()
 	}
 	s.end(context.Canceled)
-	return !s.handed.Swap(true) // who still has the context hands nothing on
+	return !s.handed.Swap(true) // a caller that keeps the context cannot hand the loop on now
 }
 
-// call calls the handler. If that panics without having left, the connection is closed.
+// call calls the handler. If the handler panics before it has left, the connection is closed.
 func (s *served) call(r *http.Request) (returned bool) {
 	defer func() {
 		if returned {
@@ -59,17 +60,17 @@ func (s *served) call(r *http.Request) (returned bool) {
 	return true
 }
 
-// finish sends the answer when the handler has returned.
+// finish sends the answer after the handler has returned.
 func (s *served) finish() {
 	last := s.reply.finish()
 	s.over.Store(true)
 	s.conn.setServed(s, nil)
-	if _, moved := s.conn.state.move(serving, answering); moved { // it was not closed
+	if _, moved := s.conn.state.move(serving, answering); moved { // false if the connection was closed
 		s.conn.send(s.reply.out, last, holdNothing)
 	}
 }
 
-// leave is for a handler that leaves the answer to somebody else.
+// leave is called in [Wait]: the handler will return without an answer.
 func (s *served) leave() error {
 	if s.reply.begun || s.over.Swap(true) {
 		return http.ErrHijacked
@@ -81,14 +82,15 @@ func (s *served) leave() error {
 	return nil
 }
 
-// HandOn implements [turn.Holder].
+// HandOn implements [turn.Holder]. Another goroutine becomes the loop. Further calls do
+// nothing.
 func (s *served) HandOn() {
 	if !s.handed.Swap(true) {
 		go s.loop.run()
 	}
 }
 
-// setServed changes what is served on a connection, if that is what it was.
+// setServed sets Conn.served to is if its value is was.
 func (c *Conn) setServed(was, is *served) {
 	c.begin.Lock()
 	defer c.begin.Unlock()
@@ -97,7 +99,7 @@ func (c *Conn) setServed(was, is *served) {
 	}
 }
 
-// Most requests never look at their context. So a real one is made only for those that do.
+// Most requests never use their context, so a real one is made only when it is needed.
 
 // Value implements context.Context.
 func (s *served) Value(key any) any {
@@ -127,7 +129,7 @@ func (s *served) Err() error {
 	return s.context().Err()
 }
 
-// context makes the real one.
+// context returns the real context, and makes it at the first call.
 func (s *served) context() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,7 +146,7 @@ func (s *served) context() context.Context {
 	return s.real
 }
 
-// end ends it.
+// end ends the context. Only the first cause counts.
 func (s *served) end(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

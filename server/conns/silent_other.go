@@ -4,5 +4,5 @@ package conns
 
 import "net"
 
-// endSilence does nothing: the system has its own time.
+// endSilence does nothing: the system's time is kept.
 func endSilence(net.Conn) {}

@@ -7,8 +7,7 @@ import (
 	"net"
 )
 
-// socket is of no use here: package net does it all, and TakeOver takes no connection
-// over.
+// socket is not used here: package net reads and writes, and TakeOver cannot be used.
 type socket struct{ net.Conn }
 
 func socketOf(net.Conn) *socket { return nil }

@@ -10,15 +10,14 @@ import (
 	"syscall"
 )
 
-// socket reads and writes of a connection, by readOnce and writeOnce. It is a [net.Conn]
-// in all else.
+// socket is a [net.Conn] that reads and writes by readOnce and writeOnce.
 type socket struct {
 	net.Conn
 	raw     syscall.RawConn
 	network string // tcp or unix, for errors
 }
 
-// socketOf is the socket of a connection, nil if it has none, as in memory.
+// socketOf returns the socket of a connection, nil for a connection in memory.
 func socketOf(c net.Conn) *socket {
 	has, ok := c.(syscall.Conn)
 	if !ok {
@@ -35,7 +34,8 @@ func socketOf(c net.Conn) *socket {
 	return &socket{c, raw, network}
 }
 
-// call is a system call. It keeps what one needs, so that thousands make no garbage.
+// call holds the arguments, results and closures of a system call. It is pooled, so that
+// calls make no garbage.
 type call struct {
 	buffer            []byte
 	n                 int
@@ -53,7 +53,7 @@ var calls = sync.Pool{New: func() any {
 	return c
 }}
 
-// writeAll returns false if it has to wait before it goes on.
+// writeAll returns false if the socket is full: it is called again when there is room.
 func (c *call) writeAll(fd uintptr) (done bool) {
 	for c.n < len(c.buffer) {
 		n, err := writeOnce(fd, c.buffer[c.n:])
@@ -71,19 +71,19 @@ func newCall(b []byte) *call {
 	return c
 }
 
-// end returns what was done, where err is why something was not even tried. EAGAIN is no
-// error of one that tries.
+// end returns what the call did, where err is set if the call was never made. EAGAIN from a
+// try is not an error.
 func (c *call) end(err error) (int, error) {
 	n := c.n
 	if err == nil && c.err != syscall.EAGAIN {
 		err = c.err
 	}
-	c.buffer = nil // else it is kept from the garbage collector
+	c.buffer = nil // so that the pool does not keep the buffer alive
 	calls.Put(c)
 	return n, err
 }
 
-// endRead is end of one that reads: nothing but no error is the end of what comes.
+// endRead is end for a read: zero bytes without an error mean io.EOF.
 func (c *call) endRead(err error) (int, error) {
 	if err == nil && c.err == nil && c.n == 0 {
 		err = io.EOF
@@ -91,14 +91,15 @@ func (c *call) endRead(err error) (int, error) {
 	return c.end(err)
 }
 
-// tryWrite writes what is taken at once, which may be nothing. It knows no deadline.
+// tryWrite writes as much as the socket takes at once, which may be nothing. Deadlines do not
+// apply.
 func (s *socket) tryWrite(b []byte) (n int, err error) {
 	c := newCall(b)
 	return c.end(s.raw.Control(c.tryWrite))
 }
 
-// tryRead reads what has arrived, which may be nothing. The error is io.EOF at the end. It
-// knows no deadline.
+// tryRead reads the input that is there, which may be nothing. The error is io.EOF at the end
+// of the input. Deadlines do not apply.
 func (s *socket) tryRead(b []byte) (n int, err error) {
 	c := newCall(b)
 	return c.endRead(s.raw.Control(c.tryRead))
@@ -121,7 +122,7 @@ func (s *socket) Write(b []byte) (int, error) {
 	return n, s.explain("write", err)
 }
 
-// explain returns an error as package net has it, which net/http looks at.
+// explain wraps an error as package net does, for net/http.
 func (s *socket) explain(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err

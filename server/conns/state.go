@@ -5,42 +5,44 @@ import (
 	"sync/atomic"
 )
 
-// The states of a connection, as the loop sees it.
+// The states of a connection of the loop.
 //
-//	from       to         who
-//	outside    serving    a handler, in Wait: it takes the connection over from net/http
-//	idle       serving    the loop: there is input
-//	serving    idle       the loop: there was no input; or whoever has sent the answer
-//	serving    outside    the loop: net/http is to serve what has come
-//	serving    answering  whoever served, when the handler has returned
+//	from       to         by
+//	outside    serving    the handler, in Wait, which takes the connection over from net/http
+//	idle       serving    the loop, when there is input
+//	serving    idle       the loop, when there was no input
+//	serving    outside    the loop, when net/http is to serve the request
+//	serving    answering  the goroutine that served, when the handler has returned
 //	serving    waiting    the handler, in Wait
-//	waiting    answering  whoever answers, in Take: one of all who try
-//	answering  idle       whoever has sent the answer
-//	idle       closed     also who closes what is idle for too long, or at the drain
-//	waiting    closed     also who has seen the client hang up
-//	any        closed     anyone, in Close
+//	waiting    answering  the first caller of Take
+//	answering  idle       the goroutine that has sent the answer
+//	idle       closed     also the goroutines that end idle connections, or drain
+//	waiting    closed     also a goroutine that sees the client hang up
+//	any        closed     any goroutine, in Close
 //
-// Only the loop, or Wait, begins a new serving, and only one goroutine serves or answers: it
-// alone writes to the socket, and has the fields of the connection that are not guarded.
+// Only the loop, or Wait, begins a new serving, and only one goroutine serves or answers at a
+// time. That goroutine alone writes to the socket, and has the unguarded fields of the
+// connection.
 const (
-	outside   uint64 = iota // net/http serves it, or somebody has it for good
+	outside   uint64 = iota // net/http serves the connection, or a handler has taken it over
 	idle                    // between two requests
 	serving                 // ServeHTTP runs
-	waiting                 // ServeHTTP has returned, and somebody is to answer
+	waiting                 // ServeHTTP has returned, and the answer is still to come
 	answering               // an answer is being sent
 	closed                  // for good
 
 	states  = 7
-	noted   = 8  // input has come that was not read; looked at when it becomes idle
-	serveds = 16 // what counts servings: so an Exchange knows its own
+	noted   = 8  // a flag: there is unread input, to be read when the connection becomes idle
+	serveds = 16 // one serving in the number of servings, by which an Exchange knows its own
 )
 
-// state is one of them, with input noted or not, and the number of the serving.
+// state is one of the states, the flag noted, and the number of servings.
 type state struct{ word atomic.Uint64 }
 
 func (s *state) is(what uint64) bool { return s.word.Load()&states == what }
 
-// move moves it between states, unless it is in another. It returns what it was.
+// move moves the state from one to another. If the state is not from, nothing moves. was is
+// the word before.
 func (s *state) move(from, to uint64) (was uint64, moved bool) {
 	for {
 		was = s.word.Load()
@@ -53,7 +55,7 @@ func (s *state) move(from, to uint64) (was uint64, moved bool) {
 	}
 }
 
-// moveServing is move for one serving: it fails when another has begun.
+// moveServing is move for one serving: it returns false if another serving has begun.
 func (s *state) moveServing(number, from, to uint64) bool {
 	for {
 		was := s.word.Load()
@@ -66,7 +68,7 @@ func (s *state) moveServing(number, from, to uint64) bool {
 	}
 }
 
-// after is what a word becomes.
+// after returns the word that follows was when the state becomes to.
 func after(was, to uint64) uint64 {
 	next := was&^states | to
 	switch to {
@@ -78,7 +80,7 @@ func after(was, to uint64) uint64 {
 	return next
 }
 
-// note notes input in any state but some, and returns what it was.
+// note sets noted, unless the state is one of the given. It returns the word before.
 func (s *state) note(unless ...uint64) uint64 {
 	for {
 		was := s.word.Load()
@@ -91,5 +93,5 @@ func (s *state) note(unless ...uint64) uint64 {
 	}
 }
 
-// close moves it to closed, and returns what it was.
+// close sets the state to closed, and returns the word before.
 func (s *state) close() uint64 { return s.word.Swap(closed) }

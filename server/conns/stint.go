@@ -6,13 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// stint is a while in which requests of a connection are served by one and the same: by
-// net/http until somebody takes the connection over, or by the loop for one request. Their
-// contexts have it as a value.
+// stint is a time in which one server has a connection: net/http until the connection is
+// taken over, or the loop for one request. The contexts of requests hold it as a value.
 type stint struct {
 	conn   *Conn
-	served *served     // nil if it is net/http's
-	over   atomic.Bool // somebody else has the connection
+	served *served     // nil in a stint of net/http
+	over   atomic.Bool // the stint has ended: another goroutine has the connection
 }
 
 type connKey struct{}
@@ -22,7 +21,7 @@ func stintOf(r *http.Request) *stint {
 	return s
 }
 
-// Of returns the connection that a request came on; nil if it is not from a listener of
+// Of returns the connection of a request, or nil if it is not from a listener of
 // [Conns.Prepare].
 func Of(r *http.Request) *Conn {
 	if s := stintOf(r); s != nil {
@@ -31,7 +30,7 @@ func Of(r *http.Request) *Conn {
 	return nil
 }
 
-// withStint begins a stint of net/http.
+// withStint begins a stint of net/http, and adds it to the context.
 func (c *Conn) withStint(ctx context.Context) context.Context {
 	c.stint = &stint{conn: c}
 	return context.WithValue(ctx, connKey{}, c.stint)

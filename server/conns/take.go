@@ -5,27 +5,26 @@ import (
 	"net/http"
 )
 
-// owner is who has taken a connection over.
+// owner holds the functions of a handler that has taken a connection over.
 type owner struct {
 	ended func()
-	input func() // nil if what the client sends is of no interest
+	input func() // nil before OnInput
 }
 
-// Taken is a connection that somebody has taken over from net/http. It is written to
-// without a goroutine that waits, by TryWrite, or with one, by Write. One goroutine at a
-// time may write, one may read, and anyone may close it.
+// Taken is a connection that a handler has taken over from net/http. TryWrite writes without
+// waiting, and Write waits. One goroutine at a time may write, and one may read. Any may
+// close the connection.
 type Taken struct{ *Conn }
 
-// CanTakeOver tells whether the connection of a request can be written to without waiting:
-// not with HTTP/2, whose connections have many requests, and not if hang-ups are not
-// watched for.
+// CanTakeOver tells whether a handler can take over the connection of a request. It cannot
+// with HTTP/2, where a connection has many requests, or if hang-ups are not watched.
 func CanTakeOver(r *http.Request) bool {
 	s := stintOf(r)
 	return s != nil && s.served == nil && s.conn.socket != nil && s.conn.forget != nil && r.ProtoMajor < 2
 }
 
-// TakeOver takes the connection of a request over, if [CanTakeOver] is true. sent is what
-// the client has sent already. The contexts of the connection's requests end.
+// TakeOver takes over the connection of a request, for which [CanTakeOver] must be true. sent
+// is input that the client has sent already. The contexts of the connection's requests end.
 func TakeOver(w http.ResponseWriter, r *http.Request) (t *Taken, sent []byte, err error) {
 	c := Of(r)
 	hijacked, buffered, err := http.NewResponseController(w).Hijack()
@@ -37,9 +36,9 @@ func TakeOver(w http.ResponseWriter, r *http.Request) (t *Taken, sent []byte, er
 	return &Taken{c}, c.unread(buffered.Reader), nil
 }
 
-// OnEnd has ended called when the client hangs up, or has done so, and when the connection
-// is closed. It may be called several times, while locks are held, and must not wait. Call
-// OnEnd once.
+// OnEnd registers ended, which is called when the client hangs up and when the connection is
+// closed: at once if that has happened. It may be called several times, and while locks are
+// held. It must not wait. Call OnEnd once.
 func (t *Taken) OnEnd(ended func()) {
 	t.owner.Store(&owner{ended: ended})
 	if t.gone.Load() {
@@ -47,27 +46,27 @@ func (t *Taken) OnEnd(ended func()) {
 	}
 }
 
-// unread takes what was read from the socket and not by net/http: what its buffer holds, and
-// what the loop had read ahead, which may be more.
+// unread returns the bytes that were read from the socket but not by a handler: those in the
+// buffer of net/http, and after them those that the loop had read.
 func (c *Conn) unread(r *bufio.Reader) []byte {
-	waiting, _ := r.Peek(r.Buffered()) // cannot fail
+	waiting, _ := r.Peek(r.Buffered()) // Peek cannot fail here
 	all := append(append([]byte(nil), waiting...), c.ahead...)
 	c.ahead = nil
 	return all
 }
 
-// OnInput has input called when the client has sent something, and at once if it has
-// already. From now on that is called for a hang-up, too: reading finds it. It must not
-// wait. Call OnInput at most once, after OnEnd.
+// OnInput registers input, which is called when there is something to read, including EOF.
+// From now on a hang-up is reported by input, not by ended. input must not wait. Call OnInput
+// at most once, after OnEnd.
 func (t *Taken) OnInput(input func()) error {
 	t.owner.Store(&owner{t.owner.Load().ended, input})
 	if t.seal != nil {
-		input() // TLS may have read more than it has given
+		input() // crypto/tls may hold bytes that it has read
 	}
 	return t.conns.hangups.watchInput(t.Conn)
 }
 
-// readable calls the function of OnInput, and returns false if there is none.
+// readable calls the function of OnInput. It returns false if there is none.
 func (c *Conn) readable() bool {
 	by := c.owner.Load()
 	if by == nil || by.input == nil {
@@ -77,12 +76,12 @@ func (c *Conn) readable() bool {
 	return true
 }
 
-// TryWrite writes as much as the connection takes at once, which may be nothing. n bytes
-// of b need not be written again. If waits is true, the connection has no room now: go on
-// with Write. An error means that the connection is of no use any more.
+// TryWrite writes as much as the connection takes at once, which may be nothing. The first n
+// bytes of b are done with. If waits is true the connection is full now: go on with Write.
+// After an error the connection is of no use.
 func (t *Taken) TryWrite(b []byte) (n int, waits bool, err error) { return t.tryWrite(b) }
 
-// tryWrite is TryWrite, also of the loop.
+// tryWrite is TryWrite. The loop calls it, too.
 func (c *Conn) tryWrite(b []byte) (n int, waits bool, err error) {
 	if c.seal != nil {
 		return c.seal.tryWrite(b)
@@ -91,7 +90,8 @@ func (c *Conn) tryWrite(b []byte) (n int, waits bool, err error) {
 	return n, n < len(b), err
 }
 
-// TryRead reads what has arrived, which may be nothing. The error is io.EOF at the end.
+// TryRead reads the input that is there, which may be nothing. The error is io.EOF at the end
+// of the input.
 func (t *Taken) TryRead(b []byte) (n int, err error) {
 	if t.seal != nil {
 		return t.seal.tryRead(b)
@@ -99,11 +99,11 @@ func (t *Taken) TryRead(b []byte) (n int, err error) {
 	return t.socket.tryRead(b)
 }
 
-// Write implements [net.Conn]: it waits. It first writes what TryWrite could not, also if
-// b is empty.
+// Write implements [net.Conn], so it waits. It first writes what TryWrite has buffered, even
+// if b is empty.
 func (t *Taken) Write(b []byte) (int, error) { return t.writeAll(b) }
 
-// writeAll is Write, also of the loop.
+// writeAll is Write. The loop calls it, too.
 func (c *Conn) writeAll(b []byte) (int, error) {
 	switch {
 	case c.seal != nil:
@@ -114,7 +114,7 @@ func (c *Conn) writeAll(b []byte) (int, error) {
 	return c.writeWaiting(b)
 }
 
-// CloseWrite tells the client that nothing more comes.
+// CloseWrite tells the client that nothing more comes. It does not wait.
 func (t *Taken) CloseWrite() error {
 	if t.seal != nil {
 		return t.seal.closeWrite()
@@ -122,12 +122,12 @@ func (t *Taken) CloseWrite() error {
 	return t.Conn.CloseWrite()
 }
 
-// Finish closes the connection. What TryWrite has kept is still sent, if the client reads
-// it within a second. It does not wait: closed is called when the connection is closed.
-// Call it once.
+// Finish closes the connection. It does not wait: closed is called when the connection is
+// closed. What TryWrite has buffered is still sent, if the client reads it within a second.
+// Call Finish once.
 func (t *Taken) Finish(closed func()) { t.finish(closed) }
 
-// finish is Finish, also of the loop.
+// finish is Finish. The loop calls it, too.
 func (c *Conn) finish(closed func()) {
 	if c.seal != nil {
 		c.seal.close(closed)

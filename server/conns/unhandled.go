@@ -8,13 +8,13 @@ import (
 	"pubsub/server/web"
 )
 
-// MaxHeader is http.Server.MaxHeaderBytes: how many bytes a request's header may have.
+// MaxHeader is http.Server.MaxHeaderBytes: how many bytes the header of a request may have.
 // net/http allows 4,096 more.
 const MaxHeader = 16 << 10
 
-// unhandled returns a [web.Problem] in place of an error that net/http answers by itself,
-// and nil for any other write. net/http writes such an error before a handler begins, in
-// one write that starts with the status line: 400, 417, 431, 501 or 505.
+// unhandled returns a [web.Problem] for an error that net/http answers by itself, and nil for
+// any other write. net/http writes such an error before a handler begins. It does so in one
+// write that starts with the status line: 400, 417, 431, 501 or 505.
 func unhandled(answer []byte) error {
 	line, _, _ := bytes.Cut(answer, []byte("\r\n"))
 	_, rest, _ := strings.Cut(string(line), " ")

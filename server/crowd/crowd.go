@@ -11,7 +11,7 @@ import (
 	"pubsub/server/hub"
 )
 
-// Crowd is the readers of the same channels and of one kind that are up to date.
+// Crowd is the set of readers of the same channels and kind that are up to date.
 type Crowd struct {
 	crowds   *Crowds
 	key      key
@@ -19,18 +19,18 @@ type Crowd struct {
 	ctx      context.Context // ends with stop
 	stop     context.CancelFunc
 
-	opened   chan struct{} // closed when the next two are set
+	opened   chan struct{} // closed when follower and err are set
 	follower *hub.Follower
 	err      error
 
-	readers int         // that have entered and not left; Crowds.mu guards this and the next two
-	lingers bool        // it goes on without readers
-	idle    *time.Timer // ends the crowd if nobody comes back; nil before the first
+	readers int         // entered and not left; Crowds.mu guards this, lingers and idle
+	lingers bool        // the crowd goes on without readers
+	idle    *time.Timer // ends the crowd when it has lingered; nil before the first time
 
-	mu     sync.Mutex // guards all below; the lock of a shard may be taken under it
+	mu     sync.Mutex // guards the fields below; a shard's lock may be taken under it
 	at     []history.Cursor
-	shards []*shard // the last one is filled
-	ended  bool     // nobody can join any more
+	shards []*shard // only the last one takes new readers
+	ended  bool     // no reader can join any more
 	look   func()   // ends the wait for news; nil before the first
 }
 
@@ -39,9 +39,9 @@ func (c *Crowd) Channels() []string { return c.channels }
 
 func (c *Crowd) kind() *Kind { return c.key.kind }
 
-// open opens the follower. If it cannot, who comes next tries it anew.
+// open opens the follower. If that fails, the next reader that enters tries again.
 func (c *Crowd) open() {
-	defer close(c.opened) // also for a panic
+	defer close(c.opened) // also after a panic
 	defer func() {
 		if c.err != nil {
 			c.forget()
@@ -67,7 +67,7 @@ func (c *Crowd) isOpen() bool {
 	}
 }
 
-// Leave is to be called once for each Enter and Find, when the reader is out.
+// Leave undoes one Enter or Find. Call it once for each, when the reader is out.
 func (c *Crowd) Leave() {
 	c.crowds.mu.Lock()
 	defer c.crowds.mu.Unlock()
@@ -86,7 +86,7 @@ func (c *Crowd) Leave() {
 	}
 }
 
-// linger notes whether the crowd goes on without readers. Crowds.mu is held.
+// linger sets whether the crowd goes on without readers. Crowds.mu is held.
 func (c *Crowd) linger(does bool) {
 	switch {
 	case does && !c.lingers:
@@ -100,12 +100,12 @@ func (c *Crowd) linger(does bool) {
 func (c *Crowd) finishIdle() {
 	c.crowds.mu.Lock()
 	defer c.crowds.mu.Unlock()
-	if c.readers == 0 { // else somebody has come back
+	if c.readers == 0 { // otherwise a reader has entered again
 		c.finish()
 	}
 }
 
-// finish ends a crowd that nobody needs. Crowds.mu is held.
+// finish ends a crowd without readers. Crowds.mu is held.
 func (c *Crowd) finish() {
 	c.linger(false)
 	c.crowds.forget(c)
@@ -147,13 +147,14 @@ func (c *Crowd) run() {
 	}
 }
 
-// lookEvery is how often a crowd reads the log without a ring. A ring that is lost, as when a
-// Redis fails over, costs that delay at most: polls that come back do not read the log. And
-// where nobody posts the log has another place for the same now and then, and forgets what
-// nobody reads.
+// lookEvery is how often a crowd reads the log without being rung. A lost ring, as when a
+// Redis fails over, delays messages by no more, because polls that come back do not read the
+// log. Reading also finds new cursors for the same place, and forgotten messages, where
+// nobody posts.
 const lookEvery = 20 * time.Second
 
-// next returns the next news, or where the log is at the timeout or when Look is called.
+// next returns the next news. At the timeout, or when Look is called, it returns where the
+// log is.
 func (c *Crowd) next() (*hub.Page, error) {
 	ctx, look := context.WithCancel(c.ctx)
 	defer look()
@@ -163,8 +164,8 @@ func (c *Crowd) next() (*hub.Page, error) {
 	return c.follower.Next(ctx)
 }
 
-// Look has the crowd read the log, though nothing has rung: a reader that finds nothing new
-// there, and cannot join, knows another place than the crowd. It does not wait.
+// Look makes the crowd read the log without a ring. It is for a reader that has nothing to
+// read but cannot join, because it has another cursor than the crowd. Look does not wait.
 func (c *Crowd) Look() {
 	c.mu.Lock()
 	look := c.look
@@ -174,14 +175,16 @@ func (c *Crowd) Look() {
 	}
 }
 
-// contain has a panic end the crowd, and not the process: its readers come back to another.
+// contain makes a panic end the crowd and not the process. The readers come back to another
+// crowd.
 func (c *Crowd) contain() {
 	if cause := recover(); cause != nil {
 		c.crowds.panicked(cause, c.channels)
 	}
 }
 
-// ask calls a method of a reader that is at some places. If that panics, the reader leaves.
+// ask calls a method of a reader that has everything up to at. If the method panics, the
+// reader leaves.
 func (c *Crowd) ask(r Reader, at []history.Cursor, method func() (leave func())) (leave func()) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -192,19 +195,19 @@ func (c *Crowd) ask(r Reader, at []history.Cursor, method func() (leave func()))
 	return method()
 }
 
-// give calls Give.
+// give calls Give for a reader in a shard.
 func (c *Crowd) give(r Reader, news *News) (leave func()) {
 	return c.ask(r, news.From, func() func() { return r.Give(news) })
 }
 
-// giveOut is give for a reader that is out.
+// giveOut calls Give for a reader that is out.
 func (c *Crowd) giveOut(r Reader, news *News) {
 	if leave := c.give(r, news); leave != nil {
 		c.call(leave)
 	}
 }
 
-// call calls what a reader does that is out.
+// call calls a function of a reader that is out.
 func (c *Crowd) call(f func()) {
 	defer c.contain()
 	f()
@@ -215,8 +218,8 @@ func quiet(err error) bool {
 	return errors.Is(err, hub.ErrNothing) || errors.Is(err, hub.ErrTimeout) || errors.Is(err, context.Canceled)
 }
 
-// againAfter is how long a crowd waits when the log cannot be read. It is rung for when
-// the log is back, too.
+// againAfter is how long a crowd waits when the log cannot be read. A ring, as when the log
+// is back, ends the wait.
 const againAfter = time.Second
 
 func (c *Crowd) pause() {
@@ -227,8 +230,8 @@ func (c *Crowd) pause() {
 	}
 }
 
-// deliver gives a page to all. It sets where the crowd is first: a shard that is made
-// meanwhile is of those who have the page already.
+// deliver gives a page to all readers. It sets the place of the crowd first, so a shard made
+// meanwhile starts behind the page.
 func (c *Crowd) deliver(page *hub.Page) {
 	c.follower.Cut(page, c.kind().Bytes)
 	news := &News{Page: page, To: slices.Clone(page.Cursors)}
@@ -244,7 +247,7 @@ func (c *Crowd) deliver(page *hub.Page) {
 	}
 }
 
-// deliverAll delivers what there is.
+// deliverAll delivers all pages that are there.
 func (c *Crowd) deliverAll() {
 	for {
 		page, err := c.follower.Read(context.Background())
@@ -264,13 +267,13 @@ func (c *Crowd) tick() {
 	}
 }
 
-// inUse returns the shards, and forgets those in which nobody is. mu is held.
+// inUse returns the shards, and drops the empty ones. mu is held.
 func (c *Crowd) inUse() []*shard {
 	c.shards = slices.DeleteFunc(c.shards, (*shard).isEmpty)
 	return slices.Clone(c.shards)
 }
 
-// end tells all readers the end. Nobody can join any more.
+// end takes all readers out and calls End. No reader can join any more.
 func (c *Crowd) end() {
 	c.forget()
 	c.mu.Lock()
@@ -282,47 +285,47 @@ func (c *Crowd) end() {
 	}
 }
 
-// Outcome is what came of a try to join.
+// Outcome is the result of a try to join.
 type Outcome int
 
 const (
-	// Joined: the reader is the crowd's, and may be given news already.
+	// Joined: the reader is in the crowd, and may have been given news already.
 	Joined Outcome = iota
-	// Behind: there is more to read in the log.
+	// Behind: the reader has to read more of the log first.
 	Behind
-	// Ended: the crowd has ended. Another may follow it, unless there is a drain.
+	// Ended: the crowd has ended. A new one may take its place, unless there is a drain.
 	Ended
 )
 
-// Join takes in a reader that is out, and has read the log up to some places.
+// Join takes in a reader that is out and has read the log up to at.
 func (c *Crowd) Join(r Reader, at []history.Cursor) Outcome { return c.join(r, at, true) }
 
-// At returns up to where the crowd has read, nil if it has not yet. It may go on at any time.
-// The slice is shared: do not change it.
+// At returns up to where the crowd has read, nil if it has not yet. The place may move at any
+// time. The slice is shared: do not change it.
 func (c *Crowd) At() []history.Cursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.at
 }
 
-// IsAt tells whether the crowd is at some places. It may go on at any time.
+// IsAt tells whether the crowd is at the given place. That may change at any time.
 func (c *Crowd) IsAt(at []history.Cursor) bool {
 	now := c.At()
 	return now != nil && same(at, now)
 }
 
-// JoinUnread is Join for a reader that has not read the log, but says up to where it has
-// everything. It is Behind if the crowd is anywhere else, since the log may have lost what
-// comes next, or be another.
+// JoinUnread is Join for a reader that has not read the log, but has everything up to at by
+// its own account. It is Behind if the crowd is at any other place: the log may have lost the
+// next messages, or be another one.
 func (c *Crowd) JoinUnread(r Reader, at []history.Cursor) Outcome { return c.join(r, at, false) }
 
 func (c *Crowd) join(r Reader, at []history.Cursor, read bool) Outcome {
-	c.mu.Lock() // until it has joined, so that its shard stays in use
+	c.mu.Lock() // until the reader has joined, so that its shard is not dropped
 	defer c.mu.Unlock()
 	switch {
 	case c.ended:
 		return Ended
-	case c.withRoom().join(r, at, read || same(at, c.at)): // the shard may still be given the page up to there
+	case c.withRoom().join(r, at, read || same(at, c.at)): // c.at: the shard may be about to get the page up to there
 		return Joined
 	}
 	return Behind
@@ -335,7 +338,7 @@ func (c *Crowd) withRoom() *shard {
 		return c.shards[last]
 	}
 	for i, s := range c.shards {
-		if s.size.Load() <= shardSize/2 { // else each who joins would have to look for one
+		if s.size.Load() <= shardSize/2 { // so that not each reader that joins has to search
 			c.shards[i], c.shards[last] = c.shards[last], s
 			return s
 		}

@@ -7,57 +7,58 @@ import (
 	"pubsub/server/hub"
 )
 
-// Kind is what the readers of a crowd have in common beside their channels. Two crowds of
-// one kind have the same *Kind, so there are only a few, which are made once. Fields
-// without "may be" must be set.
+// Kind is what the readers of a crowd have in common beside their channels. Crowds are of the
+// same kind if they have the same *Kind, so make each once. Fields without "may be" must be
+// set.
 type Kind struct {
 	Limit  int           // messages of a page at most
-	Bytes  int           // of them at most, but for a single one
-	Gather time.Duration // how old the first message of a page may become in a flood
-	Tick   time.Duration // how often the readers are ticked, which then are a [Ticker]; may be 0: never
-	Linger time.Duration // how long a crowd without readers goes on; may be 0
-	Once   bool          // a reader leaves with the first page that has news; may be false: it stays
+	Bytes  int           // bytes of a page at most, unless it has a single message
+	Gather time.Duration // how old the first message of a page may become while the crowd waits for more in a flood
+	Tick   time.Duration // how often Tick is called; may be 0 for never; otherwise the readers must be a [Ticker]
+	Linger time.Duration // how long a crowd goes on without readers; may be 0
+	Once   bool          // a reader is out with the first page that has news; may be false: then it stays
 
-	// Encode returns what all readers of a crowd are given for a page that has news. It is
-	// called once for them, and once for each reader that has a part of the page already.
+	// Encode returns the bytes of a page that has news. It is called once for all readers, and
+	// once for each that is ahead and needs a part of the page.
 	Encode func(page *hub.Page) []byte
-	// Count is told of each page that is given to n readers, several times if they are many.
+	// Count is told of each page that n readers get. It may be called several times for a
+	// page.
 	Count func(page *hub.Page, n int)
 }
 
-// News is a page that has news, as a reader is given it. It is shared: do not change it, but
-// for Made.
+// News is a page that has news, as given to readers. It is shared, so do not change it,
+// except Made.
 type News struct {
 	Page *hub.Page
-	Text []byte           // what [Kind].Encode made of it
-	From []history.Cursor // up to where the reader has everything without it
-	To   []history.Cursor // and with it; unlike those of the page they keep no message
-	Made [2][]byte        // for readers, which are given it one after another: what one has made of it, so that others need not
+	Text []byte           // the page after [Kind].Encode
+	From []history.Cursor // up to where the reader has everything before the page
+	To   []history.Cursor // and after it; unlike Page.Cursors this keeps no message in memory
+	Made [2][]byte        // of readers that get the page one after the other: what one has made of it, for the next
 }
 
-// Reader is somebody who reads with a crowd, and embeds a [Seat]. The crowd calls its
-// methods from any goroutine, but one at a time from Join until it is out. None may wait.
-// If one panics, the reader is out, and is told the end if it can still be.
+// Reader reads with a crowd, and embeds a [Seat]. The crowd calls its methods from any
+// goroutine, but one at a time from Join until the reader is out. No method may wait. If one
+// panics the reader is out, and End is called if possible.
 //
-// Where a method or a function is called with the lock of a shard held, it must not call
-// methods of a seat or a crowd. It returns nil if the reader stays. Otherwise the reader is
-// out, and what it returned is called then with no lock held.
+// A method that is called with a shard's lock held must not call methods of a seat or a
+// crowd. It returns nil if the reader stays. Otherwise the reader is out, and the returned
+// function is called with no lock held.
 type Reader interface {
 	seat() *Seat
-	// Give gives it news, with the lock of a shard held. A reader of a Once kind is out
-	// before, and no lock is held.
+	// Give gives the reader news, with the shard's lock held. But a reader of a Once kind is
+	// out already, and no lock is held.
 	Give(news *News) (leave func())
-	// Lag tells it that it is out: the crowd cannot give it what comes after some places, so
-	// it has to read the log from there. No lock is held.
+	// Lag tells the reader that it is out, and must read the log after at by itself. No lock
+	// is held.
 	Lag(at []history.Cursor)
-	// End tells it that it is out, since the crowd has ended, and up to where it has
-	// everything. No lock is held.
+	// End tells the reader that it is out because the crowd has ended. The reader has
+	// everything up to at. No lock is held.
 	End(at []history.Cursor)
 }
 
-// Ticker is a reader of a kind that ticks.
+// Ticker is a reader of a kind with a Tick.
 type Ticker interface {
-	// Tick is called with the lock of a shard held. The reader has everything up to some
-	// places. If quiet is true its shard was given no news since the last tick.
+	// Tick is called with the shard's lock held. The reader has everything up to at. quiet
+	// tells that the shard got no news since the last tick.
 	Tick(now time.Time, at []history.Cursor, quiet bool) (leave func())
 }

@@ -9,25 +9,27 @@ import (
 	"pubsub/server/history"
 )
 
-// shardSize is how many readers a shard has at most. If they stay its lock is held while
-// all of them are given news, which takes a millisecond or two.
+// shardSize is how many readers a shard may have. The lock of a shard is held while all of
+// its readers are given news, which takes a millisecond or two.
 const shardSize = 256
 
-// shard is a part of a crowd. It has a lock of its own, so that a reader that comes or
-// goes waits for some of the others, and not for all.
+// shard is a part of a crowd with its own lock. So a reader that joins or leaves waits for
+// some of the readers, not for all.
 type shard struct {
 	crowd *Crowd
-	size  atomic.Int32 // how many are in readers and ahead; changed with mu held
+	size  atomic.Int32 // of readers and ahead together; changed with mu held
 
-	mu      sync.Mutex       // guards all below, and the seats in it; under it no lock of this package is taken
-	at      []history.Cursor // everybody in readers has all up to here; nil before the first page
+	// mu guards the fields below and the seats of the readers. No lock of this package is
+	// taken under it, but Give, Tick and the function of Do may take others.
+	mu      sync.Mutex
+	at      []history.Cursor // up to where all readers in the list readers have everything; nil before the first page
 	readers []Reader
 	ahead   []ahead
-	busy    bool // there was news since the last tick
+	busy    bool // the shard got news since the last tick
 }
 
-// ahead is a reader that has read further than the crowd: it is given the rest of the
-// pages until the crowd has come up. In a flood it would otherwise never meet the crowd.
+// ahead is a reader that has read further than the crowd. It is given the rest of pages until
+// the crowd has caught up. Otherwise it would never meet the crowd in a flood.
 type ahead struct {
 	Reader
 	at []history.Cursor
@@ -35,8 +37,8 @@ type ahead struct {
 
 func (s *shard) isEmpty() bool { return s.size.Load() == 0 }
 
-// join takes in a reader. If ok is false it has less than the crowd, or has not read the
-// log and is elsewhere.
+// join takes in a reader. It returns false if the reader has less than the shard, or if it
+// has not read the log and is at another place.
 func (s *shard) join(r Reader, at []history.Cursor, read bool) (ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,8 +64,8 @@ func reached(at, others []history.Cursor) bool {
 	return true
 }
 
-// same tells whether places are the same: with another check it is another message. Those
-// that are not known, which are nil, are not.
+// same tells whether places are the same. A differing check means another message. An unknown
+// place, which is nil, is never the same.
 func same(at, others []history.Cursor) bool {
 	if len(at) != len(others) {
 		return false
@@ -76,7 +78,7 @@ func same(at, others []history.Cursor) bool {
 	return true
 }
 
-// add adds a reader that is where the others are. mu is held.
+// add adds a reader that is at the shard's place. mu is held.
 func (s *shard) add(r Reader) {
 	r.seat().take(s, len(s.readers), false)
 	s.readers = append(s.readers, r)
@@ -88,7 +90,7 @@ func (s *shard) addAhead(r Reader, at []history.Cursor) {
 	s.ahead = append(s.ahead, ahead{r, at})
 }
 
-// unlist takes a reader off its list. mu is held.
+// unlist removes a reader from its list. mu is held.
 func (s *shard) unlist(seat *Seat) {
 	if seat.ahead {
 		s.ahead = without(s.ahead, seat.index)
@@ -97,26 +99,26 @@ func (s *shard) unlist(seat *Seat) {
 	}
 }
 
-// without returns a list without one of it, whose place the last one takes.
+// without removes a reader from a list. The last one takes its place.
 func without[R Reader](list []R, i int32) []R {
 	last := len(list) - 1
 	list[i] = list[last]
 	list[i].seat().index = i
 	clear(list[last:])
 	if last == 0 {
-		return nil // nobody may come for long
+		return nil // frees the memory, as no reader may come for long
 	}
 	return list[:last]
 }
 
-// remove has a reader be out. mu is held.
+// remove takes a reader out. mu is held.
 func (s *shard) remove(seat *Seat) {
 	s.unlist(seat)
 	seat.shard.Store(nil)
 	s.size.Add(-1)
 }
 
-// placeOf is the place up to which a reader has everything. mu is held.
+// placeOf returns up to where a reader has everything. mu is held.
 func (s *shard) placeOf(seat *Seat) []history.Cursor {
 	if seat.ahead {
 		return s.ahead[seat.index].at
@@ -124,7 +126,7 @@ func (s *shard) placeOf(seat *Seat) []history.Cursor {
 	return s.at
 }
 
-// deliver moves the shard to the end of a page, and gives that to its readers.
+// deliver moves the shard to the end of a page, and gives the page to its readers.
 func (s *shard) deliver(news *News) {
 	given, once, after := s.move(news)
 	c := s.crowd
@@ -139,8 +141,8 @@ func (s *shard) deliver(news *News) {
 	}
 }
 
-// move is deliver but for what is done with no lock held: to give the page to those who are
-// out once they have it, and to call some functions.
+// move is the part of deliver that needs the lock. It returns what to do without it: call
+// Give for the readers once, and the functions after.
 func (s *shard) move(news *News) (given int, once []Reader, after []func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,7 +152,7 @@ func (s *shard) move(news *News) (given int, once []Reader, after []func()) {
 		if s.crowd.kind().Once {
 			once = s.takeAll()
 		}
-		for i := len(s.readers) - 1; i >= 0; i-- { // backwards, as the last one takes the place of who leaves
+		for i := len(s.readers) - 1; i >= 0; i-- { // backwards, because a reader that leaves is replaced by the last one
 			r := s.readers[i]
 			after = s.leaving(after, r, s.crowd.give(r, news))
 		}
@@ -162,7 +164,7 @@ func (s *shard) move(news *News) (given int, once []Reader, after []func()) {
 	return given, once, after
 }
 
-// takeAll takes all readers out that are not ahead. mu is held.
+// takeAll takes out all readers that are not ahead. mu is held.
 func (s *shard) takeAll() []Reader {
 	all := s.readers
 	s.readers = nil
@@ -173,7 +175,7 @@ func (s *shard) takeAll() []Reader {
 	return all
 }
 
-// leaving has a reader be out if leave is not nil, and appends that. mu is held.
+// leaving takes a reader out if leave is not nil, and appends leave. mu is held.
 func (s *shard) leaving(after []func(), r Reader, leave func()) []func() {
 	if leave == nil {
 		return after
@@ -182,7 +184,7 @@ func (s *shard) leaving(after []func(), r Reader, leave func()) []func() {
 	return append(after, leave)
 }
 
-// giveRest gives a reader what it does not have of a page. mu is held.
+// giveRest gives a reader that is ahead the part of a page that it does not have. mu is held.
 func (s *shard) giveRest(e ahead, news *News) (leave func()) {
 	if same(e.at, news.To) {
 		s.catchUp(e, news.To)
@@ -206,7 +208,7 @@ func (s *shard) giveRest(e ahead, news *News) (leave func()) {
 	return e.Give(rest)
 }
 
-// catchUp notes where a reader is that was ahead, and may still be. mu is held.
+// catchUp sets the place of a reader that was ahead, and may still be. mu is held.
 func (s *shard) catchUp(e ahead, at []history.Cursor) {
 	if !reached(s.at, at) {
 		s.ahead[e.seat().index].at = at
@@ -243,7 +245,7 @@ func (s *shard) all() []ahead {
 	return all
 }
 
-// end takes all readers out, and tells them the end.
+// end takes all readers out, and calls End.
 func (s *shard) end() {
 	s.mu.Lock()
 	all := s.all()

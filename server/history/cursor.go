@@ -7,29 +7,30 @@ import (
 	"time"
 )
 
-// Cursor is a place in a channel's log. Its reader has every message of the epoch up to
-// and including ID.
+// Cursor is a place in a channel's log. Its reader has every message of the epoch up to and
+// including ID.
 type Cursor struct {
 	Epoch string // 1 to 32 of the characters a–z 0–9; within an epoch no id is used twice
 	ID    uint64 // of the last message that the reader has; 0 if it has none
-	Check Check  // of that message, 0 if it is not known
+	Check Check  // of the message ID; 0 if unknown
 }
 
-// Check tells two messages apart that had the same id: a log that was set back to an
-// earlier state goes on with other messages under ids that readers know already. It is
-// made of a message's timestamp. Two have the same by chance once in a million times.
+// Check tells two messages with the same id apart. A log that was set back to an earlier
+// state gives new messages the ids of old ones. The check is made of a message's timestamp.
+// Two messages have the same one by chance once in a million times.
 type Check uint32
 
-// checkDigits are 4 × 5 bits.
+// checkDigits are the digits of a check, which has four of 5 bits.
 const checkDigits = "abcdefghijklmnopqrstuvwxyz234567"
 
-// CheckOf makes the check of a message from its timestamp.
+// CheckOf returns the check of a message with the given timestamp.
 func CheckOf(at time.Time) Check {
 	const primeBelow = 1<<20 - 3
 	return Check(uint64(at.UnixMicro())%primeBelow) + 1
 }
 
-// Differs tells whether two checks are of two messages. One that is not known is of any.
+// Differs tells whether two checks are certainly of two messages. An unknown check, 0,
+// differs from none.
 func (c Check) Differs(other Check) bool { return c != 0 && other != 0 && c != other }
 
 // String returns the cursor as text: <epoch>.<check>-<id>, or <epoch>-<id> without a
@@ -45,11 +46,10 @@ func (c Cursor) Append(b []byte) []byte {
 	return strconv.AppendUint(append(b, '-'), c.ID, 10)
 }
 
-// ErrCursor: a text is not one that [ParseSince] or [ParseCursor] reads. It is told to
-// clients.
+// ErrCursor is the error of [ParseSince] and [ParseCursor]. Clients see the text.
 var ErrCursor = errors.New("since must be now, all, -N (the last N messages) or a cursor that this server gave you")
 
-// ParseCursor reads what [Cursor.String] returns. Its only error is ErrCursor.
+// ParseCursor parses the text of [Cursor.String]. Its only error is ErrCursor.
 func ParseCursor(text string) (Cursor, error) {
 	place, digits, found := strings.Cut(text, "-")
 	epoch, checked, hasCheck := strings.Cut(place, ".")
@@ -64,7 +64,7 @@ func ParseCursor(text string) (Cursor, error) {
 	return Cursor{epoch, id, check}, nil
 }
 
-// parseCheck reads a check that is not 0.
+// parseCheck parses a check. ok is false for 0, too.
 func parseCheck(text string) (check Check, ok bool) {
 	for _, digit := range []byte(text) {
 		value := strings.IndexByte(checkDigits, digit)

@@ -10,13 +10,12 @@ type Message struct {
 	ID   uint64    // goes up by 1 within the channel's epoch
 	Time time.Time // strictly increasing within the epoch, to the microsecond
 
-	// JSON is the message as every reader gets it: one object with id, timestamp, channel
-	// and the fields that were posted. All readers share it: do not change it.
+	// JSON is one object with id, timestamp, channel and the fields that were posted. All
+	// readers share it: do not change it.
 	JSON []byte
 }
 
-// Reserved are the fields of a message that the server sets. A posted object must not
-// have them.
+// Reserved are the fields that the server sets. A posted object must not have them.
 var Reserved = [...]string{"id", "timestamp", "channel"}
 
 // NewMessage makes a message of a posted object, which it copies: see [Post].
@@ -39,8 +38,8 @@ func encode(id uint64, at time.Time, channel string, object []byte) []byte {
 	return append(b, object[1:]...)
 }
 
-// AppendTimestamp appends a time as Unix seconds with six decimals, as every answer has
-// it. It does not go through a float64, which may not be exact.
+// AppendTimestamp appends a time as Unix seconds with six decimals, in the form of all
+// answers. It avoids a float64, which may not be exact.
 func AppendTimestamp(b []byte, at time.Time) []byte {
 	us := at.UnixMicro()
 	b = strconv.AppendInt(b, us/1e6, 10)

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// DefaultChannel is the channel of requests that name none, as those to the Python
+// DefaultChannel is the channel of requests that name none, like those to the Python
 // original.
 const DefaultChannel = "chat"
 
-// ErrChannel: a text is not the name of a channel. It is told to clients.
+// ErrChannel: a text is not the name of a channel. Clients see the text.
 var ErrChannel = errors.New("a channel's name has 1 to 128 of the characters A–Z a–z 0–9 . _ ~ -, and neither . nor .. is one")
 
-// ParseChannel reads the name of a channel; "" is [DefaultChannel]. Its errors are
-// ErrChannel and ErrCompanion. It returns a copy: a name is kept for long, and the text is
-// often part of a request, all of which would stay in memory with it.
+// ParseChannel parses the name of a channel; "" is [DefaultChannel]. Its errors are
+// ErrChannel and ErrCompanion. It returns a copy, because names are kept for long, and would
+// keep the whole request in memory.
 func ParseChannel(text string) (string, error) {
 	switch {
 	case text == "":
@@ -34,13 +34,12 @@ const (
 	maxNamesBytes = 2 << 10
 )
 
-// ErrChannels: a text has too many names of channels, or one of them twice. It is told to
-// clients.
+// ErrChannels: too many channels are named, or one of them twice. Clients see the text.
 var ErrChannels = errors.New("a request may name at most 64 channels in 2048 characters, each of them once")
 
-// ParseChannels reads names of channels that somebody wants to read, with commas between
-// them; "" is [DefaultChannel]. Each may be a companion. Its errors are ErrChannel and
-// ErrChannels. What it returns is a copy, see ParseChannel.
+// ParseChannels parses names of channels to read, with commas between them; "" is
+// [DefaultChannel]. Each may be a companion. Its errors are ErrChannel and ErrChannels. It
+// returns copies, see ParseChannel.
 func ParseChannels(text string) ([]string, error) {
 	if len(text) > maxNamesBytes || strings.Count(text, ",") >= maxNames {
 		return nil, ErrChannels
@@ -60,15 +59,14 @@ func ParseChannels(text string) ([]string, error) {
 	return names, nil
 }
 
-// isReadable tells whether a text is the name of a channel, or of a companion.
+// isReadable tells whether a name is that of a channel or of a companion.
 func isReadable(name string) bool {
 	room := RoomOf(name)
 	return room != "" && isChannel(room)
 }
 
-// isChannel tells whether a text is a channel's name. Its characters need no escaping in
-// a path or in JSON. Neither . nor .. is a name, because browsers remove them from a
-// path.
+// isChannel tells whether a name is that of a channel. Its characters need no escaping in a
+// path or in JSON. Neither . nor .. is a name, because browsers remove them from a path.
 func isChannel(name string) bool {
 	for _, c := range []byte(name) {
 		switch {

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Since is where a reader begins. The zero value is [Now].
+// Since is a place where a reader begins. The zero value is [Now].
 type Since struct {
 	Kind  SinceKind
-	Epoch string // of a cursor, otherwise empty
-	N     uint64 // by the kind: a number of messages, an id, or microseconds since 1970
+	Epoch string // of a cursor, otherwise ""
+	N     uint64 // depends on Kind: a number of messages, an id, or microseconds since 1970
 	Check Check  // of a cursor
 }
 
-// SinceKind is how a [Since] is given.
+// SinceKind is the form of a [Since].
 type SinceKind int
 
 // The kinds, each with the function that makes it.
@@ -31,41 +31,41 @@ const (
 // Now begins after the newest message.
 func Now() Since { return Since{} }
 
-// All begins with the oldest message that the log still has.
+// All begins with the oldest message in the log.
 func All() Since { return Last(1<<63 - 1) }
 
-// Last begins with the newest n messages, or with all if there are fewer. Those that have
-// left from between others count.
+// Last begins with the newest n messages, or with all if there are fewer. Messages that have
+// left from between others count, too.
 func Last(n uint64) Since { return Since{Kind: SinceLast, N: n} }
 
-// After begins after a cursor. With it and with [Before] the page may have a [Gap].
+// After begins after a cursor. The page may have a [Gap], as with [Before].
 func After(c Cursor) Since { return Since{SinceCursor, c.Epoch, c.ID, c.Check} }
 
-// Before goes back: it is up to a cursor, as many messages as the limit allows.
+// Before reads back from a cursor: the page has the last messages up to it.
 func Before(c Cursor) Since { return Since{SinceBefore, c.Epoch, c.ID, c.Check} }
 
-// Back goes back from the newest message.
+// Back reads back from the newest message.
 func Back() Since { return Since{Kind: SinceBefore} }
 
-// IsBack tells whether it is one that [Back] made: a cursor has an epoch.
+// IsBack tells whether [Back] made s. With [Before] it has an epoch.
 func (s Since) IsBack() bool { return s.Kind == SinceBefore && s.Epoch == "" }
 
-// Cursor returns the cursor of a Since that [After] or [Before] made.
+// Cursor returns the cursor of a Since of [After] or [Before].
 func (s Since) Cursor() Cursor { return Cursor{s.Epoch, s.N, s.Check} }
 
-// AfterID begins after an id, for readers that keep no epoch. An id that is higher than
-// the newest message's begins with the oldest message, since the log has begun anew.
+// AfterID begins after an id, for readers that keep no epoch. If the id is higher than that
+// of the newest message, the log has begun anew, and the reader begins with the oldest one.
 func AfterID(id uint64) Since { return Since{Kind: SinceID, N: id} }
 
 // AfterTime begins with the first message whose timestamp is after at.
 func AfterTime(at time.Time) Since { return Since{Kind: SinceTime, N: uint64(at.UnixMicro())} }
 
-// ErrSeveral: a text is not one that [ParseSinces] reads. It is told to clients.
+// ErrSeveral is an error of [ParseSinces]. Clients see the text.
 var ErrSeveral = errors.New("for several channels since must have a place for each, in their order and with commas between them, or be now, all or -N for all of them")
 
-// ParseSinces reads the field since of a request for n channels: what [ParseSince] reads,
-// for each of them, with commas between them. A single one that is no cursor is for all.
-// Its errors are ErrCursor and ErrSeveral.
+// ParseSinces parses the field since of a request for n channels: one text of [ParseSince]
+// for each, with commas between them. A single one that is no cursor is for all channels. The
+// errors are ErrCursor and ErrSeveral.
 func ParseSinces(text string, n int) ([]Since, error) {
 	texts := strings.Split(text, ",")
 	all := make([]Since, 0, n)
@@ -89,8 +89,8 @@ func ParseSinces(text string, n int) ([]Since, error) {
 	return all, nil
 }
 
-// ParseSince reads the field since of a request: now, all, -N for the last N messages, or
-// a cursor. Its only error is ErrCursor.
+// ParseSince parses the field since of a request: now, all, -N for the last N messages, or a
+// cursor. Its only error is ErrCursor.
 func ParseSince(text string) (Since, error) {
 	switch {
 	case text == "now":

@@ -11,47 +11,48 @@ import (
 
 // Errors of a follower that has nothing to return.
 var (
-	// ErrNothing: nothing has been published yet. Only Read returns it.
+	// ErrNothing: there is no news. Only Read returns it.
 	ErrNothing = errors.New("there is nothing yet")
-	// ErrTimeout: nothing was published before the timeout.
+	// ErrTimeout: there was no news before the timeout.
 	ErrTimeout = bus.ErrTimeout
 	// ErrClosed: the bus is closed, so no message will be published any more.
 	ErrClosed = bus.ErrClosed
 )
 
 // Follower reads channels and waits for their next messages. It misses nothing that is
-// published after [Hub.Follow] returned. Only one goroutine at a time may use it. Close
-// it.
+// published after [Hub.Follow] returned. One goroutine at a time may use it. Close it.
 type Follower struct {
 	reader
-	rings  []*bus.Subscription  // one for each place; all ring at the first
-	one    [1]*bus.Subscription // for rings of one place, which saves an allocation
-	hidden bool                 // it is not counted as waiting
+	rings  []*bus.Subscription  // one for each place; a ring of any rings at the first
+	one    [1]*bus.Subscription // backs rings of a single place, to save an allocation
+	hidden bool                 // not counted as waiting
 }
 
-// reader is what reads the log for a follower.
+// reader reads the log for a follower.
 type reader struct {
 	hub    *Hub
 	places []Place
 	limit  int
-	gather time.Duration // see Next
-	room   Room          // nil: as much as a page may have
+	gather time.Duration // see Follower.Next
+	room   Room          // nil if a page may always have PageBytes
 }
 
-// Room is where the bytes of a reader's pages are counted: before they are read, so that
-// many readers cannot have more of them read than there is memory for.
+// Room counts the bytes of a reader's pages. They are counted before they are read, so that
+// many readers cannot read more than there is memory for.
 type Room interface {
-	// Take counts so many bytes, or says how many less the next page may have.
+	// Take counts bytes for the next page, and returns them. Without room for them, it
+	// returns how many the page may have instead.
 	Take(bytes int) (granted int)
-	// Keep counts as many as the page has, once it is read.
+	// Keep counts the bytes that the page has, instead of those of Take. ok is false if there
+	// is no room for them.
 	Keep(bytes int) (ok bool)
 }
 
 var errNoPlace = errors.New("a follower needs a place")
 
 // Follow opens a follower that returns at most limit messages at a time. There must be at
-// least one place. The slice belongs to the follower from now on: it moves the places
-// forward. The error is ErrClosed, or that of a bus that is broken.
+// least one place. The follower keeps the slice, and moves the places forward. The error is
+// ErrClosed, or that of a broken bus.
 func (h *Hub) Follow(places []Place, limit int) (*Follower, error) {
 	if len(places) == 0 {
 		return nil, errNoPlace
@@ -72,7 +73,7 @@ func (h *Hub) Follow(places []Place, limit int) (*Follower, error) {
 	return f, nil
 }
 
-// Close ends the subscriptions of the follower. Do not use it afterwards.
+// Close ends the follower's subscriptions. Do not use the follower afterwards.
 func (f *Follower) Close() {
 	for _, ring := range f.rings {
 		ring.Release()
@@ -80,23 +81,23 @@ func (f *Follower) Close() {
 	f.rings = nil
 }
 
-// SetTimeout makes Read and Next return ErrTimeout if nothing is published until then,
-// counted from now. 0 is no timeout, as a new follower has none.
+// SetTimeout makes Read and Next return ErrTimeout when there is no news within the timeout,
+// counted from now. 0 is no timeout, which is the default.
 func (f *Follower) SetTimeout(timeout time.Duration) { f.rings[0].SetTimeout(timeout) }
 
-// SetRoom says where the bytes of what Read and Next return are counted. While the follower
-// waits it has none.
+// SetRoom sets the room that counts the pages of Read and Next. Nothing is counted while the
+// follower waits.
 func (f *Follower) SetRoom(room Room) { f.room = room }
 
-// Ready returns a channel that receives when Read may return something other than
-// ErrNothing. It may also receive when there is nothing. It does not receive for messages
-// that were published before the follower was opened: call Read before you wait.
+// Ready returns a channel that receives when Read may have news. It may also receive when
+// there is none. It does not receive for messages published before the follower was opened,
+// so call Read before you wait.
 func (f *Follower) Ready() <-chan struct{} { return f.rings[0].Ready() }
 
-// Read returns the messages and the gap since the follower's places, and moves the places
-// after them. It does not wait. If there is nothing, it returns a page that has only
-// cursors, and the error ErrNothing, ErrTimeout or ErrClosed. Any other error is the
-// log's: then the page is nil.
+// Read returns the messages and the gap after the follower's places, and moves the places
+// after them. It does not wait. Without news it returns a page that has only cursors, and the
+// error ErrNothing, ErrTimeout or ErrClosed. Any other error is the log's, and the page is
+// nil.
 func (f *Follower) Read(ctx context.Context) (*Page, error) {
 	page, err := f.look(ctx)
 	if err == nil {
@@ -105,14 +106,12 @@ func (f *Follower) Read(ctx context.Context) (*Page, error) {
 	return page, err
 }
 
-// look reads the log. It moves the places only if there is nothing: a reader that asked
-// for what is published from now on then has a cursor, and is given all that comes after
-// it.
+// look reads the log. It moves the places only if there is no news: a place that was the end
+// of the log gets a cursor then, so that nothing after it is missed.
 //
-// No message is missed between its steps: a ring that comes after Clear stays, and ends
-// the wait that follows.
+// No message is missed between the steps: a ring after Clear stays, and ends the next wait.
 func (f *Follower) look(ctx context.Context) (*Page, error) {
-	f.rings[0].Clear() // the log has the messages of all rings so far
+	f.rings[0].Clear() // the read below finds the messages of all rings so far
 	page, err := f.peek(ctx)
 	if err != nil || page.HasNews() {
 		return page, err
@@ -124,7 +123,7 @@ func (f *Follower) look(ctx context.Context) (*Page, error) {
 	return page, ErrNothing
 }
 
-// peek reads a page for which there is room.
+// peek reads a page that fits in the room.
 func (r *reader) peek(ctx context.Context) (*Page, error) {
 	if r.room == nil {
 		return r.hub.Peek(ctx, r.places, r.limit, PageBytes)
@@ -140,8 +139,8 @@ func (r *reader) peek(ctx context.Context) (*Page, error) {
 	return page, nil
 }
 
-// Cut cuts a page that the follower has returned last, as [Page.Cut] does. What is cut off
-// comes with the next page.
+// Cut is [Page.Cut] for the page that the follower returned last. The next page has what was
+// dropped.
 func (f *Follower) Cut(page *Page, bytes int) {
 	page.Cut(bytes)
 	f.move(page)
@@ -153,15 +152,14 @@ func (f *Follower) move(page *Page) {
 	}
 }
 
-// Next waits until Read has something to return, and returns that. Its errors are those
-// of Read, except ErrNothing. When ctx ends first, the error is its cause.
+// Next waits until Read has news, and returns it. The errors are those of Read, except
+// ErrNothing. When ctx ends first, the error is its cause.
 //
-// A message is returned as soon as it is published, with two exceptions: in a flood, and
-// when the message is there without a wait, which means that messages come faster than
-// the client polls. Then Next waits until the first message is as old as [Gather], so
-// that an answer carries several.
+// A message is returned as soon as it is published, with two exceptions: in a flood, and when
+// there is news without a wait, as then messages come faster than the client polls. In both,
+// Next waits until the first message is as old as [Gather], so that an answer has several.
 //
-// Thousands of requests wait here at the same time, and the stack of each takes memory.
+// Thousands of requests may wait here, and the stack of each takes memory.
 func (f *Follower) Next(ctx context.Context) (*Page, error) {
 	page, err := f.next(ctx, false)
 	if err != ErrNothing {
@@ -181,11 +179,10 @@ func (f *Follower) Next(ctx context.Context) (*Page, error) {
 }
 
 // SetGather sets how old the first message of a page may become in a flood while Next waits
-// for more. It is Gather at first.
+// for more. The default is Gather.
 func (f *Follower) SetGather(age time.Duration) { f.gather = age }
 
-// Hide leaves the follower out of [Hub.Waiting]: it is not one client that waits. The
-// clients that it reads for are counted with [Hub.Waits].
+// Hide leaves the follower out of [Hub.Waiting]. Its clients are counted by [Hub.Waits].
 func (f *Follower) Hide() { f.hidden = true }
 
 func (f *Follower) count(n int64) {
@@ -194,8 +191,8 @@ func (f *Follower) count(n int64) {
 	}
 }
 
-// next is Read, with the gathering that Next describes. waited tells whether the caller
-// has waited for a ring.
+// next is Read, with the gathering of Next. waited tells whether the caller has waited for a
+// ring.
 func (f *Follower) next(ctx context.Context, waited bool) (*Page, error) {
 	page, err := f.look(ctx)
 	if err == nil && (page.flood || !waited) {
@@ -208,8 +205,7 @@ func (f *Follower) next(ctx context.Context, waited bool) (*Page, error) {
 	return page, err
 }
 
-// nextAtEnd is next when ctx has ended: a message may have been published at the same
-// time.
+// nextAtEnd is next after ctx has ended. A message may have been published at the same time.
 func (f *Follower) nextAtEnd(ctx context.Context) (*Page, error) {
 	page, err := f.next(ctx, true)
 	if err == ErrNothing {

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Gather is how old the first message of a page may become while [Follower.Next] waits
-// for more messages of a flood, unless SetGather says otherwise.
+// Gather is how old the first message of a page may become while [Follower.Next] waits for
+// more, unless SetGather changes it.
 const Gather = 5 * time.Millisecond
 
-// gatherFor is how long to wait until the first message of a page is old enough, 0 if there
-// is no reason to.
+// gatherFor returns how long to wait until the first message of a page is old enough; at most
+// 0 if there is nothing to wait for.
 func (r *reader) gatherFor(page *Page) time.Duration {
 	if n := len(page.Messages); n == 0 || n >= r.limit {
 		return 0
@@ -22,7 +22,7 @@ func (r *reader) gatherFor(page *Page) time.Duration {
 	return wait
 }
 
-// rest waits, without room for a page.
+// rest waits, and gives back its room meanwhile.
 func (r *reader) rest(ctx context.Context, wait time.Duration) {
 	if r.room != nil {
 		r.room.Keep(0)
@@ -33,9 +33,9 @@ func (r *reader) rest(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// Gathered returns what the log has now since some places, as the first look of
-// [Follower.Next] does: what has just come may have more behind it. It waits for that at
-// most [Gather], or until ctx ends. A page without news has only cursors.
+// Gathered returns the messages after the places. If they are very new it waits for more
+// first, as [Follower.Next] does, at most for [Gather] or until ctx ends. A page without news
+// has only cursors.
 func (h *Hub) Gathered(ctx context.Context, places []Place, limit int, room Room) (*Page, error) {
 	r := reader{hub: h, places: places, limit: limit, gather: Gather, room: room}
 	page, err := r.peek(ctx)
@@ -45,8 +45,8 @@ func (h *Hub) Gathered(ctx context.Context, places []Place, limit int, room Room
 	return page, err
 }
 
-// gathered returns a page, or if that is too young what look returns when it is old enough.
-// The caller must not keep the page: who waits holds none.
+// gathered returns the page if it is old enough. Otherwise it waits, and returns the result
+// of look. The caller must not keep the page, so that a waiting reader holds none.
 func (r *reader) gathered(ctx context.Context, page *Page, look func(context.Context) (*Page, error)) (*Page, error) {
 	wait := r.gatherFor(page)
 	if wait <= 0 {

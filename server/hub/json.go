@@ -5,11 +5,11 @@ import (
 	"strconv"
 )
 
-// AppendJSON appends the page as clients are given it, by a poll or by a WebSocket:
-// {"messages": […], "cursor": "…", "start": "…", "more": false, "gap": {…}}.
+// AppendJSON appends the page in the form of the answer to a poll: {"messages": […],
+// "cursor": "…", "start": "…", "more": false, "gap": {…}}.
 func (p *Page) AppendJSON(b []byte) []byte {
 	if b == nil {
-		const around = 192 // bytes of all but the messages
+		const around = 192 // bytes without the messages
 		b = make([]byte, 0, around+p.Size()+len(p.Messages))
 	}
 	b = append(b, `{"messages":`...)
@@ -21,7 +21,7 @@ func (p *Page) AppendJSON(b []byte) []byte {
 	b = append(b, `","more":`...)
 	b = strconv.AppendBool(b, p.More)
 	if p.Gap != nil {
-		gap, _ := json.Marshal(p.Gap) // a struct of texts and a number, which cannot fail
+		gap, _ := json.Marshal(p.Gap) // a struct of texts and a number, so this cannot fail
 		b = append(append(b, `,"gap":`...), gap...)
 	}
 	return append(b, '}')

@@ -13,38 +13,38 @@ import (
 type Place struct {
 	Channel string
 	Since   history.Since
-	By      netip.Addr // for which it is read, see [history.Query]
+	By      netip.Addr // for whom the log is read, see [history.Query]
 }
 
-// Page is what the channels of one or several places have since those places.
+// Page holds the messages of one or several channels after their places.
 type Page struct {
 	Messages []history.Message // channel by channel, in order within each
-	Starts   []history.Cursor  // of each place, before its first message
-	Cursors  []history.Cursor  // of each place; all up to here is in Messages or in the gap
+	Starts   []history.Cursor  // for each place, the cursor before its first message
+	Cursors  []history.Cursor  // for each place; everything up to here is in Messages or in the gap
 	More     bool              // the log already has more messages
-	Gap      *history.Gap      // nil if there is none; a second channel's comes with a later page
-	Waited   bool              // the follower had to wait for it
-	LastTime time.Time         // timestamp of the channels' newest message, zero if there is none
+	Gap      *history.Gap      // nil if there is none; that of a second channel comes with a later page
+	Waited   bool              // the follower had to wait
+	LastTime time.Time         // timestamp of the newest message in the channels; zero if there is none
 
 	flood bool
-	ends  []int             // of each place's messages in Messages; nil if there is one place
-	one   [2]history.Cursor // for Starts and Cursors of one place, which saves an allocation
+	ends  []int             // for each place, where its messages end in Messages; nil if there is one place
+	one   [2]history.Cursor // backs Starts and Cursors of a single place, to save an allocation
 }
 
 // HasNews tells whether a page has a message or a gap.
 func (p *Page) HasNews() bool { return len(p.Messages) > 0 || p.Gap != nil }
 
-// Cursor returns the text with which a client goes on: see [history.ParseSince]. Those of
-// several channels have commas between them.
+// Cursor returns the text with which a client goes on, see [history.ParseSince]. For several
+// channels it has commas.
 func (p *Page) Cursor() string { return string(p.AppendCursor(nil)) }
 
-// AppendCursor appends what Cursor returns.
+// AppendCursor appends the text of Cursor.
 func (p *Page) AppendCursor(b []byte) []byte { return AppendCursors(b, p.Cursors) }
 
 // AppendStart appends the text of the place before the first message.
 func (p *Page) AppendStart(b []byte) []byte { return AppendCursors(b, p.Starts) }
 
-// AppendCursors appends places as [Page.Cursor] has them.
+// AppendCursors appends cursors in the form of [Page.Cursor].
 func AppendCursors(b []byte, cursors []history.Cursor) []byte {
 	for i := range cursors {
 		if i > 0 {
@@ -55,7 +55,7 @@ func AppendCursors(b []byte, cursors []history.Cursor) []byte {
 	return b
 }
 
-// Size returns how many bytes the JSON of the messages has.
+// Size returns how many bytes of JSON the messages have.
 func (p *Page) Size() (bytes int) {
 	for i := range p.Messages {
 		bytes += len(p.Messages[i].JSON)
@@ -63,8 +63,8 @@ func (p *Page) Size() (bytes int) {
 	return bytes
 }
 
-// Cut drops messages from the end until the rest has at most so many bytes, but keeps at
-// least one. It sets the cursors back, so that the next page has what was dropped.
+// Cut drops messages from the end until at most the given bytes are left, but keeps one
+// message. It sets the cursors back, so that the next page has what was dropped.
 func (p *Page) Cut(bytes int) {
 	for i := range p.Messages {
 		if bytes -= len(p.Messages[i].JSON); bytes < 0 && i > 0 {
@@ -74,10 +74,10 @@ func (p *Page) Cut(bytes int) {
 	}
 }
 
-// Empty drops all messages, but not the gap before them.
+// Empty drops all messages as Cut does. It keeps the gap.
 func (p *Page) Empty() { p.cut(0) }
 
-// cut keeps the first n messages.
+// cut keeps the first n messages. The cursors move back.
 func (p *Page) cut(n int) {
 	begin, all := 0, len(p.Messages)
 	for i := range p.Cursors {
@@ -95,12 +95,12 @@ func (p *Page) cut(n int) {
 		}
 		begin = end
 	}
-	clear(p.Messages[n:]) // else they would be kept
+	clear(p.Messages[n:]) // frees the dropped messages
 	p.Messages, p.More = p.Messages[:n], true
 }
 
-// CutOldest is Cut for a reader that goes back in one channel: it drops messages from the
-// beginning, and moves the start.
+// CutOldest is Cut for a page of one channel that was read backwards: it drops messages from
+// the beginning, and moves the start.
 func (p *Page) CutOldest(bytes int) {
 	for i := len(p.Messages) - 1; i >= 0; i-- {
 		if bytes -= len(p.Messages[i].JSON); bytes < 0 && i < len(p.Messages)-1 {
@@ -112,25 +112,26 @@ func (p *Page) CutOldest(bytes int) {
 	}
 }
 
-// PageBytes is how many bytes of messages a page should have at most, but for a single one.
-// A page that is read may have more: [Page.Cut] it.
+// PageBytes is how many bytes of messages a page should have at most, unless it has a single
+// message. A page from Read may have more: [Page.Cut] it.
 const PageBytes = 256 << 10
 
-// Read returns what the log has now since some places: at most limit messages, of which
-// each channel may have an equal share, and at least one. It does not wait. Its errors are
-// those of [history.Log.Read]. It also reads when ctx has ended: in a drain a client is
-// still given what there is.
+// Read returns what the log has after the places: at most limit messages, shared out among
+// the channels. Each channel gets one at least, unless limit is 0. Read does not wait for
+// messages. It reads even if ctx has ended, so that clients get what is there in a drain. The
+// errors are those of [history.Log.Read].
 func (h *Hub) Read(ctx context.Context, places []Place, limit int) (*Page, error) {
 	return h.read(ctx, places, limit, PageBytes, true)
 }
 
-// ReadUpTo is Read for a reader that has room for so many bytes: they are shared out among
-// the channels in the same way. A log that shares its messages may return more.
+// ReadUpTo is Read with a bound on bytes, which is shared out among the channels. A log that
+// does not copy its messages may return more.
 func (h *Hub) ReadUpTo(ctx context.Context, places []Place, limit, bytes int) (*Page, error) {
 	return h.read(ctx, places, limit, bytes, true)
 }
 
-// Peek is ReadUpTo for a reader that waits for what it is not given.
+// Peek is ReadUpTo for a reader that waits for a ring afterwards: messages that are not known
+// here yet may be left out.
 func (h *Hub) Peek(ctx context.Context, places []Place, limit, bytes int) (*Page, error) {
 	return h.read(ctx, places, limit, bytes, false)
 }
@@ -143,7 +144,7 @@ func (h *Hub) read(ctx context.Context, places []Place, limit, bytes int, fresh 
 		both := make([]history.Cursor, 2*n)
 		page.Starts, page.Cursors, page.ends = both[:0:n], both[n:n], make([]int, 0, n)
 	}
-	read := 0 // bytes
+	read := 0 // bytes so far
 	for i := range places {
 		rest := len(places) - i
 		found, err := h.log.Read(ctx, history.Query{
@@ -161,12 +162,12 @@ func (h *Hub) read(ctx context.Context, places []Place, limit, bytes int, fresh 
 	return page, nil
 }
 
-// share is what one of so many may have of what is left: else a busy channel could keep the
-// others out.
+// share returns a fair part of what is left for one of several places. Otherwise a busy
+// channel could keep the others out.
 func share(left, of, atLeast int) int { return max((left+of-1)/of, atLeast) }
 
-// add adds what was found since a place. A page tells one gap only: a place with a second
-// one is put off to the next page.
+// add adds what was found after a place. A page has one gap only: a place with a second one
+// is put off to the next page.
 func (p *Page) add(place *Place, found *history.Page) {
 	several := p.ends != nil
 	if found.Gap != nil && p.Gap != nil {

@@ -7,8 +7,8 @@ import (
 	"pubsub/server/history"
 )
 
-// Walk returns the messages, each with the places of a reader that has everything up to
-// it. The places are the same slice each time: do not keep it.
+// Walk returns the messages, each with the cursors after it. The slice of cursors is reused:
+// do not keep it.
 func (p *Page) Walk() iter.Seq2[*history.Message, []history.Cursor] {
 	return func(yield func(*history.Message, []history.Cursor) bool) {
 		at := slices.Clone(p.Starts)
@@ -26,7 +26,7 @@ func (p *Page) Walk() iter.Seq2[*history.Message, []history.Cursor] {
 	}
 }
 
-// of returns which messages are of a place.
+// of returns the range of a place's messages.
 func (p *Page) of(place int) (begin, end int) {
 	if p.ends == nil {
 		return 0, len(p.Messages)
@@ -37,9 +37,9 @@ func (p *Page) of(place int) (begin, end int) {
 	return begin, p.ends[place]
 }
 
-// Rest returns the page without what a reader has already that is at some places. If a
-// place is after the page's, it stays as it is. ok is false if the reader has not got all
-// that comes before the page, or reads another log.
+// Rest returns the page without the messages up to at. ok is false if a reader at that place
+// has not got all that comes before the page, or reads another log. A place of at that is
+// after the page stays as it is.
 func (p *Page) Rest(at []history.Cursor) (rest *Page, ok bool) {
 	rest = &Page{Starts: slices.Clone(at), Cursors: slices.Clone(p.Cursors), More: p.More, ends: make([]int, 0, len(at))}
 	for i, start := range p.Starts {
@@ -59,7 +59,7 @@ func (p *Page) Rest(at []history.Cursor) (rest *Page, ok bool) {
 	return rest, true
 }
 
-// checkAt is the check of the message with an id, 0 if it is not known here.
+// checkAt returns the check of the message with an id, 0 if it is not known here.
 func (p *Page) checkAt(place int, id uint64) history.Check {
 	switch begin, end := p.of(place); {
 	case id == p.Starts[place].ID:

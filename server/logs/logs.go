@@ -1,5 +1,5 @@
-// Package logs writes log lines without waiting for their reader. If the lines go to a
-// pipe that is full or closed, they are dropped, and the program goes on.
+// Package logs writes log lines without waiting for their reader. If that does not read,
+// lines are dropped.
 package logs
 
 import (
@@ -13,27 +13,26 @@ import (
 )
 
 const (
-	maxQueued = 1 << 20     // bytes of lines that are not written yet
+	maxQueued = 1 << 20     // bytes of lines that wait to be written
 	maxValue  = 200         // bytes of an attribute's value
 	maxStack  = 8 << 10     // bytes of the value of Stack
-	lastWait  = time.Second // of Close, for the reader
+	lastWait  = time.Second // how long Close waits for the reader
 )
 
-// Stack is the key of an attribute that is a stack trace. Its value may be longer than
-// others.
+// Stack is the key of an attribute with a stack trace, whose value may be longer than others.
 const Stack = "stack"
 
-// Handler is a [slog.Handler] that never blocks. It has a queue of 1 MiB. A line is
-// dropped if the queue is full, or if it cannot be written. The next line that is written
-// is followed by one that says how many were dropped. It is safe for concurrent use.
+// Handler is a [slog.Handler] that never blocks. It has a queue of 1 MiB. A line is dropped
+// if the queue is full, or if writing it fails. After the next line that is written, one
+// tells how many were dropped. Make it with [New], and close it. It is safe for concurrent
+// use.
 type Handler struct {
 	slog.Handler
 	queue *queue
 }
 
-// New returns a handler that writes lines of the level or above to w, as JSON or as text.
-// It cuts a value that is longer than 200 bytes, and a [Stack] at 8 KiB. Close it after
-// the last line.
+// New returns a handler that writes lines of the level or above to w, as JSON or as text. It
+// cuts values after 200 bytes, and a [Stack] after 8 KiB. Close it after the last line.
 func New(w io.Writer, level slog.Level, json bool) *Handler {
 	format := func(w io.Writer) slog.Handler {
 		options := &slog.HandlerOptions{Level: level, ReplaceAttr: short}
@@ -59,8 +58,7 @@ func (h *Handler) Dropped() int64 {
 	return h.queue.dropped
 }
 
-// Close waits until the queue is written, but at most a second, since nobody may read.
-// Later lines are dropped.
+// Close waits until the queue is written, but for a second at most. Later lines are dropped.
 func (h *Handler) Close() {
 	h.queue.mu.Lock()
 	h.queue.closed = true
@@ -80,7 +78,7 @@ func lostLine(format func(io.Writer) slog.Handler, n int64) []byte {
 	return line.Bytes()
 }
 
-// short is a ReplaceAttr. It cuts values, so that what clients send cannot fill the disk.
+// short is a ReplaceAttr that cuts values, so that clients cannot fill the disk.
 func short(_ []string, a slog.Attr) slog.Attr {
 	most := maxValue
 	if a.Key == Stack {
@@ -97,8 +95,8 @@ func short(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// Cut returns at most so many bytes of a text, with an ellipsis if that is not all. It
-// does not cut within a character.
+// Cut returns at most most bytes of a text, with an ellipsis if some are missing. It does not
+// cut within a character.
 func Cut(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -109,21 +107,21 @@ func Cut(text string, most int) string {
 	return text[:most] + "…"
 }
 
-// queue is an [io.Writer] that only stores lines. A goroutine, run, writes them and may
-// have to wait for the reader.
+// queue is an [io.Writer] that stores lines. A goroutine, run, writes them, and may wait for
+// the reader.
 type queue struct {
 	to    io.Writer
-	lost  func(n int64) []byte // makes the line that says that n were dropped
+	lost  func(n int64) []byte // makes the line that tells that n lines were dropped
 	wake  chan struct{}
 	ended chan struct{} // closed when run returns
 
-	mu      sync.Mutex // guards the rest
-	lines   []byte     // only whole lines
+	mu      sync.Mutex // guards the fields below; no other lock is taken under it
+	lines   []byte     // whole lines only
 	dropped int64
 	closed  bool
 }
 
-// Write stores a copy of one line, or drops it. The error is always nil.
+// Write stores a copy of a line, or drops the line. The error is always nil.
 func (q *queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -139,15 +137,15 @@ func (q *queue) Write(line []byte) (int, error) {
 func (q *queue) awake() {
 	select {
 	case q.wake <- struct{}{}:
-	default: // run is to wake already
+	default: // run wakes already
 	}
 }
 
-// run writes until the queue is closed and empty.
+// run writes lines until the queue is closed and empty.
 func (q *queue) run() {
 	defer close(q.ended)
 	var lines []byte
-	told := int64(0) // how many dropped lines have been reported
+	told := int64(0) // how many dropped lines were reported
 	for range q.wake {
 		var dropped int64
 		var closed bool
@@ -163,7 +161,7 @@ func (q *queue) run() {
 	}
 }
 
-// take returns the stored lines, and stores the next ones in the given slice.
+// take returns the stored lines. The next ones are stored in empty.
 func (q *queue) take(empty []byte) (lines []byte, dropped int64, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -171,8 +169,8 @@ func (q *queue) take(empty []byte) (lines []byte, dropped int64, closed bool) {
 	return lines, q.dropped, q.closed
 }
 
-// write tells whether it could write the lines. It drops those that it could not write,
-// since their reader may never come back.
+// write writes lines, and tells whether it could. If not the rest is dropped, because the
+// reader may never come back.
 func (q *queue) write(lines []byte) bool {
 	if len(lines) == 0 {
 		return true

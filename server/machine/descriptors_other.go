@@ -2,6 +2,5 @@
 
 package machine
 
-// Descriptors returns how many files and sockets this process may have open, 0 if that is
-// not known.
+// Descriptors returns how many files and sockets the process may have open, 0 if unknown.
 func Descriptors() int { return 0 }

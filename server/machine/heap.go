@@ -7,34 +7,32 @@ import (
 	runtimemetrics "runtime/metrics"
 )
 
-// Heap keeps the memory of the process near what it needs. GOGC lets garbage grow to four
-// times what is in use, as main sets it. That suits polls: they are many and small, and
-// few collections are needed. It does not suit messages: what a client can make the
-// server keep would take five times as much. So Heap sets the memory limit of the Go
-// runtime.
+// Heap keeps the memory of the process near what it needs. With GOGC as main sets it, garbage
+// may grow to four times the memory in use. That suits polls, which are many and small, as it
+// takes few collections. It does not suit messages: clients could make the server take five
+// times the memory of those that it keeps. So Heap sets the memory limit of the Go runtime.
 //
-// One goroutine at a time may use it, and a process needs only one. Make it with
-// [NewHeap].
+// Make it with [NewHeap]. One goroutine at a time may use it, and a process needs only one.
 type Heap struct {
 	most   int64  // bytes that the process may take
-	tuned  bool   // Heap sets the limit; false if GOMEMLIMIT does
+	tuned  bool   // Heap sets the limit; false if GOMEMLIMIT is set
 	before int64  // the runtime's limit before NewHeap
 	set    int64  // the limit that Heap has set
-	kept   int64  // bytes taken from the system when memory was last given back
-	cycles uint64 // collections until the last GiveBack
-	due    int    // idle calls of GiveBack until memory is given back again; 0 is never
-	pause  int    // what due was last
+	kept   int64  // bytes of the process when GiveBack last freed memory
+	cycles uint64 // collections before the last GiveBack
+	due    int    // idle calls of GiveBack until it frees memory again; 0 is never
+	pause  int    // the last value to which due was set
 }
 
 const (
-	calmHeap   = 160 << 20 // bytes up to which only GOGC decides
-	calmPolls  = 1000      // polls for which calmHeap is enough
-	pollBytes  = 30 << 10  // of a poll that waits
-	worthwhile = 8 << 20   // bytes to free; for fewer a collection costs too much
+	calmHeap   = 160 << 20 // bytes up to which GOGC alone decides
+	calmPolls  = 1000      // how many polls fit in calmHeap
+	pollBytes  = 30 << 10  // of a waiting poll
+	worthwhile = 8 << 20   // bytes; to free fewer is not worth a collection
 )
 
-// NewHeap returns a Heap for a process that may take so many bytes; 0 is no limit. If
-// GOMEMLIMIT is set, the runtime's limit stays as it is.
+// NewHeap returns a Heap for a process that may take most bytes; 0 is no limit. If GOMEMLIMIT
+// is set, the runtime's limit stays as it is.
 func NewHeap(most int64) *Heap {
 	if most == 0 {
 		most = math.MaxInt64
@@ -45,30 +43,29 @@ func NewHeap(most int64) *Heap {
 	return h
 }
 
-// Leave sets the runtime's limit back to what it was before NewHeap.
+// Leave restores the runtime's limit of before NewHeap.
 func (h *Heap) Leave() { debug.SetMemoryLimit(h.before) }
 
-// Limit sets how far the heap may grow, given the number of polls: garbage may be half of
-// what is in use, and for polls four times. The runtime keeps to that by itself; call
-// Limit again as the number changes, such as every second.
+// Limit sets how far the heap may grow: garbage may be half of the memory in use, and four
+// times for polls. Call it each time the number of polls may have changed, such as every
+// second.
 func (h *Heap) Limit(polls int64) {
 	if !h.tuned {
 		return
 	}
 	limit := min(max(calmHeap, read().live*3/2)+4*pollBytes*max(0, polls-calmPolls), h.most)
-	if limit > h.set || limit < h.set/8*7 { // only then, since a change stops all goroutines for a moment
+	if limit > h.set || limit < h.set/8*7 { // changing the limit stops all goroutines for a moment
 		h.set = limit
 		debug.SetMemoryLimit(limit)
 	}
 }
 
-// GiveBack returns memory to the system that is no longer needed. Call it every few
-// seconds. The runtime alone would keep it until its next collection, which may be
-// minutes away when little is allocated. And even then it would keep what is below its
-// limit.
+// GiveBack returns unused memory to the system. Call it every few seconds. The runtime by
+// itself would keep the memory until its next collection, which may be minutes away when
+// little is allocated. Even then it would keep memory below its limit.
 //
-// What is in use while memory is given back may be garbage soon, of which nothing tells. So
-// it is done again after two idle calls, and if that was worth nothing after four, and so on.
+// Memory that is in use now may be garbage soon. So GiveBack frees again after two idle
+// calls, and each time that was worth nothing it waits for twice as many.
 func (h *Heap) GiveBack() {
 	now := read()
 	idle := now.cycles == h.cycles
@@ -76,7 +73,7 @@ func (h *Heap) GiveBack() {
 	if now.system < now.goal+4*worthwhile && !(idle && (now.system > h.kept+worthwhile || h.isDue())) {
 		return
 	}
-	runtime.GC() // one of two: a sync.Pool keeps its values over one collection
+	runtime.GC() // the first of two collections, because a sync.Pool keeps its values over one
 	debug.FreeOSMemory()
 	h.kept = read().system
 	if h.pause *= 2; now.system >= h.kept+worthwhile {
@@ -87,7 +84,7 @@ func (h *Heap) GiveBack() {
 	}
 }
 
-// maxPause is for how many idle calls memory that is kept may become garbage.
+// maxPause is the largest number of idle calls to wait for.
 const maxPause = 16
 
 func (h *Heap) isDue() bool {
@@ -98,12 +95,12 @@ func (h *Heap) isDue() bool {
 	return h.due == 0
 }
 
-// usage is what the runtime knows about its memory, in bytes.
+// usage is the memory of the process as the runtime knows it, in bytes.
 type usage struct {
 	system int64  // taken from the system and not given back
 	live   int64  // in use at the last collection, with stacks
 	goal   int64  // size at which the next collection begins, with stacks
-	cycles uint64 // collections that the runtime began by itself
+	cycles uint64 // collections that were not forced
 }
 
 func read() usage {

@@ -1,5 +1,5 @@
-// Package machine knows how much memory and how many descriptors this process may take,
-// and keeps its memory small.
+// Package machine knows how much memory and how many descriptors the process may take, and
+// keeps its memory small.
 package machine
 
 import (
@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Memory returns how many bytes of memory this process can have at most, and the limit of
-// its cgroup, 0 if that has none. It reads /proc and /sys below root. What it cannot find
-// is 0, as both are on systems other than Linux.
+// Memory returns how many bytes of memory the process can have, and the limit of its cgroup,
+// 0 if there is none. It reads /proc and /sys below root. A number that it cannot find is 0,
+// as both are on systems other than Linux.
 func Memory(root fs.FS) (all, cgroup int64) {
 	all = total(root)
 	for _, dir := range cgroups(root) {
@@ -25,7 +25,7 @@ func Memory(root fs.FS) (all, cgroup int64) {
 	return all, cgroup
 }
 
-// total is how many bytes of memory the machine has, 0 if that is not known.
+// total returns the memory of the machine in bytes, 0 if unknown.
 func total(root fs.FS) int64 {
 	text, _ := fs.ReadFile(root, "proc/meminfo")
 	for line := range strings.Lines(string(text)) {
@@ -37,9 +37,9 @@ func total(root fs.FS) int64 {
 	return 0
 }
 
-// cgroups returns the folders of this process's cgroups and of all above them, since
-// those limit it, too. In a container the paths may be those of the host, so that the
-// folders do not exist. The roots always do, and have the container's limit.
+// cgroups returns the folders of the process's cgroups and of those above, whose limits
+// count, too. In a container the paths may be those of the host, so the folders may not
+// exist. The root folders always do, and have the container's limit.
 func cgroups(root fs.FS) []string {
 	const v2, v1 = "sys/fs/cgroup", "sys/fs/cgroup/memory"
 	dirs := []string{v2, v1}
@@ -53,7 +53,7 @@ func cgroups(root fs.FS) []string {
 		if strings.Contains(","+parts[1]+",", ",memory,") {
 			base = v1
 		} else if parts[1] != "" {
-			continue // a cgroup v1 that does not limit memory
+			continue // another hierarchy of cgroup v1
 		}
 		for at := path.Clean("/" + parts[2]); at != "/"; at = path.Dir(at) {
 			dirs = append(dirs, base+at)
@@ -62,7 +62,7 @@ func cgroups(root fs.FS) []string {
 	return dirs
 }
 
-// readNumber reads a file that has only a number. It returns 0 for anything else, such as
+// readNumber reads a file that has a single number. It returns 0 for anything else, such as
 // "max".
 func readNumber(root fs.FS, name string) int64 {
 	text, err := fs.ReadFile(root, name)

@@ -7,14 +7,13 @@ import (
 	"pubsub/server/web"
 )
 
-// Healthy answers GET /healthz with a 200 as long as the process runs.
+// Healthy answers GET /healthz with 200 as long as the process runs.
 func Healthy(w http.ResponseWriter, _ *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "healthy"})
 }
 
-// Ready returns the handler of GET /readyz. It answers with a 200, and with a 503 while the
-// server drains or when the log of messages is away for long, so that a load balancer
-// sends new requests elsewhere.
+// Ready returns the handler of GET /readyz. It answers 200, or 503 while the server drains or
+// when the log has been away for long. So a load balancer sends new requests elsewhere.
 func Ready(draining, away func() bool) web.Handler {
 	return func(w http.ResponseWriter, _ *http.Request) error {
 		if draining() {

@@ -1,5 +1,5 @@
-// Package observe tells those who run the server how it is: by metrics, by health checks,
-// and by log lines about refused requests.
+// Package observe tells operators how the server is: by metrics, health checks, and log lines
+// about refused requests.
 package observe
 
 import (
@@ -19,8 +19,8 @@ import (
 	"pubsub/server/web"
 )
 
-// Metrics counts what the server does, for Prometheus. It is safe for concurrent use.
-// Make it with [NewMetrics]; what is counted elsewhere is added by its Count methods.
+// Metrics counts what the server does, for Prometheus. Make it with [NewMetrics]. Its Count
+// methods add what other packages count. It is safe for concurrent use.
 type Metrics struct {
 	Published    prometheus.Counter
 	AcceptErrors prometheus.Counter
@@ -33,10 +33,10 @@ type Metrics struct {
 
 	panics prometheus.Counter
 
-	deliveries atomic.Int64 // messages in answers; no prometheus.Counter, which cannot be read
+	deliveries atomic.Int64 // messages in answers; a prometheus.Counter could not be read back
 }
 
-// NewMetrics returns metrics that also show what a hub and its bus count.
+// NewMetrics returns metrics, with those of a hub and its bus.
 func NewMetrics(h *hub.Hub, b *bus.Bus) *Metrics {
 	registry := prometheus.NewRegistry()
 	m := &Metrics{
@@ -83,19 +83,19 @@ func NewMetrics(h *hub.Hub, b *bus.Bus) *Metrics {
 		}, func() float64 { return float64(b.Stats().Merged) }),
 	)
 	for _, reason := range []string{history.Expired, history.Restarted, history.Ahead} {
-		m.gaps.WithLabelValues(reason) // shows 0 before the first, which rate() needs
+		m.gaps.WithLabelValues(reason) // shows 0 before the first gap, which rate() needs
 	}
 	return m
 }
 
-// CountHistory shows how many bytes the messages take that are kept.
+// CountHistory shows how many bytes the messages in the log take. Call it at most once.
 func (m *Metrics) CountHistory(bytes func() int) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "pubsub_history_bytes", Help: "What the messages take that are kept.",
 	}, func() float64 { return float64(bytes()) }))
 }
 
-// CountPresence shows who is here. Call it at most once.
+// CountPresence shows how many people are here. Call it at most once.
 func (m *Metrics) CountPresence(counts func() (people int, joins, leaves int64)) {
 	m.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -109,7 +109,7 @@ func (m *Metrics) CountPresence(counts func() (people int, joins, leaves int64))
 		}, func() float64 { _, _, leaves := counts(); return float64(leaves) }))
 }
 
-// CountAway shows whether the log of messages is away.
+// CountAway shows whether the log cannot be reached. Call it at most once.
 func (m *Metrics) CountAway(away func() bool) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "pubsub_history_away", Help: "1 while the log of messages cannot be reached, else 0.",
@@ -121,7 +121,7 @@ func (m *Metrics) CountAway(away func() bool) {
 	}))
 }
 
-// CountCompressions shows how often an answer was compressed. Call it at most once.
+// CountCompressions shows how many answers were compressed. Call it at most once.
 func (m *Metrics) CountCompressions(made func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "pubsub_compressions_total", Help: "Answers that were compressed; one that many got at about the same time is one.",
@@ -142,8 +142,8 @@ func (m *Metrics) Write(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// Deliver counts a page that is about to be written as an answer: its messages, its gap,
-// and how old its first message is if the poll had to wait for it.
+// Deliver counts a page that is about to be written as an answer: its messages, its gap, and
+// the age of its first message if the poll had to wait for it.
 func (m *Metrics) Deliver(page *hub.Page) {
 	if page.Gap != nil {
 		m.gaps.WithLabelValues(page.Gap.Reason).Inc()
@@ -157,7 +157,7 @@ func (m *Metrics) Deliver(page *hub.Page) {
 	}
 }
 
-// DeliverTo is Deliver for a page that is given to n polls or streams at the same time.
+// DeliverTo is Deliver for a page that n polls or streams get at the same time.
 func (m *Metrics) DeliverTo(page *hub.Page, n int) {
 	if n == 0 {
 		return
@@ -166,8 +166,8 @@ func (m *Metrics) DeliverTo(page *hub.Page, n int) {
 	m.deliveries.Add(int64((n - 1) * len(page.Messages)))
 }
 
-// CountDelayed shows how many requests and connections had to wait because of the request rate. Call it at
-// most once.
+// CountDelayed shows how many requests and connections had to wait because of the request
+// rate. Call it at most once.
 func (m *Metrics) CountDelayed(delayed func() int64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "pubsub_requests_delayed_total", Help: "Requests and new connections that had to wait, since their address sends more than the request rate, or opens more than a fifth as many.",
@@ -181,11 +181,10 @@ func (m *Metrics) CountStreams(open func() int) {
 	}, func() float64 { return float64(open()) }))
 }
 
-// Delivered returns how many messages were in answers so far.
+// Delivered returns how many messages were delivered so far.
 func (m *Metrics) Delivered() int64 { return m.deliveries.Load() }
 
-// CountConnections shows how many connections are open, as open returns it. Call it at
-// most once.
+// CountConnections shows how many connections are open. Call it at most once.
 func (m *Metrics) CountConnections(open func() int) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "pubsub_connections", Help: "Connections that are open.",

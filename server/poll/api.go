@@ -23,8 +23,8 @@ func PublishAPI(posts *post.Publisher, w http.ResponseWriter, r *http.Request, c
 	return web.WriteJSON(w, http.StatusOK, map[string]any{"status": "published", "message_id": receipt.Cursor.ID})
 }
 
-// API is the [Dialect] of /api/poll. It asks for all messages after the id
-// last_message_id, or without that for the first message after the timestamp since.
+// API is the [Dialect] of /api/poll. With the field last_message_id it asks for all messages
+// after that id, otherwise for the first message after the timestamp since.
 func API(fields web.Fields, q *Query) (err error) {
 	if fields.Has("last_message_id") {
 		q.places[0].Since, err = parseID("last_message_id", fields.First("last_message_id"))
@@ -36,9 +36,9 @@ func API(fields web.Fields, q *Query) (err error) {
 	return err
 }
 
-// answerAPI answers with one message, and the timestamp from which the client polls next.
-// At a timeout that is the newest message's timestamp, not the time now: a message that
-// is published between the last read and now would be skipped.
+// answerAPI answers with one message, and the timestamp from which the client polls next. At
+// a timeout that is the timestamp of the newest message. With the time now, a message that is
+// published after the last read would be skipped.
 func answerAPI(w http.ResponseWriter, q *Query, page *hub.Page) error {
 	if len(page.Messages) == 0 {
 		at := page.LastTime
@@ -54,7 +54,7 @@ func answerAPI(w http.ResponseWriter, q *Query, page *hub.Page) error {
 	})
 }
 
-// lists is the form of answers of [API] by id.
+// lists is the form of the answers of [API] by id.
 var lists = &form{limit: maxPage, path: "/api/poll/", body: func(page *hub.Page, _ string) []byte {
 	status := "messages"
 	if len(page.Messages) == 0 {
@@ -69,8 +69,8 @@ func answerAPIByID(w http.ResponseWriter, _ *Query, page *hub.Page) error {
 
 func timestamp(at time.Time) json.RawMessage { return history.AppendTimestamp(nil, at) }
 
-// parseTime reads the timestamp of the last message that a client has. A client that has
-// none sends nothing or 0: it is to resume from where the server remembers that it was.
+// parseTime parses the timestamp of the last message that a client has. A client without one
+// sends nothing or 0, and resumes from where the server remembers it to be.
 func parseTime(text string) (since history.Since, resume bool, err error) {
 	if text == "" {
 		return history.Now(), true, nil

@@ -10,8 +10,8 @@ import (
 	"pubsub/server/web"
 )
 
-// Back answers with the last messages of a channel up to a place, oldest first. With
-// the start of the answer the client goes on back, with its cursor forward.
+// Back answers with the last messages of a channel up to a place, oldest first. With the
+// start of the answer the client goes on back, with the cursor of the answer it goes forward.
 func (p *Polls) Back(w http.ResponseWriter, r *http.Request, channel string) error {
 	if _, err := p.access.Authorize(r, access.Subscribe, channel); err != nil {
 		return err
@@ -34,7 +34,8 @@ func (p *Polls) Back(w http.ResponseWriter, r *http.Request, channel string) err
 	return answerPage(w, nil, page)
 }
 
-// backOf reads from where back, and how far. Without a place it is from the newest message.
+// backOf parses the place from which to go back, and the limit. The place is the newest
+// message by default.
 func backOf(r *http.Request) (since history.Since, limit int, err error) {
 	fields, err := fieldsOf(r)
 	if err != nil {

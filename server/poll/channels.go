@@ -13,27 +13,27 @@ import (
 )
 
 const (
-	manyChannels = 250     // a longer list costs so much that it counts as a costly read
-	listPart     = 8 << 10 // bytes of a list that are written at once
-	nameBytes    = 16      // of a name in memory; its text is shared
+	manyChannels = 250     // a longer list counts as a costly read
+	listPart     = 8 << 10 // bytes of a list that are written at a time
+	nameBytes    = 16      // of a name in memory, without its text, which is shared
 )
 
 // Channels answers GET /channels with the names of the channels.
 type Channels struct {
 	hub    *hub.Hub
 	access *access.Control
-	listed bool // false: every request is refused
+	listed bool // if false every request is refused
 }
 
-// NewChannels returns a Channels, which lists them only if the setting ListChannels is
+// NewChannels returns a Channels. It refuses every request unless the setting ListChannels is
 // true.
 func NewChannels(s *settings.Settings, h *hub.Hub, control *access.Control) *Channels {
 	return &Channels{h, control, s.ListChannels}
 }
 
-// Answer lists, sorted, the channels that have messages or a pending poll. The field
-// limit bounds how many it lists, and after is the name after which it begins. It leaves
-// out channels to which the client has no right.
+// Answer lists, sorted, the channels that have messages or a pending poll, except those that
+// the client may not read. The field limit bounds the list. It begins after the name in the
+// field after.
 func (c *Channels) Answer(w http.ResponseWriter, r *http.Request) error {
 	if !c.listed {
 		return web.Refuse(http.StatusNotFound, "The channels are not listed here. Whoever runs the server can allow that in PUBSUB_LIST_CHANNELS.")
@@ -68,7 +68,7 @@ func (c *Channels) Answer(w http.ResponseWriter, r *http.Request) error {
 	return writeList(w, only(readable, union(behind(kept, after), behind(waited, after))), limit)
 }
 
-// only returns the names for which a function is true.
+// only returns the names for which may is true.
 func only(may func(string) bool, names iter.Seq[string]) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for name := range names {
@@ -79,7 +79,7 @@ func only(may func(string) bool, names iter.Seq[string]) iter.Seq[string] {
 	}
 }
 
-// listOf reads which part of the list is asked for; a limit of 0 is all.
+// listOf parses which part of the list is asked for. A limit of 0 is all.
 func listOf(r *http.Request) (limit int, after string, err error) {
 	fields, err := web.FieldsOf(r)
 	if err != nil {
@@ -93,7 +93,7 @@ func listOf(r *http.Request) (limit int, after string, err error) {
 	return limit, fields.First("after"), nil
 }
 
-// behind returns what comes after a name in a sorted list.
+// behind returns the names after a name in a sorted list.
 func behind(names []string, after string) []string {
 	at, found := slices.BinarySearch(names, after)
 	if found {
@@ -102,7 +102,7 @@ func behind(names []string, after string) []string {
 	return names[at:]
 }
 
-// union merges two sorted lists, and returns once what is in both.
+// union merges two sorted lists. A name that is in both is returned once.
 func union(a, b []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for len(a) > 0 || len(b) > 0 {
@@ -122,8 +122,8 @@ func union(a, b []string) iter.Seq[string] {
 	}
 }
 
-// writeList writes at most limit of the names; 0 is all. It writes them in small parts,
-// so that a client that does not read its answer holds the memory of one part only.
+// writeList writes at most limit of the names, all if it is 0. It writes small parts, so that
+// a client that does not read holds the memory of one part only.
 func writeList(w http.ResponseWriter, names iter.Seq[string], limit int) error {
 	part, n, more := append(make([]byte, 0, listPart+256), `{"active_channels":[`...), 0, false
 	for name := range names {

@@ -18,11 +18,11 @@ type Chat struct {
 	transcripts *transcripts
 }
 
-// NewChat returns a Chat over the hub, the limits and the times of the polls.
+// NewChat returns a Chat with the hub, limits and timeout of the polls.
 func NewChat(p *Polls) *Chat { return &Chat{p, newTranscripts(p.hub)} }
 
-// Answer answers with the text as soon as its length differs from the field cur_len,
-// which counts UTF-16 units as JavaScript does. At the timeout it answers with 304.
+// Answer answers with the text as soon as its length differs from the field cur_len. Lengths
+// are in UTF-16 units, as in JavaScript. At the timeout it answers 304.
 func (c *Chat) Answer(w http.ResponseWriter, r *http.Request) error {
 	fields, err := fieldsOf(r)
 	if err != nil {
@@ -57,7 +57,7 @@ func (c *Chat) Answer(w http.ResponseWriter, r *http.Request) error {
 
 // follow waits until the text has another length, and answers with it.
 func (c *Chat) follow(ctx context.Context, w http.ResponseWriter, r *http.Request, channel string, length int, timeout time.Duration) error {
-	// Only the first turn is refused when the limit is reached: a request counts once.
+	// Only the first turn can be refused by the limit, so that a request counts once.
 	for admit := func() error { return c.access.AdmitRead(r) }; ; admit = func() error { return nil } {
 		now, err := c.transcripts.now(r.Context(), channel, admit)
 		if err != nil {
@@ -69,7 +69,7 @@ func (c *Chat) follow(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		if timeout == 0 {
 			return c.notModified(w)
 		}
-		since := history.After(now.cursor) // only the cursor, so that a waiting poll holds no text
+		since := history.After(now.cursor) // not now.text, so that a waiting poll holds no text
 		page, err := c.next(ctx, hub.Place{Channel: channel, Since: since}, timeout)
 		switch {
 		case endedInTime(err):

@@ -9,9 +9,9 @@ import (
 	"pubsub/server/web"
 )
 
-// Cursor is the [Dialect] of /sub with the field since. It asks for all messages after
-// that place. At the timeout its answer is an empty list. With the field presence its
-// client is here while it waits.
+// Cursor is the [Dialect] of /sub with the field since. It asks for all messages after that
+// cursor. At the timeout its answer is an empty list. With the field presence its client is
+// present while it waits.
 func Cursor(fields web.Fields, q *Query) (err error) {
 	q.limit, q.answer, q.several, q.form = maxPage, answerPage, true, pages
 	all, err := history.ParseSinces(fields.First("since"), len(q.places))
@@ -24,7 +24,7 @@ func Cursor(fields web.Fields, q *Query) (err error) {
 	return err
 }
 
-// pages is the form of answers of [Cursor].
+// pages is the form of the answers of [Cursor].
 var pages = &form{limit: maxPage, path: "/sub/", body: func(page *hub.Page, _ string) []byte {
 	return append(page.AppendJSON(nil), '\n')
 }}

@@ -12,8 +12,7 @@ import (
 	"pubsub/server/web"
 )
 
-// PublishEvent answers POST /publish: it publishes a JSON object that has a field
-// message.
+// PublishEvent answers POST /publish: it publishes a JSON object that has a field message.
 func PublishEvent(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel string) error {
 	receipt, err := posts.Publish(w, r, channel, readEvent)
 	if err != nil {
@@ -30,8 +29,8 @@ func readEvent(body *post.Body) (any, error) {
 	return object, err
 }
 
-// Event is the [Dialect] of /subscribe. It asks for the first message after the id
-// last_event_id, or without that for the next message that is published.
+// Event is the [Dialect] of /subscribe. With the field last_event_id it asks for the first
+// message after that id, otherwise for the next message that is published.
 func Event(fields web.Fields, q *Query) (err error) {
 	if fields.Has("last_event_id") {
 		q.places[0].Since, err = parseID("last_event_id", fields.First("last_event_id"))
@@ -41,7 +40,7 @@ func Event(fields web.Fields, q *Query) (err error) {
 	return err
 }
 
-// events is the form of answers of [Event].
+// events is the form of the answers of [Event].
 var events = &form{limit: 1, path: "/subscribe/", body: func(page *hub.Page, channel string) []byte {
 	if len(page.Messages) == 0 {
 		return fmt.Appendf(nil, `{"channel":%q,"status":"timeout"}`+"\n", channel)
@@ -53,7 +52,7 @@ func answerEvent(w http.ResponseWriter, q *Query, page *hub.Page) error {
 	return web.WriteBody(w, http.StatusOK, events.body(page, q.places[0].Channel))
 }
 
-// parseID reads the id of the last message that a client has.
+// parseID parses the id of the last message that a client has.
 func parseID(name, text string) (history.Since, error) {
 	id, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
@@ -62,7 +61,7 @@ func parseID(name, text string) (history.Since, error) {
 	return history.AfterID(id), nil
 }
 
-// isEmpty is Python's "not value", the rule by which this dialect refuses a message.
+// isEmpty is "not value" of Python: the rule by which this dialect refuses a message.
 func isEmpty(value any) bool {
 	switch value := value.(type) {
 	case string:

@@ -30,8 +30,8 @@ func Pub(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel 
 	}{"sent", receipt.Cursor.ID, receipt.Cursor.String()})
 }
 
-// Sub is the [Dialect] of /sub. It asks for one message, the next one. With the field
-// since it is the same as [Cursor].
+// Sub is the [Dialect] of /sub. It asks for the next message only. With the field since it is
+// the same as [Cursor].
 func Sub(fields web.Fields, q *Query) error {
 	if fields.Has("since") {
 		return Cursor(fields, q)
@@ -41,8 +41,8 @@ func Sub(fields web.Fields, q *Query) error {
 }
 
 // plain answers a plain /sub with the next message. Such a poll has no timeout. While it
-// waits the client is sent newlines, because routers close a connection on which nothing
-// is sent, and because writing shows whether the client is still there.
+// waits, newlines are sent: routers close a silent connection, and writing shows whether the
+// client is still there.
 func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 	ctx, leave, err := p.access.AdmitPoll(r, q.channels...)
 	if err != nil {
@@ -60,10 +60,10 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 		next.SetTimeout(q.beat(p.heartbeat))
 		page, err := next.Next(ctx)
 		switch {
-		case err == nil && context.Cause(r.Context()) == context.Canceled: // it hung up as the message came
+		case err == nil && context.Cause(r.Context()) == context.Canceled: // the client hung up as the message came
 			return context.Canceled
-		case err == nil && len(page.Messages) > 0: // a message is available on the bus
-			page.Cut(0) // of several channels each may have one
+		case err == nil && len(page.Messages) > 0:
+			page.Cut(0) // each channel may have one
 			p.readers.had(q, page.Cursors)
 			p.metrics.Deliver(page)
 			closeIfDisplaced(w, r)
@@ -72,7 +72,7 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 				return err
 			}
 			return nil
-		case errors.Is(err, hub.ErrTimeout) && q.grant.Left(1) == 0: // its token has expired
+		case errors.Is(err, hub.ErrTimeout) && q.grant.Left(1) == 0: // the token has expired
 			if begun {
 				return web.ErrAnswered
 			}
@@ -84,7 +84,7 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 			begun = true
 		case errors.Is(err, web.ErrDraining) && begun: // no message: the client polls again
 			return web.ErrAnswered
-		case err != nil && begun: // it was displaced: cut off, so that it does not look like an answer
+		case err != nil && begun: // displaced: cut off, so that it does not look like an answer
 			panic(http.ErrAbortHandler)
 		case err != nil: // the client hung up, or the server drains
 			return err
@@ -92,7 +92,7 @@ func (p *Polls) plain(w http.ResponseWriter, r *http.Request, q *Query) error {
 	}
 }
 
-// beat is how long a plain poll is silent: at most as long as its client may wait. 0 is
+// beat returns the time between newlines, at most as long as the client's grant lasts. 0 is
 // for ever.
 func (q *Query) beat(heartbeat time.Duration) time.Duration {
 	if q.grant.Until.IsZero() {
@@ -104,8 +104,8 @@ func (q *Query) beat(heartbeat time.Duration) time.Duration {
 	return max(q.grant.Left(heartbeat), 1)
 }
 
-// Debug answers GET /debug with the number of pending polls, of channels and of open
-// streams as text.
+// Debug answers GET /debug as text, with the number of pending polls, of channels and of open
+// streams.
 func Debug(h *hub.Hub, streams func() int) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		channels, err := h.Len(r.Context())

@@ -13,8 +13,8 @@ import (
 // plainMessages is how many messages the page shows to a browser without JavaScript.
 const plainMessages = 50
 
-// Page answers GET / with the chat page of the channel that the field channel names. With
-// the field plain it has the last messages.
+// Page answers GET / with the chat page of the channel in the field channel. With the field
+// plain, the page has the last messages.
 func (p *Polls) Page(assets *web.Assets) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		fields, err := web.FieldsOf(r)
@@ -36,7 +36,7 @@ func (p *Polls) Page(assets *web.Assets) web.Handler {
 	}
 }
 
-// lines are the last messages of a channel.
+// lines returns the last messages of a channel.
 func (p *Polls) lines(r *http.Request, channel string) ([]web.Line, error) {
 	if _, err := p.access.Authorize(r, access.Subscribe, channel); err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func (p *Polls) lines(r *http.Request, channel string) ([]web.Line, error) {
 	var lines []web.Line
 	for _, m := range page.Messages {
 		var said struct{ Nick, Message any }
-		_ = json.Unmarshal(m.JSON, &said) // it is ours
+		_ = json.Unmarshal(m.JSON, &said) // the server has encoded it
 		nick, _ := said.Nick.(string)
 		if text, is := said.Message.(string); is {
 			lines = append(lines, web.Line{Time: m.Time.UTC().Format("15:04"), Nick: nick, Text: text})

@@ -1,10 +1,10 @@
-// Package poll has the endpoints. Each answers a request once: with the messages that are
+// Package poll has the endpoints that answer a request once: with the messages that are
 // there, or with the next ones as soon as they are published.
 //
-// This file has what is the same for all polls: waiting and answering. What a request may
-// ask for, and the form of its answer, is a [Dialect]. Each has a file: original.go,
-// cursor.go, event.go and api.go. The endpoints of chat.go and channels.go have no
-// dialect. A poll that says what its client has waits without a goroutine: see waiter.go.
+// This file has what all polls share: waiting and answering. What a request may ask for and
+// the form of its answer are a [Dialect], in original.go, cursor.go, event.go and api.go. The
+// endpoints of chat.go and channels.go have no dialect. A poll that sends a cursor or an id
+// waits without a goroutine: see waiter.go.
 package poll
 
 import (
@@ -25,8 +25,8 @@ import (
 	"pubsub/server/wheel"
 )
 
-// maxBytes is how many bytes of messages an answer has at most. A single larger message
-// is an answer of its own.
+// maxBytes is how many bytes of messages an answer has at most. A single message may be
+// larger.
 const maxBytes = hub.PageBytes
 
 // Polls answers polls in any dialect. Its methods are safe for concurrent use.
@@ -38,12 +38,12 @@ type Polls struct {
 	presence  *presence.Presence
 	readers   *readers
 
-	crowds   *crowd.Crowds // of those who wait without a goroutine
+	crowds   *crowd.Crowds // of polls that wait without a goroutine
 	kinds    map[*form]*crowd.Kind
 	timeouts wheel.Wheel
 
-	timeout   time.Duration // of a poll that names none; 0 is settings.MaxTimeout
-	heartbeat time.Duration // of a plain poll; 0 is none
+	timeout   time.Duration // of a poll without the field timeout; 0 is settings.MaxTimeout
+	heartbeat time.Duration // between the newlines of a plain poll; 0 is none
 }
 
 // New returns polls with the poll timeout and the heartbeat of the settings.
@@ -57,18 +57,18 @@ func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *w
 	return p
 }
 
-// Drain gives all who wait what was published before, and has them come back elsewhere.
+// Drain ends the polls that wait in a crowd, after they got what was published before. Their
+// clients poll again elsewhere. Drain does not wait.
 func (p *Polls) Drain() { p.crowds.Drain() }
 
-// Forget frees the memory of clients that have not asked for a minute. Call it now and
-// then.
+// Forget frees the memory of clients that have not asked for a minute. Call it now and then.
 func (p *Polls) Forget() { p.readers.forget() }
 
-// Poll waits until the named channels have what a request asks for, and answers in the
-// given dialect. It answers errors, too.
+// Poll waits until the named channels have what a request asks for, and answers in the given
+// dialect. It answers errors, too.
 //
-// Thousands of requests wait here at the same time, and the stack of each takes memory.
-// So Poll calls the follower's Next itself, without another function between them.
+// Thousands of requests may wait here, and the stack of each takes memory. So Poll calls the
+// follower's Next itself, without another function between them.
 func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, dialect Dialect) {
 	q, err := p.query(r, names, dialect)
 	if err == nil && q.resume {
@@ -85,12 +85,12 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 		if err = refused; err != nil {
 			break
 		}
-		leave() // it was here a moment ago
+		leave() // the client is not present any more
 		room := p.roomFor(r)
 		defer room.Leave()
 		page, readErr := p.read(r, q.places, q.limit, room)
 		err = p.answer(w, r, q, page, room, readErr)
-	case q.form != nil && conns.CanWait(r) && !p.responder.Draining() && !web.WantsPage(r): // else an error would be JSON
+	case q.form != nil && conns.CanWait(r) && !p.responder.Draining() && !web.WantsPage(r): // a page would get its error as JSON
 		err = p.await(w, r, q)
 	default:
 		turn.HandOn(r.Context())
@@ -125,7 +125,7 @@ func (p *Polls) roomFor(r *http.Request) *access.Room {
 	return p.access.RoomFor(p.access.Source.Of(r), access.SmallAnswer)
 }
 
-// read reads what there is, for which it takes room before.
+// read reads the messages that are there, and counts them in room.
 func (p *Polls) read(r *http.Request, places []hub.Place, limit int, room *access.Room) (*hub.Page, error) {
 	bytes := room.Take(maxBytes)
 	page, err := p.hub.ReadUpTo(r.Context(), places, limit, bytes)
@@ -133,11 +133,11 @@ func (p *Polls) read(r *http.Request, places []hub.Place, limit int, room *acces
 		return nil, err
 	}
 	page.Cut(bytes)
-	room.Keep(page.Size()) // a large message may be more, alone
+	room.Keep(page.Size()) // a single large message may take more than the room has
 	return page, nil
 }
 
-// answer answers a poll whose wait returned the page and err. The page has room.
+// answer answers a poll whose wait returned page and err. The page is counted in room.
 func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *hub.Page, room *access.Room, err error) error {
 	if err != nil && !endedInTime(err) {
 		return err
@@ -154,7 +154,8 @@ func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *h
 	return q.answer(w, q, page)
 }
 
-// slowRestart returns the page, or where the request had to wait what was read then.
+// slowRestart delays the client of a restarted log. If it waited, it returns what is read
+// after that instead of the page.
 func (p *Polls) slowRestart(r *http.Request, q *Query, page *hub.Page, room *access.Room) *hub.Page {
 	if !p.access.SlowRestart(r, p.responder.Log, func() { page.Empty(); room.Leave() }) {
 		return page
@@ -163,7 +164,7 @@ func (p *Polls) slowRestart(r *http.Request, q *Query, page *hub.Page, room *acc
 		q.places[i].Since = history.After(page.Cursors[i])
 	}
 	rest, err := p.read(r, q.places, q.limit, room)
-	if err != nil || rest.Gap != nil { // its client asks for that next
+	if err != nil || rest.Gap != nil { // the client asks for that next
 		room.Leave()
 		return page
 	}
@@ -171,15 +172,14 @@ func (p *Polls) slowRestart(r *http.Request, q *Query, page *hub.Page, room *acc
 	return rest
 }
 
-// endedInTime tells whether a poll ended without a message because of its timeout or the
-// drain. Then it is answered as at a timeout, and its client polls again from where it
-// was.
+// endedInTime tells whether a poll ended without a message, at its timeout or the drain. Both
+// are answered in the same way, and the client polls again from where it was.
 func endedInTime(err error) bool {
 	return errors.Is(err, hub.ErrTimeout) || errors.Is(err, web.ErrDraining)
 }
 
-// closeIfDisplaced closes the connection after the answer if the poll was displaced while
-// it was being answered. A poll that waits on that connection would end at once.
+// closeIfDisplaced closes the connection after the answer if the poll was displaced while it
+// was answered. The next poll on that connection would end at once.
 func closeIfDisplaced(w http.ResponseWriter, r *http.Request) {
 	if access.Displaced(r) {
 		w.Header()["Connection"] = web.Closed

@@ -10,7 +10,8 @@ import (
 	"pubsub/server/web"
 )
 
-// enter has the client of a poll be present, if it asks for that.
+// enter makes the client of a poll present if the poll has a name. Call leave when the poll
+// ends.
 func (p *Polls) enter(r *http.Request, q *Query) (leave func(), err error) {
 	if q.name == "" {
 		return func() {}, nil
@@ -18,8 +19,8 @@ func (p *Polls) enter(r *http.Request, q *Query) (leave func(), err error) {
 	return p.presence.Enter(p.access.Source.Of(r), q.name, q.channels)
 }
 
-// Who answers GET /presence with how many people are in a channel, and their names unless
-// there are too many.
+// Who answers GET /presence with how many clients are in a channel, and their names unless
+// they are too many.
 func (p *Polls) Who(w http.ResponseWriter, r *http.Request, channel string) error {
 	if _, err := p.access.Authorize(r, access.Subscribe, channel); err != nil {
 		return err
@@ -35,8 +36,8 @@ func (p *Polls) Who(w http.ResponseWriter, r *http.Request, channel string) erro
 	return web.WriteJSON(w, http.StatusOK, answer)
 }
 
-// Typing returns what answers POST /presence: it tells on the companion that somebody
-// types. What was told a moment ago is not told again, and answered in the same way.
+// Typing returns the handler of POST /presence: it tells on the companion that a client
+// types. If that was told a moment ago it is not told again, and the answer is the same.
 func Typing(here *presence.Presence, source address.Source) func(*post.Publisher, http.ResponseWriter, *http.Request, string) error {
 	return func(posts *post.Publisher, w http.ResponseWriter, r *http.Request, channel string) error {
 		name, grant, err := posts.Typing(w, r, channel)

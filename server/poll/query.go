@@ -14,37 +14,37 @@ import (
 	"pubsub/server/web"
 )
 
-const maxPage = 256 // messages in an answer
+const maxPage = 256 // messages in an answer at most
 
-// Query is what a poll asks for, and how it is answered.
+// Query is what a poll asks for, and how to answer it.
 type Query struct {
 	places  []hub.Place
-	limit   int           // messages
+	limit   int           // messages at most
 	timeout time.Duration // 0: answer at once
 	plain   bool          // a plain /sub, which has no limit, timeout or answer
 	answer  func(w http.ResponseWriter, q *Query, page *hub.Page) error
 
-	channels []string     // of places
-	one      [1]hub.Place // for places of one channel, which saves an allocation
-	grant    access.Grant // until when the client may wait
-	name     string       // under which it is present; "" if it is not
+	channels []string     // the names in places
+	one      [1]hub.Place // backs places of a single channel, to save an allocation
+	grant    access.Grant // says until when the client may wait
+	name     string       // the client is present under this name; "" if it is not
 	several  bool         // the dialect has polls on several channels
-	form     *form        // in which it may wait in a crowd, nil if it may not
+	form     *form        // of polls that may wait in a crowd, nil if this one may not
 
 	resume  bool      // begin where the server remembers that the client was
-	readers []*reader // who were there, one for each place, if resume is set
-	had     bool      // these have been freed with an answer
+	readers []*reader // one for each place if resume is set, otherwise nil
+	had     bool      // readers were freed with an answer
 	asked   time.Time // when the request came
 }
 
-// Dialect reads from a request's fields what differs between dialects: where the poll
-// begins, how many messages it gets, and the form of its answer. It sets those in q. Its
-// error refuses the request.
+// Dialect parses the fields of a request that differ between dialects. It sets in q where the
+// poll begins, how many messages it gets, and the form of its answer. An error refuses the
+// request.
 type Dialect func(fields web.Fields, q *Query) error
 
 var errOneChannel = web.Refuse(http.StatusBadRequest, "Only /sub can be asked for several channels at once. Ask for one at a time here.")
 
-// query reads what a poll asks for on the named channels.
+// query parses and authorizes a poll on the named channels.
 func (p *Polls) query(r *http.Request, names string, dialect Dialect) (*Query, error) {
 	fields, err := fieldsOf(r)
 	if err != nil {
@@ -85,7 +85,7 @@ func newQuery(channels []string) *Query {
 	return q
 }
 
-// fieldsOf reads the fields of a poll's query. It refuses a poll with a body.
+// fieldsOf parses the fields of a poll's query. It refuses a poll with a body.
 func fieldsOf(r *http.Request) (web.Fields, error) {
 	// net/http notices a hang-up only after the body was read (golang/go#23262), and
 	// nobody reads a poll's.
@@ -95,8 +95,8 @@ func fieldsOf(r *http.Request) (web.Fields, error) {
 	return web.FieldsOf(r)
 }
 
-// timeoutOf reads the field timeout: seconds, at most 60. Without that field it is the
-// setting, plus or minus up to 10 %, so that clients that began together spread out.
+// timeoutOf parses the field timeout: seconds, at most 60. Without that field it returns the
+// setting, varied by a tenth, so that clients that began together spread out.
 func (p *Polls) timeoutOf(fields web.Fields) (time.Duration, error) {
 	text := fields.First("timeout")
 	if text == "" && p.timeout == 0 {

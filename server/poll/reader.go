@@ -8,19 +8,19 @@ import (
 	"pubsub/server/history"
 )
 
-// reader is somebody who reads a channel by polls that say nothing of what they have. At
-// any time it belongs to one poll, or to none: then it is free. readers.mu guards it.
+// reader stands for a client that reads a channel by polls without a cursor. At any time it
+// belongs to one poll, or it is free. readers.mu guards it.
 type reader struct {
 	alike      *alike
-	cursor     history.Cursor // it has everything up to here; zero if it was given nothing yet
-	connection uint64         // on which its last poll came, see connectionOf
+	cursor     history.Cursor // the client has everything up to here; zero if it was given nothing yet
+	connection uint64         // of its last poll, see connectionOf
 	free       bool
 	freeSince  time.Time
-	answered   bool // its last poll was, and did not hang up
+	answered   bool // the last poll was answered, and its client did not hang up
 }
 
-// since is where a reader's next poll begins: after what it was given last, and at the
-// next message if it was given nothing.
+// since returns where the next poll begins: after the cursor, or at the next message if the
+// reader was given nothing.
 func (r *reader) since() history.Since {
 	if r.cursor.Epoch == "" {
 		return history.Now()
@@ -28,9 +28,10 @@ func (r *reader) since() history.Since {
 	return history.After(r.cursor)
 }
 
-// fits tells whether r is rather than other the reader of a poll on a connection. Who has
-// hung up may not come back. Where the connection tells nothing, it is the one further
-// behind: the one ahead asked last, and has most likely got its answer only now.
+// fits tells whether a poll on a connection is more likely r's than other's. A client that
+// has hung up may not come back, so an answered reader comes first, then one of the same
+// connection. Otherwise it is the one further behind: the one ahead asked last, and has most
+// likely got its answer only now.
 func (r *reader) fits(other *reader, connection uint64) bool {
 	if r.answered != other.answered {
 		return r.answered
@@ -38,18 +39,18 @@ func (r *reader) fits(other *reader, connection uint64) bool {
 	if here := r.connection == connection; here != (other.connection == connection) {
 		return here
 	}
-	return r.cursor.ID < other.cursor.ID // of two epochs, which is rare, either
+	return r.cursor.ID < other.cursor.ID // readers of two epochs are rare, and either will do
 }
 
-// alike are the free readers of one channel whose polls nothing tells apart for sure.
-// readers.mu guards it.
+// alike is the set of free readers of a channel that have the same identity. readers.mu
+// guards it.
 type alike struct {
 	id      identity
 	address netip.Addr
-	free    []*reader // the one that is free for longest first
+	free    []*reader // sorted by freeSince
 }
 
-// take removes the reader whom a poll on a connection fits best; nil if none is free.
+// take removes the free reader that fits a poll on a connection best; nil if there is none.
 func (a *alike) take(connection uint64) *reader {
 	if len(a.free) == 0 {
 		return nil
@@ -65,8 +66,8 @@ func (a *alike) take(connection uint64) *reader {
 	return r
 }
 
-// add adds a reader that is free now. If there are too many, the one that is free for
-// longest is forgotten.
+// add adds a reader that has become free. If there are too many, the one that is free for
+// longest is dropped.
 func (a *alike) add(r *reader) {
 	if len(a.free) == readersAlike {
 		a.free = slices.Delete(a.free, 0, 1)
@@ -74,7 +75,7 @@ func (a *alike) add(r *reader) {
 	a.free = append(a.free, r)
 }
 
-// forget forgets the readers that are free since a time, or for longer.
+// forget drops the readers that have been free since a time or longer.
 func (a *alike) forget(since time.Time) {
 	n := 0
 	for n < len(a.free) && !a.free[n].freeSince.After(since) {

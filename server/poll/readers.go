@@ -13,38 +13,37 @@ import (
 )
 
 const (
-	readersFor   = time.Minute // that nobody took
-	readersAlike = 1024        // free ones that nothing tells apart: all are looked at
-	readersBytes = 16 << 20    // of all free ones
+	readersFor   = time.Minute // after which a free reader is forgotten
+	readersAlike = 1024        // free readers of one identity, all of which are searched
+	readersBytes = 16 << 20    // of all free readers
 	alikeBytes   = 512
 	readerBytes  = 128
 )
 
-// readers remembers which message each reader was given last, because a client of a plain
-// /sub sends no cursor, and must neither lose nor be told twice what is said between two
-// of its polls.
+// readers remembers which message each reader was given last. A client of a plain /sub sends
+// no cursor, but should get what is said between two of its polls, and once only.
 //
-// Such a client cannot be recognized for sure: a browser asks on whichever of its
-// connections is free, and its tabs send the same. But a client waits once at a time. So
-// among polls that may be one client's there are as many readers as have waited at the
-// same time, and a poll takes one that waits for nobody. One client at a time is always
-// given its own. Several are, as long as each keeps its connection.
+// Such a client cannot be recognized for certain: a browser asks on any free connection, and
+// its tabs send the same headers. But a client has one poll at a time. So each identity has
+// as many readers as it had polls at the same time, and a poll takes one that is free. A
+// single client always gets its own reader. Several clients do so as long as each keeps its
+// connection.
 //
-// Only free readers take room here; a waiting one is its poll's.
+// Only free readers take memory here: another belongs to its poll.
 type readers struct {
 	source address.Source
 
-	mu        sync.Mutex // guards all below, and what is in them
+	mu        sync.Mutex // guards the fields below and all readers; no other lock is taken under it
 	byID      map[identity]*shares.Holding[netip.Addr, *alike]
-	byAddress shares.Holdings[netip.Addr, *alike] // weight: bytes; the one longest unused first
+	byAddress shares.Holdings[netip.Addr, *alike] // weight: bytes; the longest unused first
 }
 
 func newReaders(source address.Source) *readers {
 	return &readers{source: source, byID: make(map[identity]*shares.Holding[netip.Addr, *alike])}
 }
 
-// take gives a poll its readers, one for each place, and sets where these begin. Call leave
-// when the poll ends.
+// take gives a poll its readers, one for each place, and sets where the places begin. Call
+// leave when the poll ends.
 func (s *readers) take(r *http.Request, q *Query) {
 	client, connection := identityOf(r, s.source), connectionOf(r, s.source)
 	q.readers = make([]*reader, len(q.places))
@@ -63,15 +62,16 @@ func (s *readers) takeOne(id identity, address netip.Addr, connection uint64) *r
 		known.Value.forget(time.Now().Add(-readersFor))
 		r = known.Value.take(connection)
 	}
-	if r == nil { // all wait
+	if r == nil { // no reader is free
 		r = &reader{alike: &alike{id: id, address: address}}
 	}
 	r.connection, r.free, r.answered = connection, false, false
 	return r
 }
 
-// had frees the readers of a poll whose answer has everything up to these cursors. Call it
-// before that is written: who has it may ask again at once.
+// had frees the readers of a poll whose answer has everything up to the cursors. Call it
+// before the answer is written, because the client may ask again as soon as it has the
+// answer.
 func (s *readers) had(q *Query, cursors []history.Cursor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,8 +82,8 @@ func (s *readers) had(q *Query, cursors []history.Cursor) {
 	}
 }
 
-// hadNot takes back had where the answer could not be written, unless the reader has been
-// given something else since.
+// hadNot undoes had if the answer could not be written, unless the reader was given something
+// else since.
 func (s *readers) hadNot(q *Query, page *hub.Page) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,8 +94,8 @@ func (s *readers) hadNot(q *Query, page *hub.Page) {
 	}
 }
 
-// leave frees the readers of a poll that ended without an answer. After had they may be
-// another poll's.
+// leave frees the readers of a poll that ended without an answer. After had it does nothing,
+// because they may belong to another poll.
 func (s *readers) leave(q *Query) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,21 +107,21 @@ func (s *readers) leave(q *Query) {
 	}
 }
 
-// free lets the next poll take a reader. One that was given nothing is forgotten:
-// otherwise invented clients would take room with a poll each. mu is held.
+// free lets the next poll take a reader. A reader that was given nothing is dropped, or
+// invented clients would take memory with one poll each. mu is held.
 func (s *readers) free(r *reader) {
 	if r.free, r.freeSince = true, time.Now(); r.cursor.Epoch == "" {
 		return
 	}
 	if known := s.byID[r.alike.id]; known != nil {
-		r.alike = known.Value // its own may have been forgotten while it waited
+		r.alike = known.Value // r.alike may have been dropped meanwhile
 	}
 	r.alike.add(r)
 	s.keep(r.alike)
 }
 
-// keep weighs readers anew. When there is no room, the address that has most loses those
-// that were longest unused. mu is held.
+// keep updates the weight of readers. If there is too little memory, the address that has
+// most loses those that were unused for longest. mu is held.
 func (s *readers) keep(a *alike) {
 	s.byAddress.Remove(s.byID[a.id])
 	s.byID[a.id] = s.byAddress.Add(a.address, a, alikeBytes+readerBytes*len(a.free))
@@ -134,14 +134,14 @@ func (s *readers) keep(a *alike) {
 	}
 }
 
-// remove forgets readers. mu is held.
+// remove drops readers. mu is held.
 func (s *readers) remove(held *shares.Holding[netip.Addr, *alike]) {
 	s.byAddress.Remove(held)
 	delete(s.byID, held.Value.id)
-	held.Value.free = nil // a waiting one may come back to it
+	held.Value.free = nil // a reader that is not free may still refer to it
 }
 
-// forget forgets those of which nobody took one for a minute.
+// forget drops the readers that were free for a minute.
 func (s *readers) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 
 // transcribe writes a message as "nick: message" and a newline.
 func transcribe(m history.Message) string {
-	var object map[string]any // not a struct, for which NICK would be the nick too
+	var object map[string]any // not a struct, which would take NICK for the nick, too
 	_ = json.Unmarshal(m.JSON, &object)
 	if object["nick"] == nil {
 		object["nick"] = "unknown"
@@ -20,11 +20,11 @@ func transcribe(m history.Message) string {
 
 var lineEnds = strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ")
 
-// oneLine is a value of a message as text without line ends.
+// oneLine returns a value of a message as text without line ends.
 func oneLine(value any) string {
 	text, ok := value.(string)
 	if !ok {
-		raw, _ := json.Marshal(value) // it came from JSON, so this cannot fail
+		raw, _ := json.Marshal(value) // the value came from JSON, so this cannot fail
 		text = string(raw)
 	}
 	return lineEnds.Replace(text)

@@ -16,13 +16,13 @@ type transcript struct {
 	hub     *hub.Hub
 	channel string
 
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex // guards the fields below; held over hub.Read, which may wait
 	since   history.Since
-	version version
+	version version // of the log when the transcript was last updated
 	lines   []line
 	text    string // of all lines
 	units   int    // UTF-16 units of the text
-	whole   int    // units before the first line was dropped, 0 if that is not known
+	whole   int    // units before the first line was dropped; 0 if unknown
 }
 
 // version changes whenever a message is added to the channel or dropped from it.
@@ -36,15 +36,15 @@ type line struct {
 	bytes, units int
 }
 
-// snapshot is a transcript at one time.
+// snapshot is the state of a transcript at one time.
 type snapshot struct {
 	text   string
 	fill   string // newlines to send after the text
-	length int    // of text and fill, in UTF-16 units as JavaScript counts
+	length int    // of text and fill, in UTF-16 units
 	cursor history.Cursor
 }
 
-// now brings the transcript up to date and returns it.
+// now updates the transcript and returns it. It waits for others that do so.
 func (t *transcript) now(ctx context.Context) (snapshot, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -65,10 +65,10 @@ func (t *transcript) now(ctx context.Context) (snapshot, error) {
 
 // fill returns how many newlines to send after the text. mu is held.
 //
-// A reader knows only by the length whether there is anything new. Once a line has been
-// dropped, the text may become as long as it was before: the new line may be as long as
-// the one that was dropped. So the newlines make the length, modulo 64, that of the last
-// id. And they make it differ from the length before any line was dropped.
+// A client knows by the length only whether there is anything new. After a line was dropped,
+// the text may have the same length as before, because the new line may be as long as the
+// dropped one. So newlines make the length equal to the last id, modulo 64. They also make it
+// differ from the length before any line was dropped.
 func (t *transcript) fill(lastID uint64) int {
 	const wheel = 64
 	if len(t.lines) > 0 && t.lines[0].id == 1 { // no line was dropped
@@ -82,8 +82,7 @@ func (t *transcript) fill(lastID uint64) int {
 	return fill
 }
 
-// update adds the messages that were published since, and drops the lines up to a cursor.
-// mu is held.
+// update adds the messages after since, and drops the lines up to a cursor. mu is held.
 func (t *transcript) update(ctx context.Context, dropped history.Cursor) error {
 	for more := true; more; {
 		page, err := t.hub.Read(ctx, []hub.Place{{Channel: t.channel, Since: t.since}}, math.MaxInt)
@@ -112,8 +111,8 @@ func (t *transcript) add(messages []history.Message) {
 	t.text = text.String()
 }
 
-// cut drops the lines up to an id, and as many more as exceed what one answer may hold.
-// mu is held.
+// cut drops the lines up to an id, and more if the text is too long for one answer. mu is
+// held.
 func (t *transcript) cut(dropped uint64) {
 	n, bytes := 0, 0
 	for ; n < len(t.lines); n++ {

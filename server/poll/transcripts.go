@@ -9,27 +9,26 @@ import (
 	"pubsub/server/hub"
 )
 
-// transcripts caches the transcripts that were asked for last, so that a message is
-// turned into text once, not once for each reader.
+// transcripts caches the transcripts that were asked for last, so that a message is turned
+// into text once, and not for each client. Its methods are safe for concurrent use.
 type transcripts struct {
 	hub       *hub.Hub
 	byChannel *lru.Cache[string, *transcript]
 }
 
-// maxTranscripts bounds the memory that they take, as each has at most maxBytes.
+// maxTranscripts bounds the memory of transcripts, as each has at most maxBytes.
 const maxTranscripts = 64
 
 func newTranscripts(h *hub.Hub) *transcripts {
 	byChannel, err := lru.New[string, *transcript](maxTranscripts)
 	if err != nil {
-		panic(err) // only for a size below 1
+		panic(err) // happens only for a size below 1
 	}
 	return &transcripts{h, byChannel}
 }
 
-// now returns a channel's transcript as it is now. To make a transcript costs much, and
-// to bring one up to date costs little: before the former, admit is called and may
-// refuse it with an error.
+// now returns the current transcript of a channel. Making one costs much, and updating one
+// costs little. So before one is made, admit is called. Its error is returned.
 func (t *transcripts) now(ctx context.Context, channel string, admit func() error) (snapshot, error) {
 	known, found := t.byChannel.Get(channel)
 	if !found {

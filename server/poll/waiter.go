@@ -20,35 +20,35 @@ import (
 )
 
 // waiter is a poll that waits in a crowd. Its handler has returned: it has a connection, a
-// seat and an entry for its timeout, and no goroutine. Who ends its wait:
+// seat and a timeout, but no goroutine. One of these ends its wait:
 //
 //	Give     news, in the crowd's goroutine
-//	Due      its timeout
-//	dismiss  somebody who needs its place
-//	End      the crowd: the server drains
-//	hungUp   its client
+//	Due      the timeout
+//	dismiss  another poll that needs the place
+//	End      the crowd, at the drain
+//	hungUp   the client
 //
-// All but the last take it out of its seat first, which only one of them can, and then ask
-// its exchange, which tells whether the client is still there. Who is told so answers and
-// releases it; else hungUp is called, or was, and does.
+// All but hungUp first take the poll out of its seat, which only one of them can. Then they
+// call Take of the exchange. If that returns true they answer and release the poll. Otherwise
+// the client is gone, and hungUp releases it.
 type waiter struct {
 	crowd.Seat
 	wheel.Entry
 	polls      *Polls
 	form       *form
 	crowd      *crowd.Crowd
-	exchange   exchange        // nil until its handler has left it
-	compressor *web.Compressor // nil: the answer is plain
+	exchange   exchange        // nil until the handler has left the request
+	compressor *web.Compressor // nil if the answer is not compressed
 	address    netip.Addr
-	unnamed    bool   // its path names no channel
-	leave      func() // no limit counts it any more, and its client is not here
+	unnamed    bool   // the path of the request names no channel
+	leave      func() // stops counting the poll, and ends the client's presence
 	until      time.Time
 
-	cause atomic.Pointer[error] // why it has to make room, if it has
-	gone  atomic.Bool           // its client is
+	cause atomic.Pointer[error] // why the poll is displaced; nil if it is not
+	gone  atomic.Bool           // the client is gone
 }
 
-// exchange is a [conns.Exchange].
+// exchange has the methods of a [conns.Exchange].
 type exchange interface {
 	Take() bool
 	Header() http.Header
@@ -57,19 +57,19 @@ type exchange interface {
 	Close()
 }
 
-// lingerFor is how long a crowd goes on when all of its polls were answered: most come back
-// at once.
+// lingerFor is how long a crowd goes on when all of its polls were answered, because most
+// clients come back at once.
 const lingerFor = time.Second
 
-// lookAgain is how long a poll waits that has nothing to read, and cannot join.
+// lookAgain is how long a poll waits that has nothing to read and cannot join its crowd.
 const lookAgain = 50 * time.Millisecond
 
-// form is how polls that wait in one crowd are answered.
+// form is how the polls of a crowd are answered.
 type form struct {
-	limit int    // messages
-	path  string // of their addresses, before the channel
-	// body returns an answer's JSON for a page of a channel. Only one without messages may
-	// name that.
+	limit int    // messages at most
+	path  string // of the request, before the channel
+	// body returns the JSON of an answer. It may use the channel only if the page has no
+	// messages, as the body of other pages is shared.
 	body func(page *hub.Page, channel string) []byte
 }
 
@@ -81,12 +81,12 @@ func (p *Polls) kindOf(f *form) *crowd.Kind {
 	}
 }
 
-// await answers a poll with what there is, or has it wait in a crowd.
+// await answers a poll with the messages that are there, or makes it wait in a crowd.
 func (p *Polls) await(w http.ResponseWriter, r *http.Request, q *Query) error {
 	m := &waiter{
 		polls: p, form: q.form, address: p.access.Source.Of(r), unnamed: r.URL.Path == subPath, until: time.Now().Add(q.timeout),
 	}
-	for i, channel := range q.channels { // else it keeps the address of the request, which may be long
+	for i, channel := range q.channels { // otherwise they keep the address of the request in memory, which may be long
 		q.channels[i] = strings.Clone(channel)
 	}
 	q.name = strings.Clone(q.name)
@@ -95,7 +95,7 @@ func (p *Polls) await(w http.ResponseWriter, r *http.Request, q *Query) error {
 		return err
 	}
 	m.leave = forget
-	defer func() { // also for a panic
+	defer func() { // also after a panic
 		if m.exchange == nil {
 			m.leave()
 		}
@@ -134,7 +134,7 @@ func (p *Polls) await(w http.ResponseWriter, r *http.Request, q *Query) error {
 	return nil
 }
 
-// crowdFor is where a poll waits. Opening a crowd may take a moment.
+// crowdFor returns the crowd in which a poll waits. Opening one may take a moment.
 func (p *Polls) crowdFor(r *http.Request, q *Query) (*crowd.Crowd, error) {
 	kind := p.kinds[q.form]
 	if c := p.crowds.Find(q.channels, kind); c != nil {
@@ -144,8 +144,8 @@ func (p *Polls) crowdFor(r *http.Request, q *Query) (*crowd.Crowd, error) {
 	return p.crowds.Enter(q.channels, kind)
 }
 
-// isAt tells whether a poll begins where a crowd is, so that there is nothing to read, and
-// where that is. A poll that has no more than an id begins behind the message of that id.
+// isAt tells whether a poll begins where the crowd is, so that there is nothing to read. It
+// also returns that place. A poll with an id only begins after the message of that id.
 func (q *Query) isAt(c *crowd.Crowd) (at []history.Cursor, is bool) {
 	if since := q.places[0].Since; since.Kind == history.SinceID {
 		at = c.At()
@@ -161,19 +161,19 @@ func (q *Query) isAt(c *crowd.Crowd) (at []history.Cursor, is bool) {
 	return at, c.IsAt(at)
 }
 
-// take takes the request from its handler.
+// take takes the request from its handler, see [conns.Wait].
 func (m *waiter) take(w http.ResponseWriter, r *http.Request) error {
 	m.compressor = web.CompressorFor(w)
 	e, err := conns.Wait(w, r, m.hungUp)
 	if err != nil {
-		return context.Canceled // its client is gone
+		return context.Canceled // the client is gone
 	}
 	m.exchange = e
 	m.polls.hub.Waits(1)
 	return nil
 }
 
-// joined joins the crowd by one of its two ways, if nothing has come after some places.
+// joined joins the crowd by join. It returns false if there is more to read after at.
 func (m *waiter) joined(join func(crowd.Reader, []history.Cursor) crowd.Outcome, at []history.Cursor) bool {
 	m.polls.timeouts.Add(&m.Entry, time.Until(m.until), m)
 	switch join(m, at) {
@@ -185,20 +185,20 @@ func (m *waiter) joined(join func(crowd.Reader, []history.Cursor) crowd.Outcome,
 		m.polls.timeouts.Remove(&m.Entry)
 		return false
 	}
-	switch { // it may have happened before it had joined, when it was not found in its seat
+	switch { // each may have happened before the poll was in its seat
 	case m.gone.Load():
 		m.Drop()
 		m.polls.timeouts.Remove(&m.Entry)
 	case m.cause.Load() != nil:
-		go m.dismiss() // which may wait
+		go m.dismiss() // dismiss may wait
 	case !time.Now().Before(m.until):
 		m.Due()
 	}
 	return true
 }
 
-// readOn reads the log after some places until there is news, which it answers with, or until
-// it has joined its crowd.
+// readOn reads the log after the cursors until there is news to answer with, or until the
+// poll has joined its crowd.
 func (m *waiter) readOn(at []history.Cursor) {
 	defer m.contain()
 	for !m.gone.Load() {
@@ -229,7 +229,7 @@ func (m *waiter) read(at []history.Cursor) (*hub.Page, error) {
 	return m.polls.hub.Gathered(context.Background(), places, m.form.limit, room)
 }
 
-// contain has a panic end the poll, and not the process.
+// contain makes a panic end the poll and not the process.
 func (m *waiter) contain() {
 	cause := recover()
 	if cause == nil {
@@ -244,7 +244,7 @@ func (m *waiter) contain() {
 // Give implements [crowd.Reader].
 func (m *waiter) Give(news *crowd.News) (leave func()) {
 	m.over(func() {
-		if len(news.Page.Messages) == 0 { // its body may name the channel
+		if len(news.Page.Messages) == 0 { // the body may name the channel
 			m.send(m.body(news.Page), nil)
 			return
 		}
@@ -259,7 +259,7 @@ func (m *waiter) Lag(at []history.Cursor) {
 	go m.readOn(at)
 }
 
-// End implements [crowd.Reader]: its client polls again from where it was.
+// End implements [crowd.Reader]. The client polls again from where it was.
 func (m *waiter) End(at []history.Cursor) {
 	m.answer(&hub.Page{Starts: at, Cursors: at})
 }
@@ -272,13 +272,13 @@ func (m *waiter) Due() {
 	}
 }
 
-// displaced is called when the poll has to make room, with locks held.
+// displaced is called when the poll must make room, with locks held.
 func (m *waiter) displaced(cause error) {
 	m.cause.Store(&cause)
 	go m.dismiss()
 }
 
-// dismiss ends the wait with the cause that it has to make room.
+// dismiss ends the wait of a poll that is displaced.
 func (m *waiter) dismiss() {
 	defer m.contain()
 	if _, was := m.Drop(); was {
@@ -295,7 +295,7 @@ func (m *waiter) hungUp() {
 	}()
 }
 
-// over ends the wait, and has it answered if its client is there. If that panics its
+// over ends the wait, and calls answer if the client is there. If answer panics the
 // connection is closed.
 func (m *waiter) over(answer func()) {
 	if !m.exchange.Take() {
@@ -307,19 +307,19 @@ func (m *waiter) over(answer func()) {
 			m.exchange.Close()
 		}
 	}()
-	m.release() // first: when it has the answer, its client asks again
+	m.release() // before the answer, after which the client asks again
 	answer()
 	answered = true
 }
 
-// release frees all but the connection. It is called once.
+// release frees all but the connection. Call it once.
 func (m *waiter) release() {
 	m.polls.timeouts.Remove(&m.Entry)
 	m.leave()
-	m.polls.hub.Waits(-1) // last, so that there is room when nobody is seen to wait
+	m.polls.hub.Waits(-1) // last, so that there is room when the poll is not counted any more
 }
 
-// answer answers with a page that is its own.
+// answer answers with a page that is not shared.
 func (m *waiter) answer(page *hub.Page) {
 	m.over(func() {
 		m.polls.metrics.Deliver(page)
@@ -329,8 +329,8 @@ func (m *waiter) answer(page *hub.Page) {
 
 func (m *waiter) body(page *hub.Page) []byte { return m.form.body(page, m.crowd.Channels()[0]) }
 
-// send sends JSON. shared, if it is not nil, makes the whole answer for those who need no
-// header of their own.
+// send sends JSON. If shared is not nil, it makes the whole answer that polls without headers
+// of their own have in common.
 func (m *waiter) send(body []byte, shared func() []byte) {
 	if shared != nil && m.exchange.Header() == nil && !m.exchange.Closes() && !m.polls.responder.Draining() {
 		m.exchange.Send(shared(), false, m.hold)
@@ -338,7 +338,7 @@ func (m *waiter) send(body []byte, shared func() []byte) {
 	}
 	a := web.Collect(m.exchange.Header(), m.compressor)
 	m.polls.responder.Closing(a.Header())
-	_ = web.WriteBody(a, http.StatusOK, body) // it cannot fail
+	_ = web.WriteBody(a, http.StatusOK, body) // cannot fail
 	m.sendAnswer(a)
 }
 
@@ -348,8 +348,8 @@ func (m *waiter) sendAnswer(a *web.Collected) {
 	m.exchange.Send(answer, closes || len(a.Header()["Connection"]) > 0, m.hold)
 }
 
-// hold counts an answer that is not taken in at once. If there is no room its client comes
-// again, and reads the log, where it is given less.
+// hold counts an answer that the connection does not take at once. If there is no room the
+// client polls again and gets a smaller page from the log.
 func (m *waiter) hold(answer []byte) (giveBack func(), ok bool) {
 	return m.polls.access.HoldPage(m.address, answer)
 }
@@ -363,11 +363,11 @@ func (m *waiter) refuse(err error) {
 	})
 }
 
-// subPath is the path of a poll that waits in a crowd, if it names no channel.
+// subPath is the path of a poll that waits in a crowd if the path names no channel.
 const subPath = "/sub"
 
-// request is one that has what an answer with an error and its log line need. That of the
-// client would keep some kilobytes for as long as it waits.
+// request returns a request with just what an error and its log line need. The client's own
+// would keep some kilobytes for as long as the poll waits.
 func (m *waiter) request() *http.Request {
 	path := subPath
 	if !m.unnamed {
@@ -380,8 +380,8 @@ func (m *waiter) request() *http.Request {
 	return r
 }
 
-// whole returns the whole answer with news for those who need no header of their own, which
-// is made once for those whose answers are compressed, and once for the others.
+// whole returns the whole answer with news, for polls without headers of their own. It is
+// made once compressed and once plain.
 func (m *waiter) whole(news *crowd.News) []byte {
 	made := &news.Made[0]
 	if m.compressor != nil {
@@ -389,7 +389,7 @@ func (m *waiter) whole(news *crowd.News) []byte {
 	}
 	if *made == nil {
 		a := web.Collect(nil, m.compressor)
-		_ = web.WriteBody(a, http.StatusOK, news.Text) // it cannot fail
+		_ = web.WriteBody(a, http.StatusOK, news.Text) // cannot fail
 		*made = conns.AppendAnswer(nil, a.Status, a.Header(), a.Body, false)
 	}
 	return *made

@@ -16,18 +16,18 @@ import (
 // BodyTimeout is how long a client may take to send a body.
 const BodyTimeout = 10 * time.Second
 
-// Body is the body of a post. Only one of its methods may read it, and only once.
+// Body is the body of a post. Call only one of the methods that read it, and only once.
 type Body struct {
 	writer  http.ResponseWriter
 	request *http.Request
-	max     int // bytes of the message in it; 0 is no limit
+	max     int // bytes of the message at most; 0 is no limit
 }
 
-// compact writes what was posted as compact JSON, and refuses more than the limit.
+// compact encodes a posted value as compact JSON. It refuses more than max bytes.
 func compact(posted any, max int) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false) // the page shows it as text, so < may stay as it is
+	encoder.SetEscapeHTML(false) // the page shows it as text, so < is safe
 	if err := encoder.Encode(posted); err != nil {
 		return nil, web.Refuse(http.StatusBadRequest, "The message cannot be written as JSON: %v.", err)
 	}
@@ -38,8 +38,8 @@ func compact(posted any, max int) ([]byte, error) {
 	return object, nil
 }
 
-// leastSize returns how many bytes a JSON text has at least when compact writes it anew:
-// it counts no white space, and one byte for each escape.
+// leastSize returns the least size of a JSON text after compact, in bytes. It counts no white
+// space, and one byte for each escape.
 func leastSize(body []byte) (size int) {
 	inText := false
 	for i := 0; i < len(body); i++ {
@@ -68,7 +68,7 @@ func (b *Body) limit() {
 	}
 }
 
-// byteOrderMark is what editors on Windows put before UTF-8.
+// byteOrderMark is put before UTF-8 by editors on Windows.
 const byteOrderMark = "\ufeff"
 
 func (b *Body) bytes() ([]byte, error) {
@@ -83,7 +83,7 @@ func (b *Body) bytes() ([]byte, error) {
 	return bytes.TrimPrefix(text, []byte(byteOrderMark)), nil
 }
 
-// plain refuses a body that is compressed: a little of it may be much.
+// plain refuses a compressed body, which could become very large.
 func (b *Body) plain() error {
 	coding := b.request.Header.Get("Content-Encoding")
 	if coding == "" || strings.EqualFold(coding, "identity") {
@@ -101,9 +101,9 @@ func (b *Body) multipart() (web.Fields, error) {
 	if err != nil {
 		return nil, web.Refuse(http.StatusBadRequest, "The multipart form has no boundary in its Content-Type.")
 	}
-	form, err := parts.ReadForm(1 << 30) // the bytes are limited above, and nothing goes to disk
+	form, err := parts.ReadForm(1 << 30) // limit bounds the bytes, so nothing goes to disk
 	if err == nil {
-		_, err = io.Copy(io.Discard, b.request.Body) // finds a body that was cut short after the form's end
+		_, err = io.Copy(io.Discard, b.request.Body) // finds a body that was cut off after the form's end
 	}
 	if err != nil {
 		return nil, b.failed(err)

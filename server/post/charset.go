@@ -11,16 +11,16 @@ import (
 	"pubsub/server/web"
 )
 
-// charsets are those that older programs name beside UTF-8, of which ASCII is a part.
+// charsets are those that older programs name beside UTF-8. ASCII is a part of UTF-8.
 var charsets = map[string]*charmap.Charmap{
 	"": nil, "utf-8": nil, "utf8": nil, "us-ascii": nil, "ascii": nil,
 	"iso-8859-1": charmap.ISO8859_1, "latin1": charmap.ISO8859_1,
 	"windows-1252": charmap.Windows1252, "cp1252": charmap.Windows1252,
 }
 
-// charsetOf returns how the text of a body is written, nil for UTF-8.
+// charsetOf returns the charset of a body, nil for UTF-8.
 func charsetOf(r *http.Request) (*charmap.Charmap, error) {
-	_, parameters, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // mediaType has looked at it
+	_, parameters, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // mediaType has checked the header
 	name := parameters["charset"]
 	of, known := charsets[strings.ToLower(name)]
 	if !known {
@@ -29,8 +29,8 @@ func charsetOf(r *http.Request) (*charmap.Charmap, error) {
 	return of, nil
 }
 
-// toUTF8 returns a text that a client says to have written in a charset. What is UTF-8 stays
-// so: some libraries name the charset that was usual long ago, whatever they send.
+// toUTF8 decodes a text in a charset. A text that is UTF-8 stays as it is, because some
+// libraries name an old charset whatever they send.
 func toUTF8(text string, of *charmap.Charmap) string {
 	if of == nil || utf8.ValidString(text) {
 		return text

@@ -8,18 +8,18 @@ import (
 	"pubsub/server/web"
 )
 
-// Gate lets posts in until it is closed, and counts those in flight. Its zero value is
-// open. It is safe for concurrent use.
+// Gate admits posts until it is closed, and counts those in flight. The zero value is open.
+// Its methods are safe for concurrent use.
 type Gate struct {
-	draining atomic.Bool // read without the lock, since every answer reads it
+	draining atomic.Bool // read without the lock, because every answer reads it
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards the fields below; no other lock is taken under it
 	inFlight int
-	none     chan struct{} // made by Close; it closes this when no post is in flight
+	none     chan struct{} // made by Close; closed when no post is in flight
 }
 
-// enter lets a post in, or refuses it with [web.ErrDraining] if the gate is closed. After
-// a post that was let in, the caller calls leave.
+// enter admits a post, or returns [web.ErrDraining] if the gate is closed. Call leave after
+// an admitted post.
 func (g *Gate) enter() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -39,11 +39,11 @@ func (g *Gate) leave() {
 	}
 }
 
-// Announce tells that the gate will be closed, and lets posts in until then.
+// Announce makes Draining return true. Posts are admitted until Close.
 func (g *Gate) Announce() { g.draining.Store(true) }
 
-// Close lets no further post in, and waits until those in flight have ended, or ctx has.
-// Call it once.
+// Close admits no further posts, and waits until those in flight or ctx have ended. Call it
+// once.
 func (g *Gate) Close(ctx context.Context) {
 	g.Announce()
 	g.mu.Lock()
@@ -58,6 +58,5 @@ func (g *Gate) Close(ctx context.Context) {
 	}
 }
 
-// Draining tells whether the gate is closed or will be, which means that the server
-// drains.
+// Draining tells whether the gate is closed or soon will be, as the server drains.
 func (g *Gate) Draining() bool { return g.draining.Load() }

@@ -10,9 +10,9 @@ import (
 	"pubsub/server/web"
 )
 
-// Message reads a nick and a message: from an urlencoded or multipart form, from a JSON
-// object, or from the query if the body does not have them. A JSON object keeps its other
-// fields, a form loses them. Every error is a [web.Problem].
+// Message reads a nick and a message. They come from an urlencoded or multipart form, from a
+// JSON object, or from the query if the body lacks them. A JSON object keeps its other
+// fields, a form does not. Every error is a [web.Problem].
 func (b *Body) Message() (any, error) {
 	query, err := web.FieldsOf(b.request)
 	if err != nil {
@@ -37,7 +37,7 @@ func (b *Body) Message() (any, error) {
 	return posted, nil
 }
 
-// form reads an urlencoded or multipart form; no body is an empty one.
+// form reads an urlencoded or multipart form. No body is an empty form.
 func (b *Body) form() (web.Fields, error) {
 	switch mediaType(b.request) {
 	case "", "application/x-www-form-urlencoded":
@@ -61,7 +61,7 @@ func (b *Body) form() (web.Fields, error) {
 	return nil, web.Refuse(http.StatusUnsupportedMediaType, "This Content-Type cannot be posted here. Send a form or application/json.")
 }
 
-// message is what is posted by a form.
+// message is the object that a form posts.
 type message struct {
 	Nick    *string `json:"nick"`
 	Message *string `json:"message"`
@@ -77,7 +77,7 @@ func mediaType(r *http.Request) string {
 	return kind
 }
 
-// looksLikeJSON finds JSON that was sent with curl -d, which marks it as a form.
+// looksLikeJSON finds JSON that was sent with curl -d, which labels it as a form.
 func looksLikeJSON(body []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
 }

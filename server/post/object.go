@@ -13,13 +13,13 @@ import (
 )
 
 // maxDepth is how deep posted JSON may be nested. Python's parser fails at about 1,000
-// levels, and others earlier. A reader whose parser fails at one message could not get
-// the next ones.
+// levels, and others earlier. A client whose parser fails at one message could not get the
+// next ones.
 const maxDepth = 100
 
-// Object reads a JSON object, and drops the fields that the server sets. It refuses what
-// some parsers cannot read: deep nesting, numbers beyond a 64-bit float, and text that is
-// not UTF-8. Every error is a [web.Problem].
+// Object reads a JSON object, and drops the fields that the server sets. It refuses JSON that
+// some parsers cannot read: deep nesting, numbers beyond a 64-bit float, and text that is not
+// UTF-8. Every error is a [web.Problem].
 func (b *Body) Object() (map[string]any, error) {
 	if kind := mediaType(b.request); kind != "application/json" && kind != "" {
 		return nil, web.Refuse(http.StatusUnsupportedMediaType, "This Content-Type cannot be posted here. Send application/json.")
@@ -38,17 +38,17 @@ func (b *Body) Object() (map[string]any, error) {
 	return parseObject(text, b.max)
 }
 
-// parseObject reads a JSON object of at most so many bytes, as Object does.
+// parseObject parses a JSON object of at most max bytes, as Object does.
 func parseObject(text []byte, max int) (map[string]any, error) {
 	if max > 0 && leastSize(text) > max {
-		return nil, tooLarge(max) // before it is parsed, which would cost much more
+		return nil, tooLarge(max) // before parsing, which would cost much more
 	}
 	if !utf8.Valid(text) {
 		return nil, errNotUTF8
 	}
 	var object map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber() // a float64 would change long whole numbers
+	decoder.UseNumber() // a float64 would change long integers
 	err := decoder.Decode(&object)
 	if _, after := decoder.Token(); err != nil || object == nil || after != io.EOF {
 		return nil, web.Refuse(http.StatusBadRequest, `The body is not a JSON object, such as {"message": "hi"}.`)
@@ -60,8 +60,8 @@ func parseObject(text []byte, max int) (map[string]any, error) {
 	return object, nil
 }
 
-// dropAliases drops the fields that the server sets, in upper or lower case: parsers such
-// as Go's take ID for id. For the same reason it drops a NICK beside a nick, and a
+// dropAliases drops the fields that the server sets, in upper or lower case, because parsers
+// such as Go's take ID for id. For the same reason it drops a NICK beside a nick, and a
 // MESSAGE beside a message.
 func dropAliases(object map[string]any) {
 	for name := range object {

@@ -12,18 +12,17 @@ import (
 	"pubsub/server/web"
 )
 
-// Publisher publishes what is posted: every endpoint for posts uses it. It is safe for
+// Publisher publishes posts for all endpoints. Make it with [NewPublisher]. It is safe for
 // concurrent use.
 type Publisher struct {
 	Gate    Gate // closed in a drain
 	hub     *hub.Hub
 	access  *access.Control
 	metrics *observe.Metrics
-	max     int // bytes of a message, 0 for no limit
+	max     int // bytes of a message at most; 0 is no limit
 }
 
-// NewPublisher returns a Publisher of messages that have at most so many bytes; 0 is no
-// limit.
+// NewPublisher returns a Publisher of messages with at most maxBytes; 0 is no limit.
 func NewPublisher(h *hub.Hub, control *access.Control, metrics *observe.Metrics, maxBytes int) *Publisher {
 	return &Publisher{hub: h, access: control, metrics: metrics, max: maxBytes}
 }
@@ -31,10 +30,10 @@ func NewPublisher(h *hub.Hub, control *access.Control, metrics *observe.Metrics,
 // MaxKey is how many bytes an Idempotency-Key may have.
 const MaxKey = 255
 
-// Publish publishes what read returns for the body of a request, once it is admitted. If
-// the request repeats an earlier one, with the same Idempotency-Key and the same content,
-// it is not published again: the receipt says so. Errors that a client can mend are a
-// [web.Problem]; others are those of [hub.Hub.Publish].
+// Publish publishes the result of read for the body of a request, once the request is
+// admitted. A repeat of an earlier request, with the same Idempotency-Key and content, is not
+// published again, and its receipt says so. Errors that a client can mend are a
+// [web.Problem]. Others are those of [hub.Hub.Publish].
 func (p *Publisher) Publish(w http.ResponseWriter, r *http.Request, channel string, read func(*Body) (any, error)) (history.Receipt, error) {
 	grant, err := p.admit(r, channel)
 	if err != nil {
@@ -47,8 +46,7 @@ func (p *Publisher) Publish(w http.ResponseWriter, r *http.Request, channel stri
 	return p.publish(r, channel, r.Header.Get("Idempotency-Key"), named(posted, grant.Name))
 }
 
-// PublishObject is Publish for a JSON object that did not come as a body. r tells who sends
-// it.
+// PublishObject is Publish for a JSON object that is not a body. r tells who the client is.
 func (p *Publisher) PublishObject(r *http.Request, channel, key string, text []byte) (history.Receipt, error) {
 	grant, err := p.admit(r, channel)
 	if err != nil {
@@ -61,9 +59,9 @@ func (p *Publisher) PublishObject(r *http.Request, channel, key string, text []b
 	return p.publish(r, channel, key, named(posted, grant.Name))
 }
 
-// MaxBody returns how many bytes a body may have, 0 if there is no limit. It allows six
-// times the bytes of a message, since an escape of JSON or of a form takes up to six bytes
-// for one.
+// MaxBody returns how many bytes a body may have, 0 if there is no limit. It allows six times
+// the bytes of a message, because an escape of JSON or of a form takes up to six bytes for
+// one.
 func (p *Publisher) MaxBody() int { return maxBody(p.max) }
 
 func maxBody(max int) int {
@@ -73,9 +71,9 @@ func maxBody(max int) int {
 	return 6*max + 4<<10
 }
 
-// admit tells whether the sender of a request may publish on a channel now.
+// admit returns an error if the client of a request may not publish on a channel now.
 func (p *Publisher) admit(r *http.Request, channel string) (access.Grant, error) {
-	if history.IsCompanion(channel) { // a WebSocket publishes where it listens, if it names no channel
+	if history.IsCompanion(channel) { // a WebSocket that names no channel posts to the one it listens to
 		return access.Grant{}, history.ErrCompanion
 	}
 	grant, err := p.access.Authorize(r, access.Publish, channel)
@@ -85,8 +83,8 @@ func (p *Publisher) admit(r *http.Request, channel string) (access.Grant, error)
 	return grant, p.access.AdmitPost(r)
 }
 
-// named puts the name from a sender's token into what it posted, so that nobody posts as
-// somebody else. Without a name the sender has chosen its nick itself.
+// named puts the name from a client's token into its post as the nick, so that nobody posts
+// as somebody else. Without a name the client chooses its nick.
 func named(posted any, name string) any {
 	if name == "" {
 		return posted
@@ -101,7 +99,8 @@ func named(posted any, name string) any {
 	return posted
 }
 
-// checkSeen refuses a message that shows nothing, and a nick that could be taken for another.
+// checkSeen refuses a message without visible text, and a nick that could be mistaken for
+// another.
 func checkSeen(posted any) error {
 	var nick, text string
 	switch posted := posted.(type) {

@@ -9,9 +9,9 @@ import (
 
 var errTyping = web.Refuse(http.StatusBadRequest, `Send {"typing": true, "name": "ann"} as JSON or as a form. It is shown for some seconds.`)
 
-// Typing reads that somebody types on a channel, from a form, from a JSON object, or from
-// the query. It is admitted as a post. name is the one that was given, "" if there is none.
-// The error is a [web.Problem].
+// Typing reads that a client types on a channel, from a form, from a JSON object, or from the
+// query. It is admitted like a post. name is the given name, "" if there is none. The error
+// is a [web.Problem].
 func (p *Publisher) Typing(w http.ResponseWriter, r *http.Request, channel string) (name string, grant access.Grant, err error) {
 	if grant, err = p.admit(r, channel); err != nil {
 		return "", grant, err

@@ -2,22 +2,22 @@ package presence
 
 import "pubsub/server/roster"
 
-// change is somebody who has come to this process, or left it.
+// change is a person who has come to this process, or left it.
 type change struct {
 	roster.Person
 	joined bool
 }
 
-// changes wait to be taken to the roster. Who has one guards it by a lock.
+// changes collects changes for the roster. The owner of a changes guards it by a lock.
 type changes struct {
-	wake  chan struct{} // holds a token when there are some
-	max   int           // beyond which they are lost, 0 for no bound
+	wake  chan struct{} // holds a token when there are changes
+	max   int           // with more changes all are dropped; 0 is no bound
 	all   []change
-	lost  bool
-	ended bool // nobody takes any
+	lost  bool // changes were dropped
+	ended bool // take is not called any more
 
-	next    chan struct{} // closed when the roster has all
-	current chan struct{} // closed when it has those that were taken; nil if there were none
+	next    chan struct{} // closed when the roster has all changes so far
+	current chan struct{} // closed when the roster has the changes of the last take; nil before the first
 }
 
 func newChanges() changes {

@@ -13,16 +13,16 @@ import (
 	"pubsub/server/web"
 )
 
-// here is who is present by a connection to this process, or was so a moment ago. Nothing
-// is done for somebody whose stream stays open.
+// here is the set of people who have a connection to this process, or had one a moment ago. A
+// stream that stays open costs nothing here.
 type here struct {
 	options Options
 
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex // guards the fields below; no other lock is taken under it
 	people  map[roster.Person]*person
-	grace   list.List // of *person: those without a connection, by when they leave
-	ofGrace shares.Shares[netip.Addr]
-	ofRoom  map[placeOf]int // names that came first from an address
+	grace   list.List                 // of *person: those without a connection, sorted by until
+	ofGrace shares.Shares[netip.Addr] // people in grace, by address
+	ofRoom  map[placeOf]int           // names that first came from an address
 	changes changes
 }
 
@@ -32,22 +32,22 @@ type placeOf struct {
 	by      netip.Addr
 }
 
-// person is somebody who is here.
+// person is a name in a channel.
 type person struct {
 	roster.Person
 	open    int           // connections
-	first   netip.Addr    // from where it came
-	by      netip.Addr    // of the one that ended last
-	until   time.Time     // leaves then, unless there is a connection
-	inGrace *list.Element // nil while there is one
+	first   netip.Addr    // the address of the first connection
+	by      netip.Addr    // the address of the last connection
+	until   time.Time     // when the person leaves if there is no connection
+	inGrace *list.Element // nil while there is a connection
 }
 
 func newHere(o Options) *here {
 	return &here{options: o, people: make(map[roster.Person]*person), ofRoom: make(map[placeOf]int), changes: newChanges()}
 }
 
-// enter has a name be present in channels, other than companions, until leave is called.
-// The error is a [web.Problem]: then the name is present in none.
+// enter makes a name present in channels, except companions, until leave is called. If the
+// error is not nil, it is a [web.Problem], and the name is present in none.
 func (h *here) enter(by netip.Addr, name string, channels []string) (leave func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -63,7 +63,7 @@ func (h *here) enter(by netip.Addr, name string, channels []string) (leave func(
 	return func() { h.disconnect(by, entered) }, nil
 }
 
-// admit refuses who would be too many. mu is held.
+// admit refuses a name that would be one too many. mu is held.
 func (h *here) admit(by netip.Addr, name string, channels []string) error {
 	fresh, most := 0, 0
 	for _, channel := range channels {
@@ -85,12 +85,12 @@ func (h *here) admit(by netip.Addr, name string, channels []string) error {
 	return nil
 }
 
-// connect counts a connection of somebody. mu is held.
+// connect counts a connection of a person. mu is held.
 func (h *here) connect(by netip.Addr, who roster.Person) *person {
 	p := h.people[who]
 	switch {
 	case p == nil:
-		who.Name = strings.Clone(who.Name) // the name is a part of a request, which need not be kept
+		who.Name = strings.Clone(who.Name) // the name is part of a request, which would stay in memory
 		p = &person{Person: who, first: by}
 		h.people[who] = p
 		h.ofRoom[placeOf{who.Channel, by}]++
@@ -102,7 +102,7 @@ func (h *here) connect(by netip.Addr, who roster.Person) *person {
 	return p
 }
 
-// disconnect ends a connection of people.
+// disconnect ends one connection of each of the people.
 func (h *here) disconnect(by netip.Addr, people []*person) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -121,7 +121,7 @@ func (h *here) endGrace(p *person) {
 	p.inGrace = nil
 }
 
-// expire has those leave whose grace is over.
+// expire removes the people whose grace is over.
 func (h *here) expire(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -140,7 +140,7 @@ func (h *here) expire(now time.Time) {
 	}
 }
 
-// all returns everybody.
+// all returns everybody who is here.
 func (h *here) all() []roster.Person {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -158,15 +158,15 @@ func (h *here) len() int {
 	return len(h.people)
 }
 
-// take returns what has changed since it was last called; call done when the roster has it.
-// If some is lost, it returns nothing: then the roster is to be given all.
+// take returns the changes since the last call. Call done when the roster has them. If
+// changes were dropped, lost is true: then give the roster everybody.
 func (h *here) take() (all []change, lost bool, done func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.changes.take()
 }
 
-// end has nothing be kept for take any more.
+// end makes later changes be dropped.
 func (h *here) end() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

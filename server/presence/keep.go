@@ -9,20 +9,21 @@ import (
 	"pubsub/server/roster"
 )
 
-// keeper keeps the roster. Only its goroutine uses it.
+// keeper passes changes to the roster, and the roster's changes to the teller. One goroutine
+// uses it.
 type keeper struct {
 	here   *here
 	roster roster.Roster
-	shared roster.Shared // nil if the roster is this process's own
+	shared roster.Shared // nil if only this process uses the roster
 	teller *teller
 	count  func([]roster.Change)
 
-	again   bool      // the roster may lack something, and is to be given all
-	putAt   time.Time // when it was last given all
-	sweepAt time.Time // when others may be swept
+	again   bool      // the roster may lack something, so everybody is put again
+	putAt   time.Time // when everybody was last put
+	sweepAt time.Time // no sweep before this time
 }
 
-// batch is how many people the roster is given at a time.
+// batch is how many people are passed to the roster at a time.
 const batch = 500
 
 func (k *keeper) run(ctx context.Context) {
@@ -52,7 +53,7 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// pass gives the roster what has changed here.
+// pass passes the changes since the last call to the roster.
 func (k *keeper) pass(ctx context.Context) {
 	all, lost, done := k.here.take()
 	defer done()
@@ -64,7 +65,7 @@ func (k *keeper) pass(ctx context.Context) {
 	}
 }
 
-// alike is how many changes of one kind come first, at most a batch.
+// alike returns how many of the first changes are of one kind, at most a batch.
 func alike(all []change) int {
 	for i := range all {
 		if i == batch || all[i].joined != all[0].joined {
@@ -86,7 +87,7 @@ func (k *keeper) give(ctx context.Context, joined bool, all []change) {
 	k.told(to(ctx, people))
 }
 
-// told passes on what the roster says has changed. It returns false if it cannot be
+// told handles the result of a call of the roster. It returns false if the roster cannot be
 // reached.
 func (k *keeper) told(changes []roster.Change, err error) bool {
 	k.count(changes)
@@ -98,16 +99,15 @@ func (k *keeper) told(changes []roster.Change, err error) bool {
 	return err == nil
 }
 
-// doubt puts off the next sweep until every process has had the time to put its people
-// again: while the roster was away their leases went on.
+// doubt delays the next sweep until every process has had time to put its people again. While
+// the roster was away, their leases went on.
 func (k *keeper) doubt() {
 	if k.shared != nil {
 		k.sweepAt = time.Now().Add(k.shared.Lease() / 2)
 	}
 }
 
-// share does what a roster of several processes needs: it is given all now and then, and
-// swept.
+// share does what a shared roster needs: now and then it puts everybody again, and sweeps.
 func (k *keeper) share(ctx context.Context, now time.Time) {
 	if k.shared == nil {
 		return
@@ -135,10 +135,11 @@ func (k *keeper) putAll(ctx context.Context) bool {
 	return true
 }
 
-// endWithin is how long an end may take. Leases that it does not get to end by themselves.
+// endWithin bounds how long end takes. Leases that are not released in this time expire
+// later.
 const endWithin = 2 * time.Second
 
-// end leaves the roster as it is. Who was here has [Grace] to come back to another process.
+// end gives the people of this process [Grace] to come back to another one.
 func (k *keeper) end(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, endWithin)
 	defer cancel()

@@ -12,12 +12,12 @@ import (
 	"pubsub/server/web"
 )
 
-// field is in the query of who wants to be present.
+// field is the field of a request that asks to be present.
 const field = "presence"
 
-// NameOf returns under which name the sender of a request wants to be present, "" if it
-// does not. With a token that has a name it is that one, so that nobody is present as
-// somebody else. The error is a [web.Problem].
+// NameOf returns the name under which the client of a request wants to be present, "" if it
+// does not. A name in the token comes first, so that nobody can use the name of somebody
+// else. The error is a [web.Problem].
 func NameOf(fields web.Fields, grant access.Grant) (string, error) {
 	if !fields.Has(field) {
 		return "", nil
@@ -26,9 +26,8 @@ func NameOf(fields web.Fields, grant access.Grant) (string, error) {
 	return name, web.About(field, err)
 }
 
-// Name returns the name under which somebody is told: the token's, or the one that was
-// given. Names that differ only in how they are written are one. The error is a
-// [web.Problem].
+// Name returns the token's name, or else the given one. It is normalized, so that names which
+// look the same are the same. The error is a [web.Problem].
 func Name(given string, grant access.Grant) (string, error) {
 	name := strings.TrimSpace(cmp.Or(grant.Name, given))
 	if err := web.CheckName(name); err != nil {

@@ -1,9 +1,10 @@
-// Package presence knows who is here: who has a poll or a stream that asked to be present,
-// or had one some seconds ago. It tells who comes and goes on the companions of channels.
+// Package presence knows who is here: everybody with a poll or stream that asked to be
+// present, or had one some seconds ago. It tells who comes and goes on the companions of
+// channels.
 //
-// A request enters in here.go, which only counts connections. What changes there goes to a
-// roster (keep.go), which knows of other instances, too; what that says has changed is told
-// (tell.go). No request waits for any of it.
+// A request enters in here.go, which counts connections. Its changes go to a roster
+// (keep.go), which knows of other instances, too. The roster's changes are told on companions
+// (tell.go). No request waits for any of that.
 package presence
 
 import (
@@ -19,31 +20,31 @@ import (
 	"pubsub/server/roster"
 )
 
-// Lease is how long people stay on a roster that several processes share when theirs was
-// killed. A process puts them again every third of it.
+// Lease is how long the people of a killed process stay on a shared roster. A process puts
+// its people again every third of it.
 const Lease = 45 * time.Second
 
-// Grace is how long somebody may have no connection and is here all the same: for a next
-// poll, or until a page is loaded again.
+// Grace is how long a person without a connection stays here: until the next poll comes, or a
+// page is loaded again.
 const Grace = 15 * time.Second
 
-// OfRoom is how many names of one address a channel has where nobody shows a token for one.
-// It is less than [roster.MaxNames], so that nobody alone hides who else is there.
+// OfRoom is how many names of one address a channel may have, if names need no token. It is
+// less than [roster.MaxNames], so that one address cannot hide everybody else.
 const OfRoom = 25
 
-// maxPeople is how many people one process keeps.
+// maxPeople is how many people a process keeps.
 const maxPeople = 100_000
 
-// Options bound what is kept. The zero value is good for a server.
+// Options of a [Presence]. The zero value is good for a server.
 type Options struct {
-	People    int           // in all, counted once for each channel; 100,000 if 0
-	OfAddress int           // those of one address that have just left; no limit if 0
-	OfRoom    int           // those of one address in a channel; no limit if 0
-	Grace     time.Duration // if not [Grace]
+	People    int           // in all channels together; 100,000 if 0
+	OfAddress int           // of one address that have just left; 0 is no limit
+	OfRoom    int           // of one address in a channel; 0 is no limit
+	Grace     time.Duration // [Grace] if 0
 }
 
-// Presence is safe for concurrent use. Make it with [New]. Until Run is called it only
-// keeps who comes.
+// Presence is safe for concurrent use. Make it with [New], and call Run. Until then it only
+// collects changes.
 type Presence struct {
 	here   *here
 	keeper *keeper
@@ -54,35 +55,35 @@ type Presence struct {
 	joins, leaves atomic.Int64
 }
 
-// New returns a Presence that keeps a roster and tells on the companions of a hub.
+// New returns a Presence with a roster, which tells on the companions of a hub.
 func New(r roster.Roster, h *hub.Hub, o Options) *Presence {
 	o.People, o.Grace = cmp.Or(o.People, maxPeople), cmp.Or(o.Grace, Grace)
 	p := &Presence{roster: r, hub: h, here: newHere(o), typing: newTyping()}
 	shared, isShared := r.(roster.Shared)
-	if isShared { // it may be away, and is given all when it is back
+	if isShared { // the roster may be away, and gets everybody when it is back
 		p.here.changes.max = o.People
 	}
 	p.keeper = &keeper{here: p.here, roster: r, shared: shared, teller: newTeller(r, p.publish), count: p.count}
 	return p
 }
 
-// Enter has a name be present in channels until leave is called, and for [Grace] beyond
-// it. Companions are left out. by is the address of who asks. The error is a [web.Problem],
-// and then the name is present in none of them. Call leave once.
+// Enter makes a name present in channels until leave is called, and for [Grace] after that.
+// Companions are left out. by is the client's address. If the error is not nil, it is a
+// [web.Problem], and the name is present in none. Call leave once. Neither of them waits.
 func (p *Presence) Enter(by netip.Addr, name string, channels []string) (leave func(), err error) {
 	return p.here.enter(by, name, channels)
 }
 
-// Run keeps the roster and tells what changes, until ctx ends. Nobody is told to leave
-// because it ends: all may come back elsewhere. Call it once.
+// Run keeps the roster and tells what changes, until ctx ends. That makes nobody leave,
+// because all may come back to another process. Call Run once.
 func (p *Presence) Run(ctx context.Context) { p.keeper.run(ctx) }
 
-// settleFor is how long a question waits for the roster to have what was before.
+// settleFor bounds how long Who waits for the roster.
 const settleFor = time.Second
 
-// Who returns how many people are in a channel, and their names, sorted, unless there are
-// more than [roster.MaxNames]. It knows of everybody who entered here before. The error is
-// [history.ErrAway].
+// Who returns how many people are in a channel, and their names, sorted. There are no names
+// if they are more than [roster.MaxNames]. Everybody who entered here before is counted, if
+// the roster answers in time. The error is [history.ErrAway].
 func (p *Presence) Who(ctx context.Context, channel string) (count int, names []string, err error) {
 	if taken := p.here.taken(); taken != nil {
 		select {
@@ -94,8 +95,8 @@ func (p *Presence) Who(ctx context.Context, channel string) (count int, names []
 	return p.roster.Who(ctx, channel)
 }
 
-// Typing tells that somebody at an address types, unless that or too much else was told a
-// moment ago. Its errors are those of [hub.Hub.Publish].
+// Typing tells that a person types, unless that was told a moment ago, or too much else was.
+// The errors are those of [hub.Hub.Publish].
 func (p *Presence) Typing(ctx context.Context, by netip.Addr, channel, name string) error {
 	if !p.typing.mayTell(by, channel) {
 		return nil
@@ -107,7 +108,7 @@ func (p *Presence) Typing(ctx context.Context, by netip.Addr, channel, name stri
 	return p.publish(ctx, channel, Said{Presence: "typing", Name: name})
 }
 
-// Said is what a companion says.
+// Said is the object of a message on a companion.
 type Said struct {
 	Presence string `json:"presence"` // join, leave, typing or count
 	Name     string `json:"name,omitempty"`
@@ -141,8 +142,8 @@ func (p *Presence) count(changes []roster.Change) {
 	}
 }
 
-// Counts returns how many people are here by this process, and how many joins and leaves
-// it has found so far.
+// Counts returns how many people are here by this process, and how many joins and leaves it
+// has found so far.
 func (p *Presence) Counts() (people int, joins, leaves int64) {
 	return p.here.len(), p.joins.Load(), p.leaves.Load()
 }

@@ -10,31 +10,31 @@ import (
 	"pubsub/server/roster"
 )
 
-// Bounds of what is told, so that who come and go in many channels do not keep the server
-// busy with it.
+// Bounds of what is told, so that clients which come and go in many channels do not keep the
+// server busy.
 const (
-	perTick  = 500     // of each kind, in a second
-	maxDirty = 100_000 // channels whose count is to be told
-	tellFor  = time.Second
+	perTick  = 500         // names, and counts, in a second
+	maxDirty = 100_000     // channels whose count is to be told
+	tellFor  = time.Second // how long telling may take at a time
 )
 
-// teller tells on companions what happens. Nobody waits for it.
+// teller tells changes on companions. Only its goroutine waits for that.
 type teller struct {
 	roster  roster.Roster
 	publish func(ctx context.Context, channel string, said Said) error
-	wake    chan struct{} // holds a token when the queue is not empty
+	wake    chan struct{} // holds a token when queue is not empty
 
-	mu    sync.Mutex // guards all below
+	mu    sync.Mutex // guards the fields below; no other lock is taken under it
 	queue []roster.Change
 	dirty map[string]struct{} // channels whose count is to be told
-	left  int                 // changes that may be told by name in this second
+	left  int                 // how many changes may still be told by name in this second
 }
 
 func newTeller(r roster.Roster, publish func(context.Context, string, Said) error) *teller {
 	return &teller{roster: r, publish: publish, wake: make(chan struct{}, 1), dirty: make(map[string]struct{}), left: perTick}
 }
 
-// tell has changes told soon, by name if there are not too many.
+// tell makes changes be told soon: by name if there are not too many, otherwise by a count.
 func (t *teller) tell(changes []roster.Change) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -52,16 +52,16 @@ func (t *teller) tell(changes []roster.Change) {
 	}
 }
 
-// mark has the count of a channel told. mu is held.
+// mark makes the count of a channel be told. mu is held.
 func (t *teller) mark(channel string) {
 	if len(t.dirty) < maxDirty {
 		t.dirty[channel] = struct{}{}
 	}
 }
 
-// run tells until ctx ends, and then what is left by name. Each time it tells for tellFor at
-// most: where the log is far away, names would be old news, and an end would wait for them.
-// So names need not be cut off when ctx ends.
+// run tells until ctx ends, and then the rest of the names. Each time it tells for tellFor at
+// most: if the log is slow, names would be old news. That also bounds how long run takes to
+// end.
 func (t *teller) run(ctx context.Context) {
 	goesOn := context.WithoutCancel(ctx)
 	tick := time.NewTicker(time.Second)
@@ -85,7 +85,7 @@ func within(ctx context.Context, tell func(context.Context)) {
 	tell(ctx)
 }
 
-// tellNames tells by name. When that fails or takes too long, the count is told later.
+// tellNames tells by name. If that fails or takes too long, counts are told later.
 func (t *teller) tellNames(ctx context.Context) {
 	t.mu.Lock()
 	queue := t.queue
@@ -99,7 +99,7 @@ func (t *teller) tellNames(ctx context.Context) {
 	}
 }
 
-// unnamed has what could not be told by name told by a count.
+// unnamed makes the counts of changes be told instead of their names.
 func (t *teller) unnamed(changes []roster.Change) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -114,7 +114,7 @@ func (t *teller) tellCounts(ctx context.Context) {
 	for i, channel := range channels {
 		told, err := t.tellCount(ctx, channel)
 		switch {
-		case err != nil: // then it takes long to try each
+		case err != nil: // trying each of them would take too long
 			t.markAll(channels[i:])
 			return
 		case !told:
@@ -134,8 +134,8 @@ func (t *teller) tellCount(ctx context.Context, channel string) (told bool, err 
 	return true, reachable(t.publish(ctx, channel, Said{Presence: "count", Count: &count}))
 }
 
-// reachable returns the error of a log that takes nothing now. One with too many channels
-// takes what is told on the others.
+// reachable returns the error of a log that cannot be reached. A log with too many channels
+// can be: other channels take messages.
 func reachable(err error) error {
 	if errors.Is(err, history.ErrTooManyChannels) {
 		return nil
@@ -151,8 +151,7 @@ func (t *teller) markAll(channels []string) {
 	}
 }
 
-// someDirty takes some out of the channels whose count is to be told. It begins a new
-// second.
+// someDirty takes some of the channels whose count is to be told, and begins a new second.
 func (t *teller) someDirty() (channels []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -11,33 +11,33 @@ import (
 	"pubsub/server/roster"
 )
 
-// typing bounds what one address may have told of who types in a channel, so that others
-// who type there are told, too: of all only some are, see [roster.MaxNamed].
+// typing bounds how often one address may make typing be told in a channel. Only few of those
+// who type are told, see [roster.MaxNamed], and other addresses should be among them.
 type typing struct {
-	mu sync.Mutex // guards by
+	mu sync.Mutex // guards by; no other lock is taken under it
 	by *simplelru.LRU[placeOf, *rates.Bucket]
 }
 
-// typingRate is in names: an address may be that of an office.
+// typingRate counts names, because an address may be that of an office.
 var typingRate = rates.Rate{PerSecond: roster.MaxNamed - 1, Burst: roster.MaxNamed - 1}
 
-// typingMany is how many addresses in channels are remembered. The one longest ago is
-// forgotten first.
+// typingMany is how many pairs of address and channel are remembered. The one that was used
+// longest ago is forgotten first.
 const typingMany = 10_000
 
 func newTyping() *typing {
 	by, err := simplelru.NewLRU[placeOf, *rates.Bucket](typingMany, nil)
 	if err != nil {
-		panic(err) // only for a size below 1
+		panic(err) // happens only for a size below 1
 	}
 	return &typing{by: by}
 }
 
-// mayTell tells whether somebody at an address may be told to type now.
+// mayTell tells whether an address may make typing be told now, and counts it.
 func (t *typing) mayTell(by netip.Addr, channel string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	at := placeOf{strings.Clone(channel), by} // that of a request would keep all of it
+	at := placeOf{strings.Clone(channel), by} // the channel is part of a request, which would stay in memory
 	bucket, known := t.by.Get(at)
 	if !known {
 		bucket = new(rates.Bucket)

@@ -2,32 +2,32 @@ package rates
 
 import "time"
 
-// Rate is how fast tokens come, and how many are saved up.
+// Rate is how many tokens a bucket gains a second, and how many it holds.
 type Rate struct {
 	PerSecond float64
 	Burst     float64
 }
 
-// Bucket has somebody's tokens. Its zero value is full. It is not safe for concurrent use.
+// Bucket holds tokens. The zero value is full. It is not safe for concurrent use.
 type Bucket struct {
-	taken float64 // of the burst; more than that if some are promised that are not there yet
+	taken float64 // tokens of the burst that are gone; more than the burst if tokens were promised
 	at    time.Time
 }
 
-// fill adds what has come since.
+// fill adds the tokens that have come since the last call.
 func (b *Bucket) fill(r Rate) {
 	now := time.Now()
 	b.taken = max(0, b.taken-now.Sub(b.at).Seconds()*r.PerSecond)
 	b.at = now
 }
 
-// untilOne is how long it takes until there is one token.
+// untilOne returns how long it takes until there is one token.
 func (b *Bucket) untilOne(r Rate) time.Duration {
 	lacking := b.taken + 1 - r.Burst
 	return time.Duration(max(0, lacking) / r.PerSecond * float64(time.Second))
 }
 
-// Take takes so many tokens, or those that there are. It returns how many it lacks.
+// Take takes tokens, as many as there are. It returns how many are lacking.
 func (b *Bucket) Take(r Rate, tokens float64) (lacking float64) {
 	b.fill(r)
 	lacking = max(0, b.taken+tokens-r.Burst)
@@ -35,5 +35,5 @@ func (b *Bucket) Take(r Rate, tokens float64) (lacking float64) {
 	return lacking
 }
 
-// GiveBack gives tokens back.
+// GiveBack puts tokens back.
 func (b *Bucket) GiveBack(tokens float64) { b.taken = max(0, b.taken-tokens) }

@@ -1,4 +1,4 @@
-// Package rates bounds how often something is done, with token buckets.
+// Package rates bounds how often something is done, by token buckets.
 package rates
 
 import (
@@ -11,43 +11,44 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// limitedAddresses is how many addresses a Limiter remembers. When there are more, the
-// one used longest ago is forgotten, and gets its whole burst again.
+// limitedAddresses is how many addresses a Limiter remembers. Beyond that the one unused for
+// longest is forgotten, and gets its whole burst again.
 const limitedAddresses = 20_000
 
-// Limiter bounds how often each address may do something: it has a bucket for each. It is
-// safe for concurrent use. Make it with [New].
+// Limiter bounds how often each address may do something, with a bucket for each. Make it
+// with [New]. It is safe for concurrent use.
 type Limiter struct {
 	Rate Rate // do not change it
 
-	mu        sync.Mutex // guards byAddress, and the buckets
+	mu        sync.Mutex // guards byAddress and the buckets; no other lock is taken under it
 	byAddress *simplelru.LRU[netip.Addr, *Bucket]
 }
 
-// New returns a limiter. Without tokens a second there is no limit.
+// New returns a limiter. If PerSecond is 0 there is no limit.
 func New(r Rate) *Limiter {
 	byAddress, err := simplelru.NewLRU[netip.Addr, *Bucket](limitedAddresses, nil)
 	if err != nil {
-		panic(err) // only for a size below 1
+		panic(err) // happens only for a size below 1
 	}
 	return &Limiter{Rate: r, byAddress: byAddress}
 }
 
-// Take takes a token of an address. If there is none, it returns false, and after how
-// many seconds to come back.
+// Take takes a token of an address. If there is none it returns false, and after how many
+// seconds the client should come back.
 func (l *Limiter) Take(address netip.Addr) (seconds int, ok bool) {
 	wait, ok := l.Promise(address, 1, 0)
 	return ComeBack(wait), ok
 }
 
-// ComeBack is after how many seconds a client should come back who would have to wait. Half
-// of them are told a second more, so that not all come back at the same time.
+// ComeBack returns after how many seconds a client should come back that would have to wait.
+// For half of the clients it is a second more, so that not all come back at once.
 func ComeBack(wait time.Duration) (seconds int) {
 	return int(max(math.Ceil(wait.Seconds()), 1)) + rand.IntN(2)
 }
 
-// Promise takes tokens of an address, the first of which is there after a wait: who comes
-// next waits for the others. If that is longer than most, it takes none and returns false.
+// Promise takes tokens of an address in advance, and returns how long to wait until the first
+// of them is there: the next caller waits for the rest. If the wait would be longer than
+// most, Promise takes nothing and returns false. Promise itself does not wait.
 func (l *Limiter) Promise(address netip.Addr, tokens float64, most time.Duration) (wait time.Duration, ok bool) {
 	if l.Rate.PerSecond == 0 {
 		return 0, true
@@ -62,7 +63,7 @@ func (l *Limiter) Promise(address netip.Addr, tokens float64, most time.Duration
 	return wait, true
 }
 
-// GiveBack gives tokens back that were promised and are not needed.
+// GiveBack puts back tokens that were promised and are not needed.
 func (l *Limiter) GiveBack(address netip.Addr, tokens float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,7 +71,7 @@ func (l *Limiter) GiveBack(address netip.Addr, tokens float64) {
 	b.taken = max(0, b.taken-tokens)
 }
 
-// of returns the bucket of an address as it is now. mu is held.
+// of returns the bucket of an address, filled up to now. mu is held.
 func (l *Limiter) of(address netip.Addr) *Bucket {
 	b, found := l.byAddress.Get(address)
 	if !found {
@@ -81,8 +82,8 @@ func (l *Limiter) of(address netip.Addr) *Bucket {
 	return b
 }
 
-// Forget forgets addresses that have all their tokens again: they would begin with as
-// many. It goes from the one used longest ago to the first that lacks tokens.
+// Forget drops addresses that have all their tokens again, which lose nothing by it. It goes
+// from the one unused for longest to the first that lacks tokens.
 func (l *Limiter) Forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,10 +10,10 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// Memory is the [Roster] of a single process. It returns no errors. Make it with
-// [NewMemory].
+// Memory is the [Roster] of a single process. Make it with [NewMemory]. It returns no errors,
+// and does not wait.
 type Memory struct {
-	mu     sync.Mutex // guards all below
+	mu     sync.Mutex // guards the fields below; no other lock is taken under it
 	rooms  map[string]*room
 	typed  *simplelru.LRU[Person, time.Time]
 	typing *simplelru.LRU[string, *recent]
@@ -27,15 +27,15 @@ type room struct {
 	changes recent
 }
 
-// manyTyping is how many who type are remembered. The one longest ago is forgotten first,
-// and may type again at once.
+// manyTyping is how many people who type are remembered. The one that was told longest ago is
+// forgotten first, and may type again at once.
 const manyTyping = 10_000
 
 // NewMemory returns an empty roster.
 func NewMemory() *Memory {
 	typed, err := simplelru.NewLRU[Person, time.Time](manyTyping, nil)
 	if err != nil {
-		panic(err) // only for a size below 1
+		panic(err) // happens only for a size below 1
 	}
 	rooms, err := simplelru.NewLRU[string, *recent](manyTyping, nil)
 	if err != nil {
@@ -132,13 +132,13 @@ func (m *Memory) Typed(_ context.Context, p Person) (tell bool, err error) {
 	return true, nil
 }
 
-// recent counts what happens within a second.
+// recent counts events within a second.
 type recent struct {
 	since time.Time
 	n     int
 }
 
-// next counts one more, and returns how many there were in the second that began with the
+// next counts an event. It returns how many there were in the second that began with the
 // first.
 func (r *recent) next() int {
 	if now := time.Now(); now.Sub(r.since) >= time.Second {

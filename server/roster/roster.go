@@ -1,5 +1,5 @@
-// Package roster keeps who is in which channel. [Memory] is for a single process; package
-// history/redis has one that several instances share.
+// Package roster knows who is in which channel. [Memory] is for a single process. Package
+// history/redis has a roster that several instances share.
 package roster
 
 import (
@@ -7,66 +7,68 @@ import (
 	"time"
 )
 
-// Person is a name in a channel. Two tabs of ann are one ann.
+// Person is a name in a channel. A name in two tabs is one person.
 type Person struct{ Channel, Name string }
 
-// Change is somebody who has come or gone.
+// Change is a person who has come or left.
 type Change struct {
 	Person
-	Joined bool // else they left
-	Count  int  // in the channel, right after
-	Named  bool // to be told by name: the channel is small, and few come and go there
+	Joined bool // otherwise the person left
+	Count  int  // of people in the channel, after the change
+	Named  bool // to be told by name, because the channel is small and few come and go
 }
 
 const (
-	// MaxNames is up to how many people a channel tells their names.
+	// MaxNames is the size of the largest channel whose names are told.
 	MaxNames = 50
 	// MaxNamed is how many changes of a channel are told by name in a second.
 	MaxNamed = 5
-	// TypingEvery is how often somebody may be told to type.
+	// TypingEvery is the least time before it is told again that a person types.
 	TypingEvery = 3 * time.Second
 )
 
-// IsNamed tells whether a change is to be told by name: count is how many are in the
+// IsNamed tells whether a change is to be told by name. count is how many people are in the
 // channel, and recent how many changes it had within a second.
 func IsNamed(count, recent int) bool { return count <= MaxNames && recent <= MaxNamed }
 
-// Roster keeps people. Its methods are safe for concurrent use. They may take as long as a
-// network takes. Their errors mean that the roster cannot be reached now; then it may have
-// done what was asked, or a part.
+// Roster knows who is here. Its methods are safe for concurrent use, and may wait for a
+// network. An error means that the roster cannot be reached now. Then it may have done all, a
+// part or nothing of the call.
 type Roster interface {
-	// Put has people be here until Take, and again if they are already. It returns those
-	// who were not here before in any process.
+	// Put makes people be here until Take. Putting people again is fine. It returns those who
+	// were not here in any process before.
 	Put(ctx context.Context, people []Person) ([]Change, error)
 
-	// Take ends what this process has put. It returns those who are here in no other.
+	// Take undoes Put of this process. It returns those who are not here in any other.
 	Take(ctx context.Context, people []Person) ([]Change, error)
 
-	// Who returns how many are in a channel, and their names, sorted, if these are at most
-	// MaxNames.
+	// Who returns how many people are in a channel. It returns their names, too, sorted, if
+	// they are at most MaxNames.
 	Who(ctx context.Context, channel string) (count int, names []string, err error)
 
-	// Count returns how many are in a channel, and whether to tell it now: in a second
-	// only one process may.
+	// Count returns how many people are in a channel, and whether to tell it now: only one
+	// process may in a second.
 	Count(ctx context.Context, channel string) (count int, tell bool, err error)
 
-	// Typed tells whether somebody has not been told to type for TypingEvery, nor too many
-	// others in the channel within a second. Then it takes it that this one is told.
+	// Typed tells whether to tell that a person types, and takes it as told then. It is false
+	// if that was told within TypingEvery, or if too many others of the channel were told
+	// within a second.
 	Typed(ctx context.Context, p Person) (tell bool, err error)
 }
 
-// Shared is a roster of several processes. What one of them has put ends by itself after a
-// lease unless it is put again: the process may have been killed.
+// Shared is a roster of several processes. People that a process has put leave after a lease
+// if it does not put them again, because it may have been killed.
 type Shared interface {
 	Roster
 
-	// Lease is how long what was put lasts. To put it again after a third is good.
+	// Lease is how long a Put lasts. Put people again after a third of it.
 	Lease() time.Duration
 
-	// Release is Put for a process that ends: all may come back elsewhere in so long.
+	// Release is Put for a process that ends: its people leave after within, unless they come
+	// back elsewhere.
 	Release(ctx context.Context, people []Person, within time.Duration) error
 
-	// Sweep takes out those whose lease has ended, whoever has put them. Every change is
-	// returned to one process only. more tells that there are more to take out.
+	// Sweep removes the people whose lease has ended, of any process. Each change is returned
+	// to one process only. more tells that there are more to remove.
 	Sweep(ctx context.Context) (changes []Change, more bool, err error)
 }

@@ -11,7 +11,7 @@ import (
 	"pubsub/server/tokens"
 )
 
-// validate tells what is wrong with values that could be read.
+// validate returns what is wrong with values that could be parsed.
 func (s *Settings) validate() (errs []error) {
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if path, isSocket := SocketPath(s.Addr); isSocket && path == "" || !isSocket && !isHostPort(s.Addr) {
@@ -46,7 +46,7 @@ func (s *Settings) validate() (errs []error) {
 	return errs
 }
 
-// checkTLS tells what is wrong with the settings of TLS.
+// checkTLS returns what is wrong with the settings of TLS.
 func (s *Settings) checkTLS() (errs []error) {
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if (s.TLSCert == "") != (s.TLSKey == "") {
@@ -86,7 +86,7 @@ func isPort(s string) bool {
 	return err == nil && strconv.FormatUint(n, 10) == s
 }
 
-// SocketPath is the path of an address such as unix:/run/pubsub.sock.
+// SocketPath returns the path in an address such as unix:/run/pubsub.sock.
 func SocketPath(addr string) (path string, isSocket bool) {
 	return strings.CutPrefix(addr, "unix:")
 }

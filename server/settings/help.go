@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// WriteHelp writes what -help shows.
+// WriteHelp writes the text of -help.
 func WriteHelp(w io.Writer) {
 	fmt.Fprint(w, `pubsub is a chat and publish/subscribe server over HTTP long polling.
 
@@ -32,7 +32,7 @@ The flag wins. A limit of 0 is no limit.
 	fmt.Fprint(w, "  -version\n        Print the version and exit.\n")
 }
 
-// wrap makes a sentence of a usage, in lines that fit a terminal.
+// wrap makes a sentence of a usage, and wraps it for a terminal.
 func wrap(usage string) string {
 	var b strings.Builder
 	width := 0

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Bounds where a log outlives the process.
+// Defaults for a log that outlives the process.
 const (
 	lastingAge   = 7 * 24 * time.Hour
-	lastingBytes = 1 << 30 // of all messages; in a Redis at most half of what it may take
+	lastingBytes = 1 << 30 // of all messages; in a Redis half of its memory at most
 )
 
-// placeHistory reads where the messages are kept, and sets the bounds that fit the place
-// where they are not given.
+// placeHistory checks where messages are kept. It sets bounds that fit the place, unless they
+// are given.
 func (s *Settings) placeHistory(env map[string]string, given map[string]bool) error {
 	if err := s.lookUpHistory(env); err != nil {
 		return err
@@ -37,8 +37,8 @@ func (s *Settings) placeHistory(env map[string]string, given map[string]bool) er
 	return nil
 }
 
-// lookUpHistory puts what a variable says in place of its name. Options may stand behind
-// the name, since a platform writes the variable as it likes.
+// lookUpHistory replaces env:NAME by the value of that variable. Options may follow the name,
+// because a platform writes the variable itself.
 func (s *Settings) lookUpHistory(env map[string]string) error {
 	name, isVariable := strings.CutPrefix(s.History, "env:")
 	if !isVariable {

@@ -10,10 +10,9 @@ import (
 	"pubsub/server/machine"
 )
 
-// Load reads the settings from flags and an environment such as
-// [os.Environ]. Its error tells all that is wrong at once, except that an unknown
-// flag hides what comes after it. The error is flag.ErrHelp when help was asked
-// for; see [WriteHelp].
+// Load reads the settings from flags and from an environment such as [os.Environ]. The error
+// tells all that is wrong at once, except that an unknown flag hides those after it. The
+// error is flag.ErrHelp if help was asked for, see [WriteHelp].
 func Load(args, environ []string) (Settings, error) {
 	s := Default()
 	table, env := s.table(), variables(environ)
@@ -41,7 +40,7 @@ func Load(args, environ []string) (Settings, error) {
 	return s, errors.Join(errs...)
 }
 
-// addrOr is an address if it was given, else the usual one.
+// addrOr returns addr if it was given, otherwise usual.
 func addrOr(given bool, addr, usual string) string {
 	if given {
 		return addr
@@ -49,7 +48,7 @@ func addrOr(given bool, addr, usual string) string {
 	return usual
 }
 
-// assignment is what was said of a setting, and how: "-name %q".
+// assignment is a value given for a setting. how is a format such as "-name %q", for errors.
 type assignment struct {
 	setting
 	how, text string
@@ -64,7 +63,7 @@ func variables(environ []string) map[string]string {
 	return env
 }
 
-// assignmentsOf is what the environment says. An empty variable says nothing.
+// assignmentsOf returns the values in the environment. An empty variable counts as unset.
 func assignmentsOf(table []setting, env map[string]string) (all []assignment) {
 	for _, row := range table {
 		if text := env[row.env()]; text != "" {
@@ -74,7 +73,7 @@ func assignmentsOf(table []setting, env map[string]string) (all []assignment) {
 	return all
 }
 
-// parse reads the flags.
+// parse parses the flags.
 func (s *Settings) parse(table []setting, args []string) (all []assignment, err error) {
 	flags := flag.NewFlagSet("pubsub", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors are told together
@@ -100,7 +99,7 @@ func (s *Settings) parse(table []setting, args []string) (all []assignment, err 
 	return all, nil
 }
 
-// setPort sets what a PaaS says of the address.
+// setPort sets Addr from PORT, as a PaaS sets it.
 func (s *Settings) setPort(port string) error {
 	if port == "" {
 		return nil
@@ -112,8 +111,8 @@ func (s *Settings) setPort(port string) error {
 	return nil
 }
 
-// set carries assignments out, the later of two wins, and returns the names of the
-// settings that were given. What fits a PaaS comes before all else.
+// set sets the values, and returns the names of the settings that were given. A later value
+// wins. The defaults of -paas come before all others.
 func (s *Settings) set(all []assignment) (given map[string]bool, errs []error) {
 	given = make(map[string]bool)
 	set := func(paas bool) {
@@ -135,7 +134,7 @@ func (s *Settings) set(all []assignment) (given map[string]bool, errs []error) {
 	return given, errs
 }
 
-// wantedOr is what values look like; the value's own error knows it otherwise.
+// wantedOr tells what values look like. If the setting does not tell, the error does.
 func (s setting) wantedOr(err error) string {
 	if s.wanted != "" {
 		return s.wanted

@@ -7,10 +7,10 @@ import (
 	"pubsub/server/machine"
 )
 
-// memory is what this machine has, and what a cgroup lets us have of it.
+// memory returns the memory of the machine, and the limit of a cgroup.
 var memory = sync.OnceValues(func() (all, cgroup int64) { return machine.Memory(os.DirFS("/")) })
 
-// historyBytes is a quarter of the memory, within reason.
+// historyBytes returns a quarter of the memory, within bounds.
 func historyBytes() int {
 	all, _ := memory()
 	if all == 0 {
@@ -19,13 +19,13 @@ func historyBytes() int {
 	return int(min(max(all/4, 32<<20), 1<<30))
 }
 
-// SpareDescriptors are for all that is no client's connection.
+// SpareDescriptors is how many descriptors are kept for anything but clients' connections.
 const SpareDescriptors = 64
 
 const fewDescriptors = 4096
 
-// fitDescriptors holds the limits against how many files the process may open: of
-// those that were given it warns, the others it lowers.
+// fitDescriptors checks the limits against how many files the process may open. It warns of
+// limits that were given, and lowers the others.
 func (s *Settings) fitDescriptors(n int, given map[string]bool) {
 	if n == 0 {
 		return

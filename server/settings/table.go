@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// setting is one flag with what its values look like.
+// setting is one flag, and what its values look like.
 type setting struct {
 	name   string
 	value  value
-	wanted string // if the value does not know it by itself
+	wanted string // what values look like, if the value's error does not tell
 	usage  string
 }
 
-// Bounds of settings, beyond which a value is a slip of the finger.
+// Bounds of settings. A value beyond them is taken for a typing error.
 const (
 	most        = 10_000_000
 	mostRate    = 1_000_000
@@ -24,8 +24,8 @@ const (
 	mostMessage = 16 << 20
 )
 
-// table is every setting, in the order of the help. Flags, environment and help are
-// made from it.
+// table returns all settings in the order of the help. Flags, environment and help are made
+// from it.
 func (s *Settings) table() []setting {
 	const hour, year = time.Hour, 365 * 24 * time.Hour
 	return []setting{
@@ -79,7 +79,7 @@ func (s *Settings) table() []setting {
 	}
 }
 
-// env is the environment variable of a setting.
+// env returns the environment variable of a setting.
 func (s setting) env() string {
 	return "PUBSUB_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
 }

@@ -12,8 +12,7 @@ import (
 	"pubsub/server/tokens"
 )
 
-// value reads and writes a field of [Settings]. The error of set says what a
-// value looks like.
+// value gets and sets a field of [Settings]. The error of set tells what values look like.
 type value struct {
 	get    func() string
 	set    func(string) error
@@ -24,7 +23,7 @@ func text(p *string) value {
 	return value{get: func() string { return *p }, set: func(s string) error { *p = s; return nil }}
 }
 
-// limit is a whole number within bounds, or 0.
+// limit is an integer within bounds, or 0 for no limit.
 func limit(p *int, least, most int64) value {
 	such := strconv.Itoa(*p)
 	return value{
@@ -40,7 +39,7 @@ func limit(p *int, least, most int64) value {
 	}
 }
 
-// count is a whole number up to most, of which 0 is nothing special.
+// count is an integer from 0 to most.
 func count(p *int, most int) value {
 	return value{
 		get: func() string { return strconv.Itoa(*p) },
@@ -55,7 +54,7 @@ func count(p *int, most int) value {
 	}
 }
 
-// decimal is a number within bounds, or 0.
+// decimal is a number within bounds, or 0 for no limit.
 func decimal(p *float64, least, most float64) value {
 	format := func(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 	such := format(*p)
@@ -72,9 +71,9 @@ func decimal(p *float64, least, most float64) value {
 	}
 }
 
-const noLimit = "for no limit" // what 0 is
+const noLimit = "for no limit" // the meaning of 0
 
-// duration is one within bounds, or 0, which is for what zero says.
+// duration is a duration within bounds, or 0, whose meaning zero tells.
 func duration(p *time.Duration, least, most time.Duration, zero string) value {
 	such := short(*p)
 	return value{
@@ -90,7 +89,7 @@ func duration(p *time.Duration, least, most time.Duration, zero string) value {
 	}
 }
 
-// short writes a duration without the zeros at its end: 5m, not 5m0s.
+// short formats a duration without zeros at its end: 5m, not 5m0s.
 func short(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
@@ -153,14 +152,14 @@ func level(p *slog.Level) value {
 	}
 }
 
-// secret is a text that help does not show.
+// secret is a text that the help does not show.
 func secret(p *string) value {
 	v := text(p)
 	v.get = func() string { return "" }
 	return v
 }
 
-// rights are right:channel with commas between them.
+// rights is a list such as right:channel, with commas.
 func rights(p *tokens.Rights) value {
 	return value{
 		get: func() string { return "" },
@@ -193,7 +192,8 @@ func parseRights(s string) (r tokens.Rights, ok bool) {
 	return r, true
 }
 
-// isPattern tells whether a text is a channel's name, or the beginning of one with a *.
+// isPattern tells whether a text is the name of a channel, or a beginning of one followed by
+// *.
 func isPattern(name string) bool {
 	beginning, open := strings.CutSuffix(name, "*")
 	if open && beginning == "" {

@@ -11,8 +11,8 @@ func (s *Settings) warn(format string, args ...any) {
 	s.Warnings = append(s.Warnings, fmt.Sprintf(format, args...))
 }
 
-// warnOfNames finds variables that look like settings and are none. They are not
-// refused: Kubernetes sets such as PUBSUB_PORT for a service that is called pubsub.
+// warnOfNames warns of variables that look like settings but are none. They are not refused,
+// because Kubernetes sets some, such as PUBSUB_PORT, for a service called pubsub.
 func (s *Settings) warnOfNames(table []setting, env map[string]string) {
 	known := make([]string, len(table))
 	for i, row := range table {
@@ -30,7 +30,7 @@ func (s *Settings) warnOfNames(table []setting, env map[string]string) {
 	}
 }
 
-// nearest is the known name that takes the fewest edits, "" if all take many.
+// nearest returns the known name with the fewest edits, "" if all take many.
 func nearest(name string, known []string) string {
 	best, fewest := "", len(name)/4+1
 	for _, each := range known {
@@ -41,7 +41,7 @@ func nearest(name string, known []string) string {
 	return best
 }
 
-// edits is Levenshtein's distance: how many letters to put in, take out or change.
+// edits returns the Levenshtein distance: how many letters to insert, delete or change.
 func edits(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Word is what the program is to do. It stands before the flags.
+// Word tells what the program is to do. It comes before the flags.
 type Word struct {
 	Name, Summary string
 }
 
-// Words are all of them. The first is what is meant without any.
+// Words are all words. Without a word the first is meant.
 var Words = []Word{
 	{"serve", "Answer requests until SIGTERM. It is what no word means, too."},
 	{"version", "Print the version and exit, as -version does."},
@@ -21,7 +21,7 @@ var Words = []Word{
 	{"post", "Post each line of standard input to a channel; see post -help."},
 }
 
-// SplitWord takes the word off the arguments.
+// SplitWord splits the word off the arguments.
 func SplitWord(args []string) (name string, rest []string, err error) {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return Words[0].Name, args, nil

@@ -2,34 +2,34 @@ package shares
 
 import "iter"
 
-// Holdings lists what each holder holds: values, each with a weight, in the order in
-// which they were added. Its zero value is empty. It is not safe for concurrent use.
+// Holdings lists what each holder has: values with weights, in the order in which they were
+// added. The zero value is empty. It is not safe for concurrent use.
 //
-// Polls come and go by the thousand, so adding one takes one allocation and one look-up,
-// and removing one takes neither.
+// Polls come and go by the thousand. So adding a value takes one allocation and one look-up,
+// and removing it takes neither.
 type Holdings[K comparable, T any] struct {
-	Weights  Shares[K] // what each holder's values weigh together; only for reading
+	Weights  Shares[K] // the weight of each holder's values; read-only
 	byHolder map[K]*chain[K, T]
 }
 
-// chain is what one holder holds, oldest first.
+// chain lists the holdings of one holder, oldest first.
 type chain[K comparable, T any] struct {
 	share       *share[K]
 	first, last *Holding[K, T]
 }
 
-// Holding is one value that a holder holds.
+// Holding is a value of a holder.
 type Holding[K comparable, T any] struct {
 	Value      T
 	weight     int
-	chain      *chain[K, T] // nil once it was removed
+	chain      *chain[K, T] // nil after it was removed
 	prev, next *Holding[K, T]
 }
 
-// Holder returns who holds it. It panics once the holding was removed.
+// Holder returns the holder. It panics after the holding was removed.
 func (h *Holding[K, T]) Holder() K { return h.chain.share.holder }
 
-// Add adds a value to what a holder holds. The weight must not be negative.
+// Add adds a value to a holder. The weight must not be negative.
 func (h *Holdings[K, T]) Add(holder K, value T, weight int) *Holding[K, T] {
 	chain := h.chainOf(holder)
 	h.Weights.add(chain.share, weight)
@@ -56,7 +56,7 @@ func (h *Holdings[K, T]) chainOf(holder K) *chain[K, T] {
 	return known
 }
 
-// Remove removes a holding. It returns false if that was done before, or it is nil.
+// Remove removes a holding. It returns false if held is nil or was removed before.
 func (h *Holdings[K, T]) Remove(held *Holding[K, T]) bool {
 	if held == nil || held.chain == nil {
 		return false
@@ -82,12 +82,11 @@ func (c *chain[K, T]) unlink(held *Holding[K, T]) {
 	} else {
 		held.next.prev = held.prev
 	}
-	// A removed holding that somebody keeps must not keep its neighbours in memory.
+	// So that a removed holding does not keep its neighbours in memory.
 	held.chain, held.prev, held.next = nil, nil, nil
 }
 
-// Of returns what a holder holds, oldest first. The loop's body may remove the holding
-// that it is given.
+// Of returns a holder's values, oldest first. The loop may remove the holding that it is at.
 func (h *Holdings[K, T]) Of(holder K) iter.Seq[*Holding[K, T]] {
 	return func(yield func(*Holding[K, T]) bool) {
 		chain := h.byHolder[holder]

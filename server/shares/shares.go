@@ -1,12 +1,12 @@
-// Package shares counts how much each of many holders has of something that is limited,
-// such as connections, polls or bytes of messages. It knows who has most: when a limit is
-// reached, that holder makes room for the others.
+// Package shares counts how much each holder has of something limited, such as connections,
+// polls or bytes of messages. It knows the holder that has most, which makes room when a
+// limit is reached.
 package shares
 
 import "container/heap"
 
-// Shares counts what each holder has, in whatever unit the caller adds. Its zero value is
-// empty. It is not safe for concurrent use. Add takes O(log holders), the rest O(1).
+// Shares counts what each holder has, in any unit. The zero value is empty. It is not safe
+// for concurrent use. Add takes O(log holders) time, and the rest O(1).
 type Shares[K comparable] struct {
 	byHolder map[K]*share[K]
 	largest  byWeight[K]
@@ -16,10 +16,10 @@ type Shares[K comparable] struct {
 type share[K comparable] struct {
 	holder K
 	weight int
-	at     int // in largest
+	at     int // index in largest
 }
 
-// Add adds n to what a holder has and returns the sum. n may be negative, the sum may
+// Add adds n to what a holder has, and returns the sum. n may be negative, but the sum must
 // not. A holder with 0 takes no memory.
 func (s *Shares[K]) Add(holder K, n int) int {
 	share := s.of(holder)
@@ -54,7 +54,7 @@ func (s *Shares[K]) drop(share *share[K]) {
 	delete(s.byHolder, share.holder)
 }
 
-// Of returns what a holder has, 0 if nothing.
+// Of returns what a holder has.
 func (s *Shares[K]) Of(holder K) int {
 	if had := s.byHolder[holder]; had != nil {
 		return had.weight
@@ -65,8 +65,8 @@ func (s *Shares[K]) Of(holder K) int {
 // Total returns what all holders have together.
 func (s *Shares[K]) Total() int { return s.total }
 
-// Largest returns the holder that has most, and how much that is: 0 if nobody has
-// anything. Of several that have the same it returns any.
+// Largest returns the holder that has most, and how much, which is 0 if there is no holder.
+// Of several with the same it returns any.
 func (s *Shares[K]) Largest() (holder K, weight int) {
 	if len(s.largest) == 0 {
 		return holder, 0
@@ -74,7 +74,7 @@ func (s *Shares[K]) Largest() (holder K, weight int) {
 	return s.largest[0].holder, s.largest[0].weight
 }
 
-// byWeight is a heap.Interface, the largest share first.
+// byWeight is a heap.Interface, with the largest share first.
 type byWeight[K comparable] []*share[K]
 
 func (h byWeight[K]) Len() int           { return len(h) }

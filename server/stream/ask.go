@@ -12,16 +12,16 @@ import (
 	"pubsub/server/web"
 )
 
-// asked is what a request asks for.
+// asked holds what a request for a stream asks for.
 type asked struct {
-	sender   *http.Request // for what the client will say: it has its rights
+	sender   *http.Request // for messages that the client will publish; it has the client's rights
 	channels []string
 	places   []hub.Place
-	name     string    // under which the client is present; "" if it is not
-	until    time.Time // when the client must show a token anew; zero is never
+	name     string    // the client is present under this name; "" if it is not
+	until    time.Time // when the token expires; zero if never
 }
 
-// ask reads what a request asks for on the named channels.
+// ask parses and authorizes a request for a stream of the named channels.
 func (s *Streams) ask(r *http.Request, names string) (*asked, error) {
 	if r.ContentLength != 0 {
 		return nil, web.Refuse(http.StatusBadRequest, "A request for a stream has no body. Put what you ask for into the query.")
@@ -61,8 +61,8 @@ func (s *Streams) ask(r *http.Request, names string) (*asked, error) {
 	return a, nil
 }
 
-// admit counts a stream until leave is called, and has its client be present meanwhile if
-// it asks for that. end is called when the stream has to make room.
+// admit counts a stream until leave is called. If the request has a name, its client is
+// present until then. end is called when the stream must make room.
 func (s *Streams) admit(r *http.Request, end context.CancelCauseFunc, a *asked) (leave func(), err error) {
 	forget, err := s.access.AdmitStream(r, end, a.channels)
 	if err != nil || a.name == "" {
@@ -76,9 +76,10 @@ func (s *Streams) admit(r *http.Request, end context.CancelCauseFunc, a *asked) 
 	return func() { gone(); forget() }, nil
 }
 
-// sinceOf is where a stream begins. A browser's EventSource that connects again sends the
-// place that it has reached as Last-Event-ID, and the address with the place where it once
-// began: so the header comes first. Libraries without that header send a field.
+// sinceOf returns where a stream begins. When a browser's EventSource connects again, its
+// address still has the place where it first began. The place that it has reached is in
+// Last-Event-ID, so the header comes first. Libraries that cannot set the header send a
+// field.
 func sinceOf(r *http.Request, fields web.Fields) string {
 	if id := r.Header.Get("Last-Event-Id"); id != "" {
 		return id

@@ -16,24 +16,24 @@ import (
 	"pubsub/server/hub"
 )
 
-// headOf is the head of an answer on a connection that was taken over.
+// headOf returns the head of an answer on a connection that was taken over.
 func headOf(h http.Header, status int) []byte {
 	if status != http.StatusSwitchingProtocols {
-		h["Connection"] = []string{"close"} // that is where the answer ends
+		h["Connection"] = []string{"close"} // the answer ends with the connection
 	}
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	b := new(writer)
 	fmt.Fprintf(b, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
-	_ = h.Write(b) // a writer does not fail
+	_ = h.Write(b) // a writer never fails
 	return append(*b, "\r\n"...)
 }
 
-// writer collects what is written.
+// writer collects what is written to it.
 type writer []byte
 
 func (w *writer) Write(b []byte) (int, error) { *w = append(*w, b...); return len(b), nil }
 
-// read reads the first page of a stream, for which it takes room before.
+// read reads the first page of a stream, and counts it in room.
 func (s *Streams) read(r *http.Request, places []hub.Place, room *access.Room) (*hub.Page, error) {
 	bytes := room.Take(maxBytes)
 	page, err := s.hub.Peek(r.Context(), places, maxPage, bytes)
@@ -41,7 +41,7 @@ func (s *Streams) read(r *http.Request, places []hub.Place, room *access.Room) (
 		return nil, err
 	}
 	page.Cut(bytes)
-	if page.Gap != nil && page.Gap.Reason == history.Restarted { // what it drops comes with the next page
+	if page.Gap != nil && page.Gap.Reason == history.Restarted { // the next page has what Empty drops
 		s.access.SlowRestart(r, s.responder.Log, func() { page.Empty(); room.Leave() })
 	}
 	if !room.Keep(page.Size()) { // it is read again when there is room
@@ -51,15 +51,15 @@ func (s *Streams) read(r *http.Request, places []hub.Place, room *access.Room) (
 	return page, nil
 }
 
-// pieceBytes is how much of a page is written with one deadline: who reads slowly but
+// pieceBytes is how much is written with one deadline, so that a client that reads slowly but
 // steadily is not cut off.
 const pieceBytes = 16 << 10
 
-// lookAgain is how long a stream waits that has nothing to read, and cannot join, or that
-// has no room for what it reads.
+// lookAgain is how long a stream waits when there is no room for a page, or when it has
+// nothing to read and cannot join its crowd.
 const lookAgain = 50 * time.Millisecond
 
-// start writes the head of a stream and its first page, and what comes after that.
+// start writes the head and the first page of a stream, and then goes on as goOn does.
 func (m *member) start(head []byte, page *hub.Page) {
 	defer m.contain()
 	head = append(head, m.way.first(page)...)
@@ -67,15 +67,15 @@ func (m *member) start(head []byte, page *hub.Page) {
 	m.goOn(m.writePage(head, page, m.room.Leave), at)
 }
 
-// catchUp writes a page of the crowd from its nth byte on, and what comes after some
-// places.
+// catchUp writes a page of the crowd from its nth byte on, and then goes on from the cursors
+// at.
 func (m *member) catchUp(page []byte, n int, at []history.Cursor) {
 	defer m.contain()
 	m.goOn(m.writeRest(page, n), at)
 }
 
-// goOn writes what comes after some places, until the stream has all that there is and
-// joins its crowd, or ends. wrote is false if its client did not read what came before.
+// goOn writes the messages after the cursors, until the stream is up to date and joins its
+// crowd, or ends. wrote is false if the client did not read what was written before.
 func (m *member) goOn(wrote bool, at []history.Cursor) {
 	beaten := time.Now()
 	for wrote && m.write(m.unsent()) {
@@ -83,7 +83,7 @@ func (m *member) goOn(wrote bool, at []history.Cursor) {
 			m.sayLast(why, at)
 			return
 		}
-		if time.Since(beaten) >= m.streams.tick { // a ping in the midst of pages, or while the log is away
+		if time.Since(beaten) >= m.streams.tick { // a ping between pages, or while the log cannot be reached
 			beaten = time.Now()
 			if !m.writeHeartbeat(at) {
 				break
@@ -95,16 +95,16 @@ func (m *member) goOn(wrote bool, at []history.Cursor) {
 		page, giveBack, err := m.next(at)
 		switch {
 		case errors.Is(err, access.ErrUnread):
-			wrote = m.why.Load() != nil // the client may still be told that
+			wrote = m.why.Load() != nil // if the stream is to end, tell the client why
 			continue
 		case err != nil:
 			m.sayLast(outOfReach, at)
 			return
 		}
-		at = slices.Clone(page.Cursors) // its own would keep its messages
+		at = slices.Clone(page.Cursors) // page.Cursors would keep the messages in memory
 		news := page.HasNews()
 		wrote = m.writePage(nil, page, giveBack)
-		if !news { // the log is away, or the crowd has another place for the same
+		if !news { // the log cannot be reached, or the crowd has other cursors for the same place
 			m.crowd.Look()
 			<-time.After(lookAgain)
 		}
@@ -112,17 +112,17 @@ func (m *member) goOn(wrote bool, at []history.Cursor) {
 	m.close() // the client does not read, or is gone
 }
 
-// roomWithin is how long a stream waits for room: longer than others of its address may
+// roomWithin is how long a stream waits for room. It is longer than others of its address may
 // take to read what they have.
 const roomWithin = 30 * time.Second
 
-// next reads the page after some places, and counts it until giveBack is called. A large
-// message may have to wait for room: it is read again then, so that who waits holds
-// nothing. The error is ErrUnread if there is no room in time.
+// next reads the page after the cursors, and counts it until giveBack is called. If there is
+// no room, the page is dropped and read again, so that a waiting stream holds nothing. The
+// error is ErrUnread if there is no room in time.
 func (m *member) next(at []history.Cursor) (page *hub.Page, giveBack func(), err error) {
 	room := m.streams.roomFor(m.address)
 	defer func() {
-		if page == nil { // also if reading it panics
+		if page == nil { // also if reading panics
 			room.Leave()
 		}
 	}()
@@ -143,8 +143,8 @@ func (m *member) next(at []history.Cursor) (page *hub.Page, giveBack func(), err
 	}
 }
 
-// awaitRoom waits until there is room. ok is false if there is none in time, or if the
-// stream is to end.
+// awaitRoom waits until there is room. ok is false if there is none in time, or if the stream
+// is to end.
 func (m *member) awaitRoom(room *access.Room, bytes int) (ok bool) {
 	room.Leave()
 	until := time.Now().Add(roomWithin)
@@ -156,7 +156,7 @@ func (m *member) awaitRoom(room *access.Room, bytes int) (ok bool) {
 	return false
 }
 
-// contain ends the stream if it panics, which must not end the process.
+// contain makes a panic end the stream and not the process.
 func (m *member) contain() {
 	if cause := recover(); cause != nil {
 		m.streams.responder.PanickedAside(cause, "channels", m.crowd.Channels())
@@ -164,14 +164,13 @@ func (m *member) contain() {
 	}
 }
 
-// roomFor is where the pages of a stream count. A small one counts nothing with what is
-// around it.
+// roomFor returns the room in which the pages of a stream count. A small page counts nothing.
 func (s *Streams) roomFor(address netip.Addr) *access.Room {
 	return s.access.RoomFor(address, 2*access.SmallAnswer)
 }
 
-// hold counts what is written to an address until giveBack is called, unless it is a small
-// page with what is around it. If ok is false there is no room. giveBack is never nil.
+// hold counts bytes written to an address until giveBack is called. Few bytes count nothing.
+// If ok is false there is no room. giveBack is never nil.
 func (s *Streams) hold(address netip.Addr, bytes int) (giveBack func(), ok bool) {
 	if bytes <= 2*access.SmallAnswer {
 		return func() {}, true
@@ -179,20 +178,20 @@ func (s *Streams) hold(address netip.Addr, bytes int) (giveBack func(), ok bool)
 	return s.access.HoldFor(address, bytes)
 }
 
-// write writes what is no page. It returns false if the client does not read, if there is
-// no room for what its address has not read, or if the stream is over.
+// write writes anything but pages. It returns false if the client does not read, if its
+// address has no room for more unread bytes, or if the stream is over.
 func (m *member) write(b []byte) bool {
 	giveBack, ok := m.streams.hold(m.address, len(b))
 	defer giveBack()
 	return ok && m.writePieces(b)
 }
 
-// writeHeartbeat is write of what a silent stream is sent, if it is to be.
+// writeHeartbeat writes a heartbeat, unless they are off. It returns false as write does.
 func (m *member) writeHeartbeat(at []history.Cursor) bool {
 	return m.streams.silent && m.talk == nil || m.write(m.way.heartbeat(at))
 }
 
-// writePage writes a page that is counted, and something before it. It returns false as
+// writePage writes before and then a page, which is counted already. It returns false as
 // write does.
 func (m *member) writePage(before []byte, page *hub.Page, giveBack func()) bool {
 	defer giveBack()
@@ -203,19 +202,18 @@ func (m *member) writePage(before []byte, page *hub.Page, giveBack func()) bool 
 	return m.writePieces(before)
 }
 
-// writeRest writes a page of the crowd from its nth byte on. It returns false as write
-// does.
+// writeRest writes a page of the crowd from its nth byte on. It returns false as write does.
 func (m *member) writeRest(page []byte, n int) bool {
 	giveBack, ok := m.streams.access.HoldPage(m.address, page)
 	defer giveBack()
 	return ok && m.writePieces(page[n:])
 }
 
-// writePieces writes what is counted. It returns false as write does.
+// writePieces writes bytes that are counted already. It returns false as write does.
 func (m *member) writePieces(b []byte) bool {
 	for !m.over.Load() {
 		n := min(len(b), pieceBytes)
-		if _, err := m.link.Write(b[:n]); err != nil { // also if b is empty: something may wait
+		if _, err := m.link.Write(b[:n]); err != nil { // also if b is empty, as the link may have buffered some
 			return false
 		}
 		if b = b[n:]; len(b) == 0 {
@@ -225,7 +223,7 @@ func (m *member) writePieces(b []byte) bool {
 	return false
 }
 
-// unsent takes what waits to be sent beside the pages.
+// unsent takes the answers of talk that wait to be sent.
 func (m *member) unsent() []byte {
 	if m.talk == nil {
 		return nil
@@ -237,11 +235,12 @@ func (m *member) unsent() []byte {
 	return b
 }
 
-// join joins the crowd at some places, and returns true. If the crowd has gone further, it
-// returns false: there is more to read. If the crowd has ended, so does the stream.
+// join tries to join the crowd at the cursors. It returns false if there is more to read
+// first. If the crowd has ended, or the stream is to end, join ends the stream and returns
+// true.
 func (m *member) join(at []history.Cursor) bool {
 	if m.talk != nil {
-		m.talk.unsentMu.Lock() // so that nothing is added until it has joined
+		m.talk.unsentMu.Lock() // so that no answer is added before the stream has joined
 		defer m.talk.unsentMu.Unlock()
 		if len(m.talk.unsent) > 0 {
 			return false
@@ -254,9 +253,9 @@ func (m *member) join(at []history.Cursor) bool {
 		m.sayLast(drained, at)
 		return true
 	}
-	if m.over.Load() { // it ended meanwhile, and was not there to be dropped
+	if m.over.Load() { // closed meanwhile, when it was in no crowd to be dropped from
 		m.Drop()
-	} else if why := m.why.Load(); why != nil { // or is to be told so
+	} else if why := m.why.Load(); why != nil { // dismissed meanwhile
 		m.dismiss(why)
 	}
 	return true

@@ -8,21 +8,20 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// frames takes what a client of a WebSocket sends apart. A text that comes in several
-// frames is put together. Its zero value, with max and pace, is ready.
+// frames splits the input of a WebSocket into frames, and joins a text that comes in several
+// frames. The zero value with max and pace set is ready.
 type frames struct {
-	max  int                              // bytes of a text; 0 is no limit
-	pace func(header ws.Header) *farewell // is called for each frame, also of a part of a text; it may wait
-	rest []byte                           // of a frame of which there is more to come
-	text []byte                           // of the first frames of a text
-	more bool                             // of which there are more to come
+	max  int                              // bytes of a text at most; 0 is no limit
+	pace func(header ws.Header) *farewell // called for each frame, also for a part of a text; it may wait
+	rest []byte                           // input that is no whole frame yet
+	text []byte                           // the parts of an unfinished text
+	more bool                             // a text is unfinished
 }
 
-// add adds what has been read. b is copied.
+// add adds a copy of b to the input.
 func (f *frames) add(b []byte) { f.rest = append(f.rest, b...) }
 
-// incomplete returns how many bytes there are of what more has to come of, 0 if there is
-// no such thing.
+// incomplete returns how many bytes of an unfinished text are buffered; 0 if none is.
 func (f *frames) incomplete() int {
 	if f.more {
 		return max(len(f.rest)+len(f.text), 1)
@@ -30,8 +29,8 @@ func (f *frames) incomplete() int {
 	return len(f.rest)
 }
 
-// next returns the next frame or the next whole text. ok is false if more has to come. The
-// frame is valid until the next call of add. why is not nil if the client breaks the
+// next returns the next frame or the next whole text. ok is false if more input is needed.
+// The frame is valid until the next call of add. why is set if the client breaks the
 // protocol.
 func (f *frames) next() (frame ws.Frame, ok bool, why *farewell) {
 	for {
@@ -48,7 +47,7 @@ func (f *frames) next() (frame ws.Frame, ok bool, why *farewell) {
 	}
 }
 
-// nextFrame takes a frame off the rest.
+// nextFrame takes the next frame off the input.
 func (f *frames) nextFrame() (frame ws.Frame, ok bool, why *farewell) {
 	in := bytes.NewReader(f.rest)
 	header, err := ws.ReadHeader(in)
@@ -80,7 +79,7 @@ func (f *frames) nextFrame() (frame ws.Frame, ok bool, why *farewell) {
 	return ws.Frame{Header: header, Payload: payload}, true, f.pace(header)
 }
 
-// join adds a frame to the text that it is a part of. ok is true with the last.
+// join adds a frame to its text. With the last frame ok is true, and whole is the text.
 func (f *frames) join(frame ws.Frame) (whole ws.Frame, ok bool, why *farewell) {
 	if frame.Header.OpCode == ws.OpBinary {
 		return frame, true, nil
@@ -95,7 +94,7 @@ func (f *frames) join(frame ws.Frame) (whole ws.Frame, ok bool, why *farewell) {
 	return whole, true, nil
 }
 
-// Farewells to a client that does what it must not, or is gone.
+// Farewells to a client that is gone or breaks a rule.
 var (
 	gone    = &farewell{code: ws.StatusNormalClosure}
 	tooBig  = &farewell{reason: "too-large", text: "Send less in a message.", code: ws.StatusMessageTooBig}
@@ -105,7 +104,7 @@ var (
 	silent  = &farewell{reason: "silent", text: "Pings were not answered.", code: ws.StatusPolicyViolation}
 )
 
-// farewellTo answers a client that closes: with the code that it has sent.
+// farewellTo answers a close frame, with the code that the client has sent.
 func farewellTo(body []byte) *farewell {
 	code, reason := ws.ParseCloseFrameData(body)
 	switch {

@@ -13,25 +13,25 @@ import (
 	"pubsub/server/web"
 )
 
-// handed is the [link] of a stream whose connection cannot be taken over, as with HTTP/2:
-// the goroutine of its handler writes what the others hand to it.
+// handed is the [link] of a stream whose connection cannot be taken over, as with HTTP/2. The
+// goroutine of the handler writes what others hand to it.
 type handed struct {
 	out     output
 	queue   chan []byte
 	waiting atomic.Int64  // bytes in the queue
-	waits   chan []byte   // what Write hands over
-	written chan error    // what came of it
+	waits   chan []byte   // from Write
+	written chan error    // the result of Write
 	over    chan struct{} // closed by Close
-	left    func()        // set by Close
+	left    func()        // called when all is written; set by Close
 
-	mu       sync.Mutex // guards the next one, and is held while a deadline is set
-	returned bool       // nobody may use out any more
+	mu       sync.Mutex // guards returned, and is held while a deadline is set
+	returned bool       // the handler has returned, so out must not be used
 }
 
-// output is what a handed writes to.
+// output is the destination of a handed.
 type output interface {
 	io.Writer
-	// Flush sends what was written.
+	// Flush sends what is buffered.
 	Flush() error
 	SetWriteDeadline(t time.Time) error
 	// CloseWrite tells the client that nothing more comes.
@@ -39,16 +39,15 @@ type output interface {
 	Close() error
 }
 
-// What waits for a goroutine to write it is bounded: a stream that has more to read goes
-// on from its place in the log.
+// The queue is bounded. A stream that has more to read goes on from its place in the log.
 const (
 	maxQueue      = 16
 	maxQueueBytes = 32 << 10
 )
 
-// hand makes the link of a stream that has a goroutine. A WebSocket's connection is
-// hijacked: head is what comes before anything else there, and said is read by another
-// goroutine; nil for other ways.
+// hand makes the link of a stream that keeps its goroutine. For a WebSocket, it hijacks the
+// connection: write head first, and read said in another goroutine. Both are nil for other
+// ways.
 func hand(w http.ResponseWriter, way Way) (h *handed, head []byte, said io.Reader, err error) {
 	if !way.talks() {
 		w.WriteHeader(way.status())
@@ -68,8 +67,8 @@ func newHanded(out output) *handed {
 	}
 }
 
-// TryWrite is called by one goroutine at a time, so that waiting only becomes less
-// meanwhile. A nil b is the end.
+// TryWrite implements link. One goroutine at a time calls it, so the queue can only get
+// shorter during the call. A nil b means CloseWrite.
 func (h *handed) TryWrite(b []byte) (n int, waits bool, err error) {
 	if h.waiting.Load()+int64(len(b)) > maxQueueBytes {
 		return 0, true, nil
@@ -92,7 +91,7 @@ func (h *handed) Write(b []byte) (int, error) {
 	case h.waits <- b:
 	}
 	select {
-	case <-h.over: // the client has a moment for b; or writing it has panicked
+	case <-h.over: // Close lets the client read b for a moment, or writing b has panicked
 		return 0, net.ErrClosed
 	case err := <-h.written:
 		if err != nil {
@@ -107,14 +106,14 @@ func (h *handed) CloseWrite() error {
 	return err
 }
 
-// Close gives the client a moment to read what is written already.
+// Close implements link. It gives the client a moment to read what is written already.
 func (h *handed) Close(left func()) {
 	h.left = left
 	close(h.over)
 	h.hurry()
 }
 
-// hurry bounds what is being written.
+// hurry bounds the write that is under way.
 func (h *handed) hurry() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -123,8 +122,8 @@ func (h *handed) hurry() {
 	}
 }
 
-// run writes what it is handed until Close is called. hungUp is called when ctx ends
-// because the client is gone.
+// run writes what it is handed until Close is called. It calls hungUp when ctx ends because
+// the client is gone, and when a write fails.
 func (h *handed) run(ctx context.Context, hungUp func()) {
 	for done := ctx.Done(); ; {
 		select {
@@ -135,7 +134,7 @@ func (h *handed) run(ctx context.Context, hungUp func()) {
 		case b := <-h.waits:
 			h.written <- h.writeNow(b)
 		case <-done:
-			if done = nil; !errors.Is(context.Cause(ctx), web.ErrDraining) { // the crowd ends it then
+			if done = nil; !errors.Is(context.Cause(ctx), web.ErrDraining) { // at a drain the crowd ends the stream
 				hungUp()
 			}
 		case <-h.over:
@@ -145,7 +144,7 @@ func (h *handed) run(ctx context.Context, hungUp func()) {
 	}
 }
 
-// writeNow writes the queue, and then b.
+// writeNow writes the queue and then b.
 func (h *handed) writeNow(b []byte) error {
 	select {
 	case first := <-h.queue:
@@ -163,7 +162,7 @@ func (h *handed) writeNow(b []byte) error {
 	return h.out.Flush()
 }
 
-// writeQueue writes what was taken from the queue, and what else is in it.
+// writeQueue writes b, which came from the queue, and the rest of the queue.
 func (h *handed) writeQueue(b []byte) error {
 	for {
 		if b == nil {
@@ -182,7 +181,7 @@ func (h *handed) writeQueue(b []byte) error {
 	}
 }
 
-// release waits for Close, and ends the link when its handler returns.
+// release waits for Close, and ends the link. Call it when the handler returns.
 func (h *handed) release() {
 	<-h.over
 	h.mu.Lock()
@@ -192,7 +191,8 @@ func (h *handed) release() {
 	h.left()
 }
 
-// response is the output of what is no WebSocket. It ends when the handler returns.
+// response is the output of a stream that is not a WebSocket. It ends when the handler
+// returns.
 type response struct {
 	http.ResponseWriter
 	*http.ResponseController

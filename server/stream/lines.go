@@ -9,9 +9,9 @@ import (
 	"pubsub/server/web"
 )
 
-// lines is the [Way] of one JSON value a line, for programs and for curl -N. Those with an
-// id are messages. Others are {"cursor": "…"} at the beginning, after the messages that came
-// together, and as a heartbeat; {"gap": {…}, "cursor": "…"}; and {"end": "…", "cursor": "…"}.
+// lines is the [Way] of one JSON value a line, for programs and for curl -N. A line with an
+// id is a message. {"cursor": "…"} comes at the beginning, after each page of messages, and
+// as a heartbeat. The others are {"gap": {…}, "cursor": "…"} and {"end": "…", "cursor": "…"}.
 type lines struct{}
 
 var ndjson = []string{"application/x-ndjson"}
@@ -33,7 +33,7 @@ func (lines) first(page *hub.Page) []byte {
 	return append(b, "\"}\n"...)
 }
 
-// appendCursor appends a line with places.
+// appendCursor appends a line with the cursors.
 func appendCursor(b []byte, at []history.Cursor) []byte {
 	b = hub.AppendCursors(append(b, `{"cursor":"`...), at)
 	return append(b, "\"}\n"...)

@@ -13,41 +13,42 @@ import (
 	"pubsub/server/hub"
 )
 
-// member is a stream. It is in its crowd, which writes to it; or it is out, and belongs to a
-// goroutine, which alone writes to it then: that of catchUp, or who tells it the end. How it
-// ends:
+// member is a stream. While it is in its crowd, the crowd writes to it. While it is out, one
+// goroutine alone writes to it: that of catchUp, or the one that tells the client the end.
+// A stream ends in one of these ways:
 //
-//	dismiss   the client is to be told why: at once if it is in the crowd, or by catchUp
-//	told      it was told; of a WebSocket, its client now closes it
-//	close     at once, without a word; told and hungUp end in it
+//	dismiss   the client is told why: at once if the stream is in its crowd, or by catchUp
+//	told      the client was told; with a WebSocket, the client now closes the connection
+//	close     at once, without a reason; told and hungUp end in close
 type member struct {
 	crowd.Seat
 	streams *Streams
 	crowd   *crowd.Crowd
 	way     Way
 	address netip.Addr
-	leave   func()    // no limit counts it any more
-	until   time.Time // when it ends; zero is never
-	talk    *talk     // what its client says; nil if it cannot
+	leave   func()    // stops counting the stream
+	until   time.Time // when the stream ends; zero if never
+	talk    *talk     // what the client sends; nil if the way has no input
 	link    link
 
-	expiry atomic.Pointer[time.Timer] // ends it with its token; nil if that does not
-	room   *access.Room               // for its first page
+	expiry atomic.Pointer[time.Timer] // dismisses the stream when its token expires; nil if it does not
+	room   *access.Room               // for the first page
 	linked atomic.Bool                // link is set
-	why    atomic.Pointer[farewell]   // why it is to end, if not at once
-	over   atomic.Bool                // it must not be in its crowd any more
-	closed atomic.Bool                // nothing of it is left
+	why    atomic.Pointer[farewell]   // the reason to end; nil if there is none, or if the client is not told
+	over   atomic.Bool                // the stream must not be in its crowd any more
+	closed atomic.Bool                // close has ended the stream
 }
 
-// join begins a stream in a crowd. When it is up to date, it needs no goroutine any more,
-// unless its connection cannot be taken over: that returns when the stream ends.
+// join begins a stream in a crowd. If the connection is taken over, join returns when the
+// stream is up to date, as it needs no goroutine from then on. Otherwise join returns when
+// the stream ends.
 func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way) error {
 	m := &member{streams: s, way: way, address: s.access.Source.Of(r), until: s.until()}
 	leave, err := s.admit(r, m.displaced, a)
 	if err != nil {
 		return err
 	}
-	m.crowd, err = s.crowds.Enter(a.channels, s.kinds[way]) // before it reads, so that nothing falls between
+	m.crowd, err = s.crowds.Enter(a.channels, s.kinds[way]) // before the first page is read, so that no message is missed
 	if err != nil {
 		leave()
 		return err
@@ -56,7 +57,7 @@ func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way
 	s.opened(m)
 	m.room = s.roomFor(m.address)
 	defer func() {
-		if !m.linked.Load() { // else close does it; here also for a panic, as of who hangs up while it is slowed down
+		if !m.linked.Load() { // otherwise close does it; a panic comes here, too
 			m.room.Leave()
 			m.leave()
 		}
@@ -71,7 +72,7 @@ func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way
 	return m.hand(w, r, page, a)
 }
 
-// take takes the connection over, and writes until the stream is in the crowd or ends.
+// take takes the connection over, and writes until the stream joins its crowd or ends.
 func (m *member) take(w http.ResponseWriter, r *http.Request, page *hub.Page, a *asked) error {
 	to, head, sent, err := takeOver(w, r, m.way.status())
 	if err != nil {
@@ -86,7 +87,7 @@ func (m *member) take(w http.ResponseWriter, r *http.Request, page *hub.Page, a 
 	return nil
 }
 
-// hand has this goroutine write what others hand to it, until the stream ends.
+// hand makes this goroutine write what others hand to it, until the stream ends.
 func (m *member) hand(w http.ResponseWriter, r *http.Request, page *hub.Page, a *asked) error {
 	to, head, said, err := hand(w, m.way)
 	if err != nil {
@@ -103,22 +104,22 @@ func (m *member) hand(w http.ResponseWriter, r *http.Request, page *hub.Page, a 
 	return nil
 }
 
-// begin is called when there is a link to write to, and close can end it.
+// begin sets the link. From then on close can end the stream.
 func (m *member) begin(to link, a *asked) {
 	if m.way.talks() {
 		m.talk = newTalk(m.streams, a, m)
 	}
-	if !a.until.IsZero() { // before close can be called, which stops it
+	if !a.until.IsZero() { // before close can be called, which stops the timer
 		m.expiry.Store(time.AfterFunc(time.Until(a.until), func() { m.dismiss(expired) }))
 	}
 	m.link = to
 	m.linked.Store(true)
-	if m.over.Load() { // it was displaced when there was nothing to close
+	if m.over.Load() { // displaced when there was no link to close
 		m.close()
 	}
 }
 
-// due tells why the stream is to end now, nil if it is not.
+// due returns why the stream is to end now, nil if it is not.
 func (m *member) due(now time.Time) *farewell {
 	switch {
 	case !m.until.IsZero() && !now.Before(m.until):
@@ -129,14 +130,15 @@ func (m *member) due(now time.Time) *farewell {
 	return nil
 }
 
-// Give writes news. A connection that does not take all of it leaves the crowd, and goes on
-// by itself from where it is.
+// Give implements crowd.Reader. If the connection does not take all of the news, the stream
+// leaves the crowd and goes on by itself.
 func (m *member) Give(news *crowd.News) (leave func()) {
 	return m.tryWrite(news.Text, news.From, news.To)
 }
 
-// tryWrite writes to a stream of the crowd that is at one place, and is at another when it
-// has all of b. Without a place from which it can be read again, b is written by all means.
+// tryWrite writes b to a stream of the crowd that is at from, and is at to when all of b is
+// written. If from is nil, b is not in the log and must be written in full, even if that
+// needs a goroutine.
 func (m *member) tryWrite(b []byte, from, to []history.Cursor) (leave func()) {
 	switch n, waits, err := m.link.TryWrite(b); {
 	case err != nil:
@@ -150,10 +152,11 @@ func (m *member) tryWrite(b []byte, from, to []history.Cursor) (leave func()) {
 	}
 }
 
-// Lag has the stream go on by itself.
+// Lag implements crowd.Reader. The stream goes on by itself.
 func (m *member) Lag(at []history.Cursor) { go m.catchUp(nil, 0, at) }
 
-// Tick ends the stream if it is over its time, and otherwise writes to it if it is silent.
+// Tick implements crowd.Ticker. It ends the stream if its time is over, and otherwise sends a
+// heartbeat if one is due.
 func (m *member) Tick(now time.Time, at []history.Cursor, quiet bool) (leave func()) {
 	if why := m.due(now); why != nil {
 		return func() { m.tell(why, at) }
@@ -165,25 +168,25 @@ func (m *member) Tick(now time.Time, at []history.Cursor, quiet bool) (leave fun
 	if n, _, err := m.link.TryWrite(b); err != nil || 0 < n && n < len(b) {
 		return m.close
 	}
-	return nil // if the connection takes none of it, it has enough to read
+	return nil // a connection that takes nothing has enough to read
 }
 
-// End ends the stream as a drain does.
+// End implements crowd.Reader. It ends the stream as a drain does.
 func (m *member) End(at []history.Cursor) { m.tell(drained, at) }
 
-// hungUp is called when the client has hung up, maybe by who holds a shard's lock.
+// hungUp is called when the client has hung up, maybe with a shard's lock held.
 func (m *member) hungUp() {
 	if !m.closed.Load() {
 		go m.close()
 	}
 }
 
-// displaced is called when the stream has to make room, with locks held.
+// displaced is called when the stream must make room, with locks held.
 func (m *member) displaced(cause error) { go m.dismiss(notAllowed(cause)) }
 
-// dismiss ends the stream. It tells the client why, unless that does not read.
+// dismiss ends the stream, and tells a client that reads why.
 func (m *member) dismiss(why *farewell) {
-	m.why.CompareAndSwap(nil, why) // first: if it joins meanwhile, that looks at this then
+	m.why.CompareAndSwap(nil, why) // before Drop: join looks at why after it has joined
 	if at, was := m.Drop(); was {
 		m.tell(why, at)
 		return
@@ -195,8 +198,8 @@ func (m *member) dismiss(why *farewell) {
 	}
 }
 
-// tell ends a stream that was in the crowd up to now, and tells it why if it takes that at
-// once.
+// tell ends a stream that was in the crowd until now. It tells the client why if the
+// connection takes that at once.
 func (m *member) tell(why *farewell, at []history.Cursor) {
 	last := m.way.last(why, at)
 	if n, _, err := m.link.TryWrite(last); err != nil || n < len(last) {
@@ -206,13 +209,13 @@ func (m *member) tell(why *farewell, at []history.Cursor) {
 	m.told()
 }
 
-// closeGrace is how long a client may take to read the last bytes, and that of a WebSocket
-// to close it.
+// closeGrace is how long a client may take to read the last bytes, and with a WebSocket to
+// close the connection.
 const closeGrace = time.Second
 
-// told ends the stream when its client was told why. A WebSocket is closed by its client:
-// a connection with input that nobody has read would be reset, and with it what the client
-// was told.
+// told ends the stream after the client was told why. A WebSocket is closed by the client:
+// closing a connection with unread input would reset it, and the client might lose the
+// reason.
 func (m *member) told() {
 	if m.talk == nil {
 		m.close()
@@ -223,7 +226,7 @@ func (m *member) told() {
 	time.AfterFunc(closeGrace, m.close)
 }
 
-// close ends the stream without a word. It may be called again.
+// close ends the stream without telling the client. It may be called again.
 func (m *member) close() {
 	m.over.Store(true)
 	if !m.linked.Load() || m.closed.Swap(true) {
@@ -241,14 +244,14 @@ func (m *member) close() {
 
 func (m *member) ended() bool { return m.closed.Load() }
 
-// send writes something beside the pages.
+// send writes an answer of talk, in full.
 func (m *member) send(b []byte) {
 	write := func(at []history.Cursor) (leave func()) { return m.tryWrite(b, nil, at) }
 	for !m.Do(write) && !m.talk.keep(m, b) {
 	}
 }
 
-// places are those of a cursor for each of the channels.
+// places returns the places of the channels after the cursors.
 func (m *member) places(at []history.Cursor) []hub.Place {
 	places := make([]hub.Place, len(at))
 	for i, channel := range m.crowd.Channels() {

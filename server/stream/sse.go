@@ -11,17 +11,17 @@ import (
 	"pubsub/server/web"
 )
 
-// events is the [Way] of Server-Sent Events, as
-// https://html.spec.whatwg.org/multipage/server-sent-events.html has them. The id of an
-// event is the place behind it.
+// events is the [Way] of Server-Sent Events,
+// https://html.spec.whatwg.org/multipage/server-sent-events.html. The id of an event is the
+// cursor after it.
 type events struct{}
 
 var (
 	eventStream = []string{"text/event-stream; charset=utf-8"}
-	comment     = []byte(":\n") // without a blank line: that would end a block, which some clients take for an event
+	comment     = []byte(":\n") // without a blank line: that ends a block, which some clients take for an event
 )
 
-// retryAfter is how long a browser should wait when its connection broke, about.
+// retryAfter is about how long a browser should wait when its connection breaks.
 const retryAfter = 2 * time.Second
 
 func (events) accept(h http.Header, _ *http.Request) error {
@@ -31,8 +31,8 @@ func (events) accept(h http.Header, _ *http.Request) error {
 
 func (events) status() int { return http.StatusOK }
 
-// refuse answers a limit and a drain with a stream that ends at once and says when to come
-// back: at any other status a browser's EventSource gives up for good.
+// refuse answers a limit or a drain with a stream that ends at once and says when to come
+// back. At any other status than 200 a browser's EventSource gives up for good.
 func (e events) refuse(responder *web.Responder, w http.ResponseWriter, r *http.Request, err error) {
 	problem := responder.Refused(r, err)
 	if problem.Status != http.StatusTooManyRequests && problem.Status != http.StatusServiceUnavailable {
@@ -51,15 +51,15 @@ func (e events) refuse(responder *web.Responder, w http.ResponseWriter, r *http.
 	_ = web.Write(w, http.StatusOK, eventStream, append(b, "\n\n"...))
 }
 
-// unset takes back what accept has set: web.Write sets it anew.
+// unset deletes the headers that accept has set, as web.Write sets them anew.
 func unset(h http.Header) {
 	for _, name := range []string{"Cache-Control", "Content-Type", "X-Accel-Buffering"} {
 		delete(h, name)
 	}
 }
 
-// first tells the place before the first message. Its data is JSON, as that of each event:
-// some clients parse it whatever the event's name.
+// first tells the cursor before the first message. Its data is JSON, like that of each event,
+// because some clients parse the data of all events.
 func (events) first(page *hub.Page) []byte {
 	b := appendRetry(nil, retryAfter)
 	b = page.AppendStart(append(b, "event: begin\nid: "...))
@@ -72,7 +72,7 @@ func appendRetry(b []byte, wait time.Duration) []byte {
 }
 
 func (events) page(page *hub.Page) []byte {
-	const around = 64 // bytes of an event but for the message
+	const around = 64 // bytes of an event without its message
 	b := make([]byte, 0, page.Size()+around*(len(page.Messages)+1))
 	if page.Gap != nil {
 		gap, _ := json.Marshal(page.Gap) // cannot fail
@@ -99,7 +99,7 @@ func (events) last(why *farewell, _ []history.Cursor) []byte {
 
 func (events) talks() bool { return false }
 
-// json is the farewell as an object.
+// json returns the farewell as a JSON object.
 func (f *farewell) json() []byte {
 	object := map[string]any{"reason": f.reason}
 	if f.text != "" {

@@ -1,11 +1,10 @@
-// Package stream has the endpoints that answer on and on: Server-Sent Events, WebSocket
-// and lines of JSON. A stream is a reader of the log, as a poll is: it begins at a place,
-// and each message comes with the place behind it, so that a client whose stream ends goes
-// on from there, in whatever way.
+// Package stream has the endpoints whose answers do not end: Server-Sent Events, WebSocket
+// and lines of JSON. Like a poll, a stream reads the log from a place on. Each message comes
+// with the cursor after it. So a client whose stream ends can go on from there, in any way.
 //
-// Streams of the same channels and the same way that are up to date are a [crowd.Crowd],
-// whose goroutine writes to each connection without waiting. A stream that is not up to date
-// has a goroutine of its own until it is: see member.go.
+// Streams that are up to date form a [crowd.Crowd] for their channels and way. Its goroutine
+// writes to each connection without waiting. A stream that is not up to date has a goroutine
+// of its own until it is: see member.go.
 package stream
 
 import (
@@ -26,19 +25,20 @@ import (
 )
 
 const (
-	maxPage  = 256           // messages that are written at a time
-	maxBytes = hub.PageBytes // of them, but for a single one
+	maxPage  = 256           // messages of a page at most
+	maxBytes = hub.PageBytes // bytes of a page at most, unless it has a single message
 
-	// defaultTick is how often streams are looked at that are sent no heartbeats.
+	// defaultTick is the tick when heartbeats are off.
 	defaultTick = 20 * time.Second
 
-	// gather is how old the first message of a page may become in a flood while a crowd waits
-	// for more. It is less than for polls, whose answers cost far more than a write.
+	// gather is how old the first message of a page may become in a flood while the crowd
+	// waits for more. It is less than for polls, because an answer costs far more than a
+	// write.
 	gather = 2 * time.Millisecond
 )
 
-// Streams answers streams in any [Way]. Its methods are safe for concurrent use. Make it
-// with [New], and end it with Drain before the hub's bus is closed.
+// Streams answers streams in any [Way]. Make it with [New], and end it with Drain before the
+// hub's bus is closed. Its methods are safe for concurrent use.
 type Streams struct {
 	hub       *hub.Hub
 	access    *access.Control
@@ -49,11 +49,11 @@ type Streams struct {
 	crowds    *crowd.Crowds
 	kinds     map[Way]*crowd.Kind
 
-	tick     time.Duration // how often a silent stream is written to
-	silent   bool          // it is never
+	tick     time.Duration // how often a silent stream is sent a heartbeat, and lifetimes are checked
+	silent   bool          // no heartbeats are sent, except pings
 	lifetime time.Duration // 0 is no end
 
-	mu   sync.Mutex // guards all below
+	mu   sync.Mutex // guards the fields below; no other lock is taken under it
 	open map[*member]struct{}
 	none chan struct{} // made by Drain; closed when no stream is open
 }
@@ -75,7 +75,7 @@ func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *w
 	return all
 }
 
-// kind is that of the crowds of a way.
+// kind returns the kind of the crowds of a way.
 func (s *Streams) kind(way Way) *crowd.Kind {
 	return &crowd.Kind{
 		Limit: maxPage, Bytes: maxBytes, Gather: gather, Tick: s.tick,
@@ -83,14 +83,14 @@ func (s *Streams) kind(way Way) *crowd.Kind {
 	}
 }
 
-// Stream answers a request for a stream of the named channels, and answers errors, too.
+// Stream answers a request for a stream of the named channels. It answers errors, too.
 func (s *Streams) Stream(w http.ResponseWriter, r *http.Request, names string, way Way) {
 	if err := s.stream(w, r, names, way); err != nil && !errors.Is(err, web.ErrAnswered) {
 		way.refuse(s.responder, w, r, err)
 	}
 }
 
-// stream returns when the stream has ended, or when it needs this goroutine no more.
+// stream returns when the stream has ended, or does not need this goroutine any more.
 func (s *Streams) stream(w http.ResponseWriter, r *http.Request, names string, way Way) error {
 	a, err := s.ask(r, names)
 	if err == nil {
@@ -109,9 +109,9 @@ func (s *Streams) Open() int {
 	return len(s.open)
 }
 
-// Drain gives every stream all that was published before, and ends it: its client goes on
-// elsewhere, or here when the server is back. New streams are ended in the same way. It
-// returns when none is open; when ctx ends, it cuts off those that are.
+// Drain ends all streams, after what was published before: their clients go on elsewhere, or
+// here when the server is back. New streams end in the same way. Drain returns when no stream
+// is open. When ctx ends first, it cuts off the rest.
 func (s *Streams) Drain(ctx context.Context) {
 	s.crowds.Drain()
 	s.mu.Lock()
@@ -151,7 +151,7 @@ func (s *Streams) closed(m *member) {
 	s.checkNone()
 }
 
-// checkNone tells Drain when no stream is open. mu is held.
+// checkNone tells Drain if no stream is open. mu is held.
 func (s *Streams) checkNone() {
 	if s.none != nil && len(s.open) == 0 {
 		select {
@@ -162,8 +162,8 @@ func (s *Streams) checkNone() {
 	}
 }
 
-// until is when a stream that begins now ends: after the lifetime, within a fifth, so that
-// those that began together do not come back together. It is zero if streams have no end.
+// until returns when a stream that begins now is to end, zero for never. The lifetime varies
+// by a fifth, so that streams that began together do not come back together.
 func (s *Streams) until() time.Time {
 	if s.lifetime == 0 {
 		return time.Time{}

@@ -19,26 +19,26 @@ import (
 	"pubsub/server/web"
 )
 
-// talk is what the client of a WebSocket says: it publishes, and it answers pings. One
-// goroutine at a time reads it; a stream that is silent has none.
+// talk handles what the client of a WebSocket sends: posts, and answers to pings. One
+// goroutine at a time reads the input, and none while the client is silent.
 type talk struct {
 	streams  *Streams
-	request  *http.Request // tells who it is
+	request  *http.Request // tells who the client is, see senderOf
 	channels []string
 	stream   *member
 	began    time.Time
 	frames   frames
-	pong     time.Time // when it last answered a ping for nothing
+	pong     time.Time // when a pong last counted as an answer, for free
 
-	heard  atomic.Int64 // when the client last said something, in ns since it began to talk
-	inputs atomic.Int32 // that were told of since the reader began
+	heard  atomic.Int64 // when the client last sent something, in ns since began
+	inputs atomic.Int32 // calls of input since the reader started; 0 if none runs
 
-	late     atomic.Pointer[time.Timer] // ends who does not finish a text; nil if none is under way
-	held     int                        // bytes that are counted of a long text under way
-	giveBack atomic.Pointer[func()]     // ends that; nil if nothing is counted
+	late     atomic.Pointer[time.Timer] // ends the stream if a text is not finished in time; nil if no text is unfinished
+	held     int                        // bytes that are counted for a long unfinished text
+	giveBack atomic.Pointer[func()]     // stops counting held; nil if nothing is counted
 
-	unsentMu sync.Mutex // guards the next one
-	unsent   []byte     // answers, while the stream is out of its crowd
+	unsentMu sync.Mutex // guards unsent; held over Crowd.Join, and over the end of a stream that cannot join
+	unsent   []byte     // answers that wait while the stream is out of its crowd
 }
 
 func newTalk(s *Streams, a *asked, m *member) *talk {
@@ -61,8 +61,8 @@ func (t *talk) pace(header ws.Header) *farewell {
 	return nil
 }
 
-// isAnswer tells whether a pong may be the answer to a ping, which all clients of an address
-// are sent at the same time: that costs them nothing.
+// isAnswer tells whether a pong may be the answer to a ping. Such pongs are free, because all
+// clients of an address are pinged at the same time.
 func (t *talk) isAnswer(now time.Time) bool {
 	if now.Sub(t.pong) < t.streams.tick/2 {
 		return false
@@ -71,8 +71,8 @@ func (t *talk) isAnswer(now time.Time) bool {
 	return true
 }
 
-// senderOf is a request that has only what tells who has sent it. The one of the handshake
-// would keep some kilobytes for as long as the stream lasts.
+// senderOf returns a request with just what tells who has sent r. The whole r would keep some
+// kilobytes for as long as the stream lasts.
 func senderOf(r *http.Request) *http.Request {
 	sender := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: r.URL.Path}, RemoteAddr: r.RemoteAddr, Header: make(http.Header)}
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Request-Id"} {
@@ -83,10 +83,11 @@ func senderOf(r *http.Request) *http.Request {
 	return sender
 }
 
-// buffers to read into are shared, since most streams say nothing most of the time.
+// buffers holds read buffers. They are shared, because most streams are silent most of the
+// time.
 var buffers = sync.Pool{New: func() any { return new([4 << 10]byte) }}
 
-// listen takes in what the client says from now on, and what it has said already.
+// listen handles sent, which the client has sent already, and then all that it sends.
 func (t *talk) listen(conn *conns.Taken, sent []byte) {
 	if !t.hear(sent) {
 		return
@@ -124,7 +125,7 @@ func (t *talk) readAll(conn *conns.Taken) {
 	}
 }
 
-// readFrom reads a connection with a goroutine of its own, until it ends.
+// readFrom reads a connection until it ends, in a goroutine of its own.
 func (t *talk) readFrom(conn io.Reader) {
 	var buffer [4 << 10]byte
 	for {
@@ -139,8 +140,8 @@ func (t *talk) readFrom(conn io.Reader) {
 	}
 }
 
-// hear takes in some bytes. It returns false if the stream has ended. What a client sends
-// must not end the process, so a panic ends only the stream.
+// hear handles input. It returns false if the stream has ended. A panic ends the stream only,
+// because a client must not be able to end the process.
 func (t *talk) hear(b []byte) (goesOn bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -154,7 +155,7 @@ func (t *talk) hear(b []byte) (goesOn bool) {
 		f, ok, why := t.frames.next()
 		if why == nil && ok {
 			if f.Header.OpCode == ws.OpText || !t.frames.more {
-				t.stopLate() // what comes next has all its time
+				t.stopLate() // the next text gets the full time
 			}
 			why = t.frame(f)
 		}
@@ -172,9 +173,9 @@ func (t *talk) hear(b []byte) (goesOn bool) {
 	}
 }
 
-// expect is called with how many bytes have come of a text whose rest has not. They are
-// counted if they are many, and the rest must come in time, as for the body of a post:
-// somebody has to hold them. It returns why the stream ends, nil if it does not.
+// expect is called with the size of an unfinished text that is buffered. Many bytes are
+// counted for the address, and the rest must come in time, as for the body of a post. expect
+// returns why the stream ends, nil if it does not.
 func (t *talk) expect(bytes int) *farewell {
 	switch {
 	case bytes == 0:
@@ -190,7 +191,7 @@ func (t *talk) expect(bytes int) *farewell {
 		return nil
 	}
 	t.release()
-	t.held = 2 * bytes // not to count anew at each piece
+	t.held = 2 * bytes // so that not every piece needs a new count
 	giveBack, ok := t.streams.access.HoldFor(t.streams.access.Source.Of(t.request), t.held)
 	if !ok {
 		return tooMuch
@@ -199,41 +200,41 @@ func (t *talk) expect(bytes int) *farewell {
 	return nil
 }
 
-// stopLate also lets go of the text, which the timer would keep.
+// stopLate stops the timer, and drops it because the timer keeps the text in memory.
 func (t *talk) stopLate() {
 	if late := t.late.Swap(nil); late != nil {
 		late.Stop()
 	}
 }
 
-// end gives back all that is held for the client. It may be called again.
+// end stops the timer, and gives back what is counted. It may be called again.
 func (t *talk) end() {
 	t.stopLate()
 	t.release()
 }
 
-// endIfOver is for what was held while the stream ended.
+// endIfOver undoes what was begun while the stream ended.
 func (t *talk) endIfOver() {
 	if t.stream.ended() {
 		t.end()
 	}
 }
 
-// release gives back what is counted.
+// release stops counting the unfinished text.
 func (t *talk) release() {
 	if giveBack := t.giveBack.Swap(nil); giveBack != nil {
 		(*giveBack)()
 	}
 }
 
-// maxSilence is how many ticks a client may be silent. It is pinged at each.
+// maxSilence is how many ticks a client may be silent. Each tick sends it a ping.
 const maxSilence = 3
 
 func (t *talk) isSilent(now time.Time) bool {
 	return now.Sub(t.began)-time.Duration(t.heard.Load()) > maxSilence*t.streams.tick
 }
 
-// frame does what a frame says. It returns why the stream ends, nil if it does not.
+// frame handles a frame. It returns why the stream ends, nil if it does not.
 func (t *talk) frame(f ws.Frame) *farewell {
 	switch f.Header.OpCode {
 	case ws.OpPing:
@@ -251,14 +252,14 @@ func (t *talk) frame(f ws.Frame) *farewell {
 	return nil
 }
 
-// said is what a client may say.
+// said is a text that a client may send.
 type said struct {
 	Publish json.RawMessage `json:"publish"`
 	Channel string          `json:"channel"`
 	Key     string          `json:"key"`
 }
 
-// answer does what a text says, and returns the answer.
+// answer handles a text, and returns the answer to it.
 func (t *talk) answer(text []byte) []byte {
 	var s said
 	if json.Unmarshal(text, &s) != nil || len(s.Publish) == 0 {
@@ -277,7 +278,8 @@ func (t *talk) answer(text []byte) []byte {
 	}}, s.Key)
 }
 
-// channelOf is where a client publishes: if it names no channel, on that of its stream.
+// channelOf returns the channel on which to publish: the named one, or the only one of the
+// stream.
 func (t *talk) channelOf(name string) (string, error) {
 	switch {
 	case name != "":
@@ -297,7 +299,7 @@ func (t *talk) refuse(key string, err error) []byte {
 	return encode(object, key)
 }
 
-// encode adds the key to an answer, if there is one.
+// encode encodes an answer. It adds the key if there is one.
 func encode(object map[string]any, key string) []byte {
 	if key != "" && len(key) <= post.MaxKey {
 		object["key"] = key
@@ -306,11 +308,11 @@ func encode(object map[string]any, key string) []byte {
 	return text
 }
 
-// maxUnsent is how many bytes of answers wait for a client that reads slowly.
+// maxUnsent is how many bytes of answers may wait for a client that reads slowly.
 const maxUnsent = 64 << 10
 
-// keep keeps an answer until catchUp can send it. It returns false if the stream has
-// joined its crowd meanwhile.
+// keep keeps an answer for catchUp to send. It returns false if the stream has joined its
+// crowd meanwhile.
 func (t *talk) keep(m *member, b []byte) bool {
 	t.unsentMu.Lock()
 	defer t.unsentMu.Unlock()
@@ -320,7 +322,7 @@ func (t *talk) keep(m *member, b []byte) bool {
 	case m.Seated():
 		return false
 	case len(t.unsent)+len(b) > maxUnsent:
-		go m.close() // it asks on and on, and reads nothing
+		go m.close() // the client asks on and on, and reads nothing
 		return true
 	}
 	t.unsent = append(t.unsent, b...)

@@ -12,8 +12,8 @@ import (
 	"pubsub/server/web"
 )
 
-// webSocket is the [Way] of RFC 6455. Each text frame is a page as a poll would answer it.
-// What the client says is in talk.go.
+// webSocket is the [Way] of RFC 6455. Each text frame is a page, in the form of a poll's
+// answer. For input, see talk.go.
 type webSocket struct{}
 
 var ping = ws.MustCompileFrame(ws.NewPingFrame(nil))
@@ -36,7 +36,8 @@ func (webSocket) accept(h http.Header, r *http.Request) error {
 	return nil
 }
 
-// acceptOf proves that the server speaks WebSocket: RFC 6455, section 4.2.2.
+// acceptOf returns the header that proves that the server speaks WebSocket: RFC 6455, section
+// 4.2.2.
 func acceptOf(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -51,8 +52,8 @@ func (webSocket) refuse(responder *web.Responder, w http.ResponseWriter, r *http
 	responder.Error(w, r, err)
 }
 
-// first is nothing: every page has the place where it begins. So the first page is
-// written also if it has no news.
+// first returns nothing if the page has news, because every page has its beginning. Otherwise
+// it returns the empty page.
 func (s webSocket) first(page *hub.Page) []byte {
 	if page.HasNews() {
 		return nil
@@ -62,13 +63,13 @@ func (s webSocket) first(page *hub.Page) []byte {
 
 func (webSocket) page(page *hub.Page) []byte { return textFrame(page.AppendJSON(nil)) }
 
-// textFrame is a text frame; what it is made of is not used any more.
+// textFrame makes a text frame of text, which must not be used any more.
 func textFrame(text []byte) []byte { return ws.MustCompileFrame(ws.NewTextFrame(text)) }
 
 func (webSocket) heartbeat([]history.Cursor) []byte { return ping }
 
 func (webSocket) last(why *farewell, _ []history.Cursor) []byte {
-	const most = 123 // bytes of a reason
+	const most = 123 // bytes of a reason at most
 	text := why.reason
 	if why.text != "" {
 		text += ": " + why.text

@@ -16,15 +16,15 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// keys find the key that a token is to be checked with.
+// keys find the key for a token.
 type keys interface {
-	// methods are those with which a token may be signed. They are fixed by the kind of
-	// the keys: a token must not choose that a public key is taken for a secret.
+	// methods are the signature methods that a token may have. The kind of the keys fixes
+	// them: otherwise a token could make the server use a public key as a secret.
 	methods() []string
 	key(ctx context.Context, t *jwt.Token) (any, error)
 }
 
-// LeastSecret is how many bytes a secret has at least, as RFC 7518, section 3.2, asks for.
+// LeastSecret is the least length of a secret in bytes: RFC 7518, section 3.2.
 const LeastSecret = 32
 
 func keysOf(o Options) (keys, error) {
@@ -45,7 +45,7 @@ func keysOf(o Options) (keys, error) {
 	return single{jwt.SigningMethodHS256.Alg(), []byte(o.Key)}, nil
 }
 
-// isPath tells whether a key is a file. A secret may have slashes in it.
+// isPath tells whether a key is the path of a file. A secret may have slashes, too.
 func isPath(key string) bool {
 	if strings.HasPrefix(key, "/") || strings.HasPrefix(key, "./") || strings.HasPrefix(key, "../") || strings.HasSuffix(key, ".pem") {
 		return true
@@ -63,7 +63,7 @@ type single struct {
 func (s single) methods() []string                            { return []string{s.method} }
 func (s single) key(context.Context, *jwt.Token) (any, error) { return s.value, nil }
 
-// publicKey reads a public key, or that of a certificate.
+// publicKey reads a public key, or that of a certificate, from PEM.
 func publicKey(text []byte) (keys, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/MicahParks/keyfunc/v3"
 )
 
-// readKeys reads a JWKS. Keys that are not understood, or not to be trusted, are left out, as
-// RFC 7517, section 5, asks for: an issuer may have keys for other purposes beside those that
-// sign. left says which, and why.
+// readKeys reads a JWKS. Keys that are not understood or not safe are left out, as RFC 7517,
+// section 5, asks for: an issuer may have keys for other purposes, too. left tells which
+// keys, and why.
 func readKeys(text []byte) (keys keyfunc.Keyfunc, left []string, err error) {
 	var set struct{ Keys []json.RawMessage }
 	if err := json.Unmarshal(text, &set); err != nil {
@@ -37,7 +37,7 @@ func readKeys(text []byte) (keys keyfunc.Keyfunc, left []string, err error) {
 	return keys, left, err
 }
 
-// unusable is why a key is left out, nil if it is not.
+// unusable returns why a key is left out, nil if it is not.
 func unusable(text json.RawMessage) error {
 	var key struct{ Kid, Kty, Use, N string }
 	if err := json.Unmarshal(text, &key); err != nil {

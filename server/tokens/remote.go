@@ -19,26 +19,26 @@ import (
 	"pubsub/server/turn"
 )
 
-// remote has the public keys at a JWKS address. Keys that it has serve on while the address
-// is away. A token of a key that it does not have makes it ask again, but not often.
+// remote holds the public keys of a JWKS address. They are used on while the address cannot
+// be reached. A token with an unknown key makes remote fetch the keys again, but not often.
 type remote struct {
 	address string
 	client  *http.Client
 	log     *slog.Logger
 
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex // guards the fields below; no other lock is taken under it, but log lines are written
 	keys    keyfunc.Keyfunc
-	fetched time.Time     // when keys were
-	tried   time.Time     // when they were last asked for
-	left    string        // which of them are left out, as was told last
-	asking  chan struct{} // closed when the answer has come; nil if nobody asks
+	fetched time.Time     // when keys were last fetched
+	tried   time.Time     // when the last fetch began
+	left    string        // the keys left out, as last logged
+	asking  chan struct{} // closed when the fetch ends; nil if none is under way
 }
 
-// How the address is asked.
+// Limits of fetches.
 const (
 	askTimeout = 5 * time.Second
-	askAgain   = 10 * time.Second // at the earliest
-	keysStay   = 10 * time.Minute // then they are asked for anew
+	askAgain   = 10 * time.Second // after the last fetch, at the earliest
+	keysStay   = 10 * time.Minute // after which the keys are fetched again
 	maxKeys    = 1 << 20          // bytes
 )
 
@@ -56,7 +56,7 @@ func newRemote(address string, log *slog.Logger) (keys, error) {
 	return &remote{address: address, client: &http.Client{Timeout: askTimeout}, log: log}, nil
 }
 
-// isNear tells whether a host is this machine, or one of a network of one's own: by its
+// isNear tells whether a host is this machine or in a private network. It goes by the
 // address, or by a name without a domain, as containers have.
 func isNear(host string) bool {
 	if ip, err := netip.ParseAddr(host); err == nil {
@@ -65,7 +65,7 @@ func isNear(host string) bool {
 	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".internal")
 }
 
-// methods have no HS256: a JWKS is public.
+// methods has no HS256, because a JWKS is public.
 func (*remote) methods() []string { return []string{"RS256", "ES256", "EdDSA"} }
 
 func (r *remote) key(ctx context.Context, t *jwt.Token) (any, error) {
@@ -86,7 +86,7 @@ func (r *remote) key(ctx context.Context, t *jwt.Token) (any, error) {
 	return nil, err
 }
 
-// wait returns the keys when those that were asked for have come.
+// wait waits for a fetch or for ctx, and returns the keys.
 func wait(ctx context.Context, r *remote, asked <-chan struct{}) keyfunc.Keyfunc {
 	if asked != closed {
 		turn.HandOn(ctx)
@@ -100,9 +100,9 @@ func wait(ctx context.Context, r *remote, asked <-chan struct{}) keyfunc.Keyfunc
 	return r.keys
 }
 
-// current returns the keys, nil if there are none. It asks for others if they are old, or
-// if one was not there: asked is closed when the answer has come. What is closed already is
-// for who must not ask again so soon.
+// current returns the keys, nil if there are none. It begins a fetch if the keys are old, or
+// if unknown is set. asked is closed when the fetch ends. If it is too early to ask again,
+// asked is already closed, so the caller does not wait.
 func (r *remote) current(unknown bool) (keys keyfunc.Keyfunc, asked <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -120,7 +120,7 @@ func (r *remote) current(unknown bool) (keys keyfunc.Keyfunc, asked <-chan struc
 
 var closed = func() <-chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// ask asks for the keys, once.
+// ask fetches the keys, and logs an error.
 func (r *remote) ask() {
 	keys, left, err := r.fetch()
 	r.mu.Lock()

@@ -14,9 +14,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Sign makes a token. The key is the secret, or the path of a PEM file with the private
-// key (PKCS #8) of the public one that the server has. Audience and issuer are left out if
-// they are empty.
+// Sign makes a token. The key is a secret, or the path of a PEM file with a private key (PKCS
+// #8). Audience and issuer are left out if they are empty.
 func Sign(key string, c Claims, audience, issuer string) (string, error) {
 	method, value, err := signer(key)
 	if err != nil {

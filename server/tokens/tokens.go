@@ -1,9 +1,9 @@
-// Package tokens reads what a client may do from the token that it sends: a JWT (RFC 7519)
-// with rights on channels.
+// Package tokens checks the token of a client, and reads the client's rights from it. A token
+// is a JWT (RFC 7519):
 //
 //	{"exp": 1763682109, "sub": "ann", "pubsub": {"publish": ["room-*"], "subscribe": ["*"]}}
 //
-// A right names a channel, or the beginning of names with a * at the end.
+// A right names a channel. With a * at the end it names all channels that begin so.
 package tokens
 
 import (
@@ -20,13 +20,13 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// Leeway is for clocks that differ: a token is taken so long after it has expired.
+// Leeway is how long after its expiry a token is still accepted, because clocks differ.
 const Leeway = 30 * time.Second
 
-// MaxBytes is how long a token may be.
+// MaxBytes is how many bytes a token may have.
 const MaxBytes = 8 << 10
 
-// Errors of Verify. Their texts are for the client.
+// Errors of Verify. Clients see their texts.
 var (
 	ErrExpired = errors.New("the token has expired: get a new one")
 	ErrAway    = errors.New("the keys that tokens are checked with cannot be had now")
@@ -34,22 +34,22 @@ var (
 
 var errCritical = errors.New("the token has extensions in crit that must be understood, and this server knows none")
 
-// Claims is what a token says. Do not change it.
+// Claims is the content of a token. It is shared: do not change it.
 type Claims struct {
-	Name    string    // of who it was made for; "" if it does not say
+	Name    string    // of the client; "" if there is none
 	Expires time.Time // without the leeway
 	Rights  Rights
 }
 
-// Rights is what somebody may do. The zero value is nothing.
+// Rights is what a client may do. The zero value is nothing.
 type Rights struct {
-	Publish   []string `json:"publish,omitempty"`   // channels
-	Subscribe []string `json:"subscribe,omitempty"` // channels
+	Publish   []string `json:"publish,omitempty"`   // names of channels, see Covers
+	Subscribe []string `json:"subscribe,omitempty"` // names of channels, see Covers
 	Operate   bool     `json:"operate,omitempty"`   // metrics and the like
 }
 
-// Covers tells whether one of the names is that of a channel, or the beginning of it with
-// a * behind.
+// Covers tells whether one of the names is that of a channel, or a beginning of it followed
+// by *.
 func Covers(names []string, channel string) bool {
 	for _, name := range names {
 		if beginning, open := strings.CutSuffix(name, "*"); name == channel || open && strings.HasPrefix(channel, beginning) {
@@ -59,15 +59,15 @@ func Covers(names []string, channel string) bool {
 	return false
 }
 
-// Options say which tokens are taken. There must be a Key or a JWKS.
+// Options tell which tokens are accepted. Either Key or JWKS must be set.
 type Options struct {
 	Key      string // a secret of at least 32 bytes, or the path of a PEM file with a public key
 	JWKS     string // the address of public keys, RFC 7517
-	Audience string // which a token must have, if it is set
-	Issuer   string // likewise
+	Audience string // that a token must have; "" for any
+	Issuer   string // that a token must have; "" for any
 
-	// Log is told why the keys at an address cannot be had, and which are left out. Nil is
-	// nobody.
+	// Log gets a line when the keys at an address cannot be fetched, and about keys that are
+	// left out. It may be nil.
 	Log *slog.Logger
 }
 
@@ -76,25 +76,25 @@ type Verifier struct {
 	keys   keys
 	parser *jwt.Parser
 
-	mu    sync.Mutex // guards known
+	mu    sync.Mutex // guards known; no other lock is taken under it
 	known *simplelru.LRU[[sha256.Size]byte, known]
 }
 
-// known is a token that was good a short time ago: to check a signature takes longer than
-// to answer a poll.
+// known is a token that was checked a short time ago. Checking a signature takes longer than
+// answering a poll.
 type known struct {
 	claims *Claims
 	until  time.Time
 }
 
-// Bounds of what is known.
+// Bounds of the known tokens.
 const (
 	knownTokens = 10_000
 	knownFor    = time.Minute
 )
 
-// New returns a Verifier. The error tells a person what is wrong with the options. It does
-// not ask a JWKS address yet.
+// New returns a Verifier. The error tells a person what is wrong with the options. A JWKS
+// address is not asked yet.
 func New(o Options) (*Verifier, error) {
 	k, err := keysOf(o)
 	if err != nil {
@@ -114,9 +114,9 @@ func New(o Options) (*Verifier, error) {
 	return &Verifier{keys: k, parser: jwt.NewParser(rules...), known: lru}, nil
 }
 
-// Verify returns what a token says. Its errors are ErrExpired, ErrAway, and others that
-// tell the client what is wrong with the token. It may wait for a JWKS address, at most
-// some seconds, and until ctx ends.
+// Verify returns the claims of a token. Its errors are ErrExpired, ErrAway, and others that
+// tell the client what is wrong with the token. Verify may wait for a JWKS address, for some
+// seconds at most and until ctx ends.
 func (v *Verifier) Verify(ctx context.Context, text string) (*Claims, error) {
 	if len(text) > MaxBytes {
 		return nil, fmt.Errorf("a token has at most %d bytes", MaxBytes)
@@ -145,7 +145,7 @@ func (v *Verifier) remembered(sum [sha256.Size]byte) *Claims {
 	return k.claims
 }
 
-// check tells whether a token that was good is so still.
+// check returns ErrExpired if the token has expired.
 func (c *Claims) check() error {
 	if time.Now().After(c.Expires.Add(Leeway)) {
 		return ErrExpired
@@ -177,8 +177,8 @@ func (v *Verifier) parse(ctx context.Context, text string) (*Claims, error) {
 	return &Claims{Name: b.Subject, Expires: expires, Rights: b.PubSub}, nil
 }
 
-// latest is when a token expires at the latest: later times cannot be written as text. An
-// exp in milliseconds is one.
+// latest is the latest expiry. Later times, such as an exp in milliseconds, cannot be written
+// as text.
 var latest = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // told turns an error of the library into one for the client.

@@ -1,22 +1,21 @@
-// Package turn lets a request that may have to wait say so. Some requests are served by the
-// goroutine that serves those of all connections in turn: see the loop of package conns. It
-// must not wait.
+// Package turn lets a request tell that it may have to wait. Some requests are served by one
+// goroutine for all connections, see the loop of package conns. That goroutine must not wait.
 package turn
 
 import "context"
 
-// Key is under which the context of a request that is served in turn has its Holder.
+// Key is the key of the [Holder] in the context of a request.
 type Key struct{}
 
-// Holder is who serves in turn.
+// Holder serves the requests of many connections in one goroutine.
 type Holder interface {
-	// HandOn has another goroutine serve the others. It may be called again.
+	// HandOn makes another goroutine serve the other requests. It may be called again.
 	HandOn()
 }
 
-// HandOn is to be called before a request waits, or may do so: for a time, for the log, for
-// somebody else. Its goroutine then is the request's own. It does nothing for a request
-// that has its own already.
+// HandOn must be called before a request may wait: for a time, for the log or for another
+// goroutine. From then on the goroutine belongs to the request. HandOn does nothing for a
+// request with a goroutine of its own.
 func HandOn(ctx context.Context) {
 	if holder, served := ctx.Value(Key{}).(Holder); served {
 		holder.HandOn()

@@ -6,8 +6,8 @@ import (
 	"pubsub/server/turn"
 )
 
-// Answers from minCompressed to maxCompressed bytes are compressed for those who ask for
-// it. Shorter ones fit into one packet anyway, and longer ones take a core for longer.
+// Answers from minCompressed to maxCompressed bytes are compressed for clients that ask for
+// it. A shorter answer fits in one packet anyway, and a longer one takes too much CPU time.
 const (
 	minCompressed = 1 << 10
 	maxCompressed = 64 << 10
@@ -15,16 +15,16 @@ const (
 
 func worthCompressing(size int) bool { return minCompressed <= size && size <= maxCompressed }
 
-// asking is the ResponseWriter of a client that named encodings that it accepts. What it
-// accepts is read only when there is an answer that is worth it.
+// asking is the ResponseWriter of a client that sent Accept-Encoding. The header is parsed
+// only when there is an answer worth compressing.
 type asking struct {
 	http.ResponseWriter
 	request *http.Request
 	by      *Compressor
 }
 
-// For returns a writer whose answers are compressed if the client of r accepts that. It is
-// w itself where the client named no encoding, so that its polls wait with no more memory.
+// For returns a writer whose answers are compressed if the client of r accepts that. Without
+// Accept-Encoding it returns w, so that a waiting poll takes no more memory.
 func (c *Compressor) For(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
 	if len(r.Header["Accept-Encoding"]) == 0 {
 		return w
@@ -35,8 +35,8 @@ func (c *Compressor) For(w http.ResponseWriter, r *http.Request) http.ResponseWr
 // Unwrap is called by http.ResponseController.
 func (a *asking) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// CompressorFor returns what compresses for the client of w, nil if it does not accept
-// that.
+// CompressorFor returns the compressor for the client of w, nil if its answers are not
+// compressed.
 func CompressorFor(w http.ResponseWriter) *Compressor {
 	switch w := w.(type) {
 	case *asking:
@@ -49,8 +49,8 @@ func CompressorFor(w http.ResponseWriter) *Compressor {
 	return nil
 }
 
-// compressorNow is CompressorFor to compress at once, which takes a while, and may wait for
-// who compresses the same.
+// compressorNow is CompressorFor for an answer to compress now. It hands the loop on first,
+// because compressing takes a while and may wait for another request.
 func compressorNow(w http.ResponseWriter) *Compressor {
 	c := CompressorFor(w)
 	if a, is := w.(*asking); is && c != nil {
@@ -59,8 +59,8 @@ func compressorNow(w http.ResponseWriter) *Compressor {
 	return c
 }
 
-// encode returns the body of a whole answer in gzip, and sets the headers that say so. It
-// is nil if the answer has begun or goes out plain.
+// encode returns the body of a whole answer in gzip, and sets the headers for it. It returns
+// nil if the answer has begun or is not compressed.
 func encode(w http.ResponseWriter, body []byte) []byte {
 	h := w.Header()
 	if !worthCompressing(len(body)) || begun(h) {
@@ -70,7 +70,7 @@ func encode(w http.ResponseWriter, body []byte) []byte {
 	return compressorNow(w).encode(h, body)
 }
 
-// encodeText is encode for parts of a text.
+// encodeText is encode for a text in parts.
 func encodeText(w http.ResponseWriter, parts []string) []byte {
 	size := 0
 	for _, part := range parts {

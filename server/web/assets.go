@@ -13,20 +13,20 @@ import (
 	"pubsub/server/logs"
 )
 
-// Assets are the chat page and the static files. They are read once, so no path of a
-// request can reach another file. Its methods are safe for concurrent use.
+// Assets are the chat page and the static files. They are read once at the start, so no path
+// of a request can reach another file. The methods of Assets are safe for concurrent use.
 //
-// Each file has two addresses. That with the hash of all files, which the page uses, may
-// be kept for ever: other files have another hash. The plain one is always the same.
+// Each file has two addresses. The page uses the one with the hash of all files, which may be
+// cached for ever, as other files have another hash. The plain address stays the same.
 type Assets struct {
 	index *template.Template
 	files map[string]*file // by path, without the first slash
-	parts map[string]*part // the same at the address with the hash
+	parts map[string]*part // the same files, for the address with the hash
 	hash  string           // of all static files
 }
 
-// LoadAssets reads and compresses all files of static, and reads the template index.html
-// of templates.
+// LoadAssets reads and compresses all files of static, and reads the template index.html of
+// templates.
 func LoadAssets(static, templates fs.FS) (*Assets, error) {
 	index, err := template.ParseFS(templates, "index.html")
 	if err != nil {
@@ -63,17 +63,17 @@ func (a *Assets) load(static fs.FS) error {
 	return err
 }
 
-// maxCompressedFile is how many bytes a static file that is compressed has at most. Larger
-// ones are seldom text, and the server should start at once.
+// maxCompressedFile is the size of the largest static file that is compressed. Larger files
+// are seldom text, and compressing them would delay the start.
 const maxCompressedFile = 1 << 20
 
-// Page is what the chat page shows.
+// Page is the content of the chat page.
 type Page struct {
 	Channel string
-	Plain   bool   // for a browser without JavaScript: the page has the last messages
-	Lines   []Line // those
-	Hash    string // of the static files; Assets sets it
-	Origin  string // what the browser asked; Assets sets it
+	Plain   bool   // for a browser without JavaScript
+	Lines   []Line // the last messages, if Plain is set
+	Hash    string // of the static files; set by Assets
+	Origin  string // the origin that the browser asked; set by Assets
 }
 
 // Line is a message on the page.
@@ -94,8 +94,8 @@ func (a *Assets) Page(w http.ResponseWriter, r *http.Request, shown Page) error 
 	return nil
 }
 
-// originOf returns the beginning of the address that a browser asked, for what must be
-// absolute. Any proxy is believed that it was HTTPS, as only a picture depends on it.
+// originOf returns the origin that a browser asked, for addresses that must be absolute. Any
+// proxy is believed when it says HTTPS, because only a picture depends on it.
 func originOf(r *http.Request) string {
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" || strings.Contains(r.Header.Get("Forwarded"), "proto=https") {
 		return "https://" + r.Host
@@ -103,10 +103,10 @@ func originOf(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// File answers with the static file at the path of the request, or with a 404. The path
-// may begin with /@ and a hash of all files. If that hash is not ours, the page came from
-// another version of the server, as happens while instances are replaced one by one: then
-// the file may differ from the one that belongs to the hash, so no cache may keep it.
+// File answers with the static file at the path of the request, or with a 404. The path may
+// begin with /@ and a hash of all files. With an unknown hash, the page came from another
+// version of the server, as happens while instances are replaced. The file may then differ
+// from that version's, so no cache may keep it.
 func (a *Assets) File(w http.ResponseWriter, r *http.Request) error {
 	name, ours := strings.TrimPrefix(r.URL.Path, "/"), false
 	if versioned, found := strings.CutPrefix(name, "@"); found {

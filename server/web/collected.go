@@ -2,7 +2,7 @@ package web
 
 import "net/http"
 
-// Collected is an answer that waits to be sent: a ResponseWriter that keeps what it is given.
+// Collected is a ResponseWriter that keeps the answer, to be sent later.
 type Collected struct {
 	Status int
 	Body   []byte
@@ -11,8 +11,8 @@ type Collected struct {
 	compressor *Compressor
 }
 
-// Collect returns an answer that has some headers already, which it does not change. It is
-// compressed by c if that is not nil, see [CompressorFor].
+// Collect returns an answer that begins with the headers h, which are copied. If c is not nil
+// it compresses the answer, see [CompressorFor].
 func Collect(h http.Header, c *Compressor) *Collected {
 	own := make(http.Header, len(h)+4)
 	for name, values := range h {
@@ -27,7 +27,7 @@ func (c *Collected) Header() http.Header { return c.header }
 // WriteHeader implements [http.ResponseWriter].
 func (c *Collected) WriteHeader(status int) { c.Status = status }
 
-// Write implements [http.ResponseWriter]. It keeps a body that comes at once, which must not
+// Write implements [http.ResponseWriter]. It keeps the first b without a copy, so b must not
 // change.
 func (c *Collected) Write(b []byte) (int, error) {
 	if c.Body == nil {

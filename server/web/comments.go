@@ -2,10 +2,9 @@ package web
 
 import "bytes"
 
-// withoutComments returns a script or a style sheet without the comments that have lines of
-// their own, and without what indents the others. Empty lines are left in the place of
-// comments, so that an error names the right line. It does not read the language: no text
-// that goes over several lines may have a line that begins like a comment.
+// withoutComments returns a script or a style sheet without indentation, and without comments
+// on lines of their own. Their lines stay empty, so that an error names the right line. The
+// language is not parsed: no line within a text may begin like a comment.
 func withoutComments(source []byte) []byte {
 	var out bytes.Buffer
 	within := false

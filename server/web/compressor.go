@@ -10,43 +10,42 @@ import (
 	"time"
 )
 
-// Compressor compresses answers, each content once for all who get it at about the same
-// time: a message wakes a thousand polls, and their answers are equal. Make it with
+// Compressor compresses answers, and each content once for all requests at about the same
+// time: a message wakes a thousand polls, whose answers are equal. Make it with
 // [NewCompressor]. Its methods are safe for concurrent use.
 //
-// An attacker who sees how long the answers to somebody else are, and has text of his own
-// put into them, can guess by the lengths what else is in them (BREACH). That is fine where
-// whoever may post to a channel may read it, as no answer has a password, a token or a
-// cookie. Where tokens give the one right without the other nothing is compressed: a nil
-// Compressor answers plain.
+// Compression has a risk (BREACH): an attacker who can add text to somebody's answer and see
+// its length can guess the rest. Answers have no password, token or cookie, so that is fine
+// where all who may post to a channel may also read it. Where tokens give one right without
+// the other, use a nil Compressor, which compresses nothing.
 type Compressor struct {
 	made atomic.Int64
 
-	mu      sync.RWMutex // guards all below
-	recent  []*content   // oldest first, at most maxRecent
+	mu      sync.RWMutex // guards the fields below; no other lock is taken under it
+	recent  []*content   // oldest first; maxRecent at most
 	resting []*gzip.Writer
-	working int // writers, at most maxWriters
+	working int // writers in use; maxWriters at most
 }
 
-// What a compressor holds: 2 MB of contents and 3 MB of writers at most, and nothing when
-// it had nothing to do for keepRecent.
+// Bounds of a compressor: 2 MB of contents, 3 MB of writers. After keepRecent without work it
+// holds nothing.
 const (
 	maxRecent  = 16
 	keepRecent = 2 * time.Second
 	maxWriters = 4 // each has 0.8 MB
 )
 
-// content is what one or more answers say.
+// content is the body of one or more answers.
 type content struct {
 	plain      []byte
 	done       chan struct{} // closed once compressed is set
-	compressed []byte        // nil: the answers are plain
+	compressed []byte        // nil: not compressed
 }
 
-// NewCompressor returns a compressor. It needs no closing.
+// NewCompressor returns a compressor. It need not be closed.
 func NewCompressor() *Compressor { return new(Compressor) }
 
-// Made returns how often something was compressed.
+// Made returns how many contents were compressed.
 func (c *Compressor) Made() float64 {
 	if c == nil {
 		return 0
@@ -54,8 +53,9 @@ func (c *Compressor) Made() float64 {
 	return float64(c.made.Load())
 }
 
-// compress returns plain in gzip. It is nil if c is, if that is not smaller, or if as many
-// others are being compressed as may be. plain must not be changed afterwards.
+// compress returns plain in gzip. It returns nil if c is nil, if the result is not smaller,
+// or if too many others are being compressed. plain must not be changed afterwards. It may
+// wait for another request that compresses the same content.
 func (c *Compressor) compress(plain []byte) []byte {
 	if c == nil {
 		return nil
@@ -76,7 +76,7 @@ func (c *Compressor) find(plain []byte) (*content, bool) {
 	return c.search(plain)
 }
 
-// search is find; mu is held.
+// search is find with mu held.
 func (c *Compressor) search(plain []byte) (*content, bool) {
 	for _, k := range c.recent {
 		if bytes.Equal(k.plain, plain) {
@@ -86,7 +86,8 @@ func (c *Compressor) search(plain []byte) (*content, bool) {
 	return nil, false
 }
 
-// add adds a content, which the caller has to fill, unless somebody else has added it.
+// add adds a content, which the caller must fill. If found is true, another request has added
+// it before.
 func (c *Compressor) add(plain []byte) (k *content, found bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -104,14 +105,14 @@ func (c *Compressor) add(plain []byte) (k *content, found bool) {
 	return k, false
 }
 
-// forget frees everything. Who still waits for a content gets it.
+// forget frees everything. A request that waits for a content still gets it.
 func (c *Compressor) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.recent, c.resting = nil, nil
 }
 
-// fill sets what a content is in gzip.
+// fill compresses a content.
 func (c *Compressor) fill(k *content) {
 	defer close(k.done)
 	if w := c.take(); w != nil {
@@ -121,8 +122,8 @@ func (c *Compressor) fill(k *content) {
 	}
 }
 
-// take returns a writer, nil if enough are at work. They take half of the machine at most,
-// as a stranger can ask for one different answer after the other.
+// take returns a writer, nil if too many are in use. Half of the CPUs at most compress,
+// because any client can ask for one different answer after the other.
 func (c *Compressor) take() *gzip.Writer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -143,13 +144,13 @@ func (c *Compressor) giveBack(w *gzip.Writer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.working--
-	if len(c.recent) > 0 { // otherwise nobody would free it
+	if len(c.recent) > 0 { // otherwise forget may never free it
 		c.resting = append(c.resting, w)
 	}
 }
 
 func newGzip(level int) *gzip.Writer {
-	w, _ := gzip.NewWriterLevel(nil, level) // fails only for a level that does not exist
+	w, _ := gzip.NewWriterLevel(nil, level) // fails only for an invalid level
 	return w
 }
 
@@ -157,10 +158,10 @@ func newGzip(level int) *gzip.Writer {
 func compress(w *gzip.Writer, plain []byte) []byte {
 	var out bytes.Buffer
 	w.Reset(&out)
-	_, _ = w.Write(plain) // a Buffer takes all
+	_, _ = w.Write(plain) // a Buffer never fails
 	_ = w.Close()
 	if out.Len() >= len(plain) {
 		return nil
 	}
-	return bytes.Clone(out.Bytes()) // without room to grow
+	return bytes.Clone(out.Bytes()) // a copy without spare capacity
 }

@@ -5,29 +5,29 @@ import (
 	"sync"
 )
 
-// Door checks a request before any endpoint has it. It refuses requests for another host
-// and from pages of another origin, and it answers preflights. It is safe for concurrent
+// Door checks each request first. It refuses requests for another host or from pages of
+// another origin, and answers preflights. Make it with [NewDoor]. It is safe for concurrent
 // use.
 type Door struct {
 	responder *Responder
 	hosts     hosts
 	origins   *origins
-	warned    sync.Once // of a proxy that is not trusted
+	warned    sync.Once // about a proxy that is not trusted
 }
 
-// NewDoor returns a door for the hosts and origins of the settings, which have checked
-// them. It panics if an origin is malformed.
+// NewDoor returns a door for the hosts and origins of the settings, which must have been
+// checked. It panics if an origin is malformed.
 func NewDoor(allowedHosts, allowedOrigins []string, responder *Responder) *Door {
 	return &Door{responder: responder, hosts: newHosts(allowedHosts), origins: newOrigins(allowedOrigins)}
 }
 
-// Receive does what is the same for every request. If answered is true, no endpoint may
-// have the request.
+// Receive does what all requests have in common. If answered is true, no endpoint may handle
+// the request.
 func (d *Door) Receive(w http.ResponseWriter, r *http.Request) (answered bool) {
 	if id := requestID(r); id != nil {
 		w.Header()["X-Request-Id"] = id
 	}
-	if r.URL.Path == "" { // a request for http://host
+	if r.URL.Path == "" { // the request was for http://host
 		r.URL.Path = "/"
 	}
 	if d.responder.Source.TrustedHops == 0 && len(r.Header["X-Forwarded-For"]) > 0 {
@@ -41,8 +41,8 @@ func (d *Door) Receive(w http.ResponseWriter, r *http.Request) (answered bool) {
 	return answered
 }
 
-// Private returns a handler that answers only those who ask for an IP address, localhost, or
-// a host of the settings: what no page of a stranger may read (see [hosts]).
+// Private returns a handler for answers that no page of another domain may read. The Host
+// must be an IP address, localhost, or a host of the settings, see [hosts].
 func (d *Door) Private(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := d.hosts.checkOwn(r); err != nil {

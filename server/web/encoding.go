@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// acceptsGzip tells whether a client takes answers in gzip, by the values of its header
+// acceptsGzip tells whether a client accepts gzip. values are those of its header
 // Accept-Encoding.
 func acceptsGzip(values []string) bool { return accepts(values, "gzip", "x-gzip") }
 
-// acceptsBrotli tells the same of brotli. Browsers take it over HTTPS and from localhost.
+// acceptsBrotli is the same for Brotli. Browsers accept it over HTTPS and from localhost.
 func acceptsBrotli(values []string) bool { return accepts(values, "br", "br") }
 
-// accepts tells whether a client takes an encoding of either name. What is malformed is
-// not accepted, as everybody can read the plain answer.
+// accepts tells whether a client accepts an encoding, which has two names. Anything malformed
+// is not accepted, as every client can read the plain answer.
 func accepts(values []string, name, alias string) bool {
 	named, refused, others := false, false, false
 	for _, value := range values {
@@ -23,7 +23,7 @@ func accepts(values []string, name, alias string) bool {
 			switch coding = trim(coding); {
 			case strings.EqualFold(coding, name), strings.EqualFold(coding, alias):
 				named, refused = true, refused || !isPositive(weight)
-			case coding == "*": // those that are not named
+			case coding == "*": // encodings that are not named
 				others = isPositive(weight)
 			}
 		}
@@ -31,7 +31,7 @@ func accepts(values []string, name, alias string) bool {
 	return !refused && (named || others)
 }
 
-// isPositive tells whether a weight such as "q=0.5" is more than 0; none is 1.
+// isPositive tells whether a weight such as "q=0.5" is more than 0. No weight means 1.
 func isPositive(weight string) bool {
 	if weight = trim(weight); weight == "" {
 		return true
@@ -41,7 +41,7 @@ func isPositive(weight string) bool {
 	return err == nil && strings.EqualFold(trim(name), "q") && 0 < q && q <= 1
 }
 
-// trim removes the space that HTTP allows between the parts of a header.
+// trim removes the white space that HTTP allows between the parts of a header.
 func trim(text string) string { return strings.Trim(text, " \t") }
 
 // Values of headers. Answers share them: do not change them.
@@ -51,7 +51,7 @@ var (
 	varyEncoding = []string{"Accept-Encoding"}
 )
 
-// vary tells caches that the answer depends on the header Accept-Encoding.
+// vary tells caches that the answer depends on Accept-Encoding.
 func vary(h http.Header) {
 	if len(h["Vary"]) == 0 {
 		h["Vary"] = varyEncoding

@@ -9,15 +9,14 @@ import (
 	"pubsub/server/hub"
 )
 
-// ErrAnswered: the answer has begun, so the error cannot be told to the client.
+// ErrAnswered: the answer has begun, so the client cannot be told of the error.
 var ErrAnswered = errors.New("the answer had begun")
 
 // ErrDraining: the server drains. It ends pending polls and refuses posts.
 var ErrDraining = &Problem{Status: http.StatusServiceUnavailable, Reason: "draining", RetryAfter: 1, Text: "The server is restarting. Ask again in a moment."}
 
-// problemOf returns what an error is answered with. No other place maps errors to
-// statuses. An error that it does not know is a 500: its text goes to the log and not to
-// the client.
+// problemOf returns the answer to an error. No other code maps errors to statuses. An unknown
+// error is a 500: its text goes to the log but not to the client.
 func problemOf(err error) *Problem {
 	if known, ok := errors.AsType[*Problem](err); ok {
 		return known

@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// Fields are the fields of a query or a form, in their order. The zero value has none. It
-// is no map, as url.Values is, because that takes six allocations for the two fields of a
-// poll, and thousands of polls come at the same time.
+// Fields are the fields of a query or a form, in order. The zero value has none. A map, such
+// as url.Values, would take six allocations for the two fields of a poll, and thousands of
+// polls come at the same time.
 type Fields []field
 
 type field struct{ name, value string }
 
-// FieldsOf reads the query of a request. Its errors are those of [ParseFields].
+// FieldsOf parses the query of a request. Its errors are those of [ParseFields].
 func FieldsOf(r *http.Request) (Fields, error) { return ParseFields(r.URL.RawQuery) }
 
-// ParseFields reads urlencoded text by the rules of
-// https://url.spec.whatwg.org/#urlencoded-parsing. By these a semicolon is part of a
-// value, which matters for messages that people type into curl. Unlike there, a malformed
-// escape is an error: a [Problem] with status 400.
+// ParseFields parses urlencoded text by the rules of
+// https://url.spec.whatwg.org/#urlencoded-parsing. So a semicolon is part of a value, which
+// matters for messages that people type into curl. But a malformed escape is an error: a
+// [Problem] with status 400.
 func ParseFields(text string) (Fields, error) {
 	if text == "" {
 		return nil, nil
@@ -54,7 +54,7 @@ func MultipartFields(form *multipart.Form) Fields {
 	return all
 }
 
-// Change replaces each value by what change returns for it.
+// Change replaces each value by the result of change.
 func (f Fields) Change(change func(value string) string) {
 	for i := range f {
 		f[i].value = change(f[i].value)

@@ -12,22 +12,22 @@ import (
 	"time"
 )
 
-// file is the page or a static file.
+// file is the page or a static file at its plain address.
 type file struct {
 	contentType       string
-	plain, compressed form // compressed has no body if there is none, or none that is smaller
-	varies            bool // the form depends on what the client accepts
-	runs              bool // it may be a document or a worker, which run scripts and load more
+	plain, compressed form // compressed has no body if it would not be smaller
+	varies            bool // clients may get different forms
+	runs              bool // a document or a worker, which can run scripts and load more
 }
 
-// form is a file in one encoding. The ETag differs between the encodings, because it
-// stands for the very bytes: a cache must not join parts of the one with the other.
+// form is a file in one encoding. Each form has an ETag of its own, because a cache must not
+// join parts of different forms.
 type form struct {
 	body []byte
 	etag string
 }
 
-// newFile returns a file without a compressed form. The name tells its content type.
+// newFile returns a file without a compressed form. Its content type comes from the name.
 func newFile(name string, body []byte) *file {
 	contentType := mime.TypeByExtension(path.Ext(name))
 	if contentType == "" {
@@ -43,12 +43,12 @@ func newForm(body []byte) form {
 	return form{body, `"` + hex.EncodeToString(sum[:8]) + `"`}
 }
 
-// policy is the Content-Security-Policy of documents and workers. The page runs scripts
-// only from this server, and none that somebody wrote into a message. It connects only to
-// this server, and no other page may show it in a frame.
+// policy is the Content-Security-Policy of documents and workers. Scripts come from this
+// server only, so none in a message runs. The page connects to this server only, and no other
+// page may show it in a frame.
 const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 
-// serve answers with the file; net/http handles 304 and ranges.
+// serve answers with the file. net/http handles 304 and ranges.
 func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["X-Content-Type-Options"] = nosniff
@@ -56,25 +56,25 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Security-Policy", policy)
 		h.Set("Referrer-Policy", "no-referrer")
 	}
-	h.Set("Cache-Control", "no-cache") // a cache asks each time, which the ETag makes cheap
+	h.Set("Cache-Control", "no-cache") // a cache asks each time, which is cheap with an ETag
 	h.Set("Content-Type", f.contentType)
 	form := f.choose(h, r)
 	h.Set("ETag", form.etag)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(form.body))
 }
 
-// choose returns the form that the client gets, and sets the headers that say so.
+// choose returns the form for the client, and sets the headers for it.
 func (f *file) choose(h http.Header, r *http.Request) form {
 	if f.varies {
 		vary(h)
 	}
-	// Ranges are of the plain form: nobody can unpack a part of the other by itself.
+	// Ranges are of the plain form, because a part of a compressed form cannot be decoded.
 	if f.compressed.body == nil || r.Header["Range"] != nil || !acceptsGzip(r.Header["Accept-Encoding"]) {
 		return f.plain
 	}
 	h["Content-Encoding"] = gzipped
-	if r.Header["If-Match"] == nil { // net/http may answer that with a 412, which has no body
-		h.Set("Content-Length", strconv.Itoa(len(f.compressed.body))) // net/http leaves it out of encoded answers
+	if r.Header["If-Match"] == nil { // otherwise net/http may answer 412, which has no body
+		h.Set("Content-Length", strconv.Itoa(len(f.compressed.body))) // net/http omits it for encoded answers
 	}
 	return f.compressed
 }

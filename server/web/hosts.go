@@ -8,13 +8,12 @@ import (
 	"pubsub/server/logs"
 )
 
-// hosts are the names that a request's Host may have; nil allows any. They protect
-// against DNS rebinding: the owner of a page makes its domain resolve to this server's
-// address. To the browser both then have the same origin, but the Host is still that
-// domain.
+// hosts are the names that a request's Host may have; nil allows any. They protect against
+// DNS rebinding, where the owner of a page makes its domain resolve to this server's address.
+// A browser takes both for the same origin then, but the Host is still that domain.
 type hosts map[string]struct{}
 
-// newHosts returns the hosts of the settings, which have checked them.
+// newHosts returns the hosts of the settings, which must have been checked.
 func newHosts(allowed []string) hosts {
 	if len(allowed) == 0 {
 		return nil
@@ -26,8 +25,8 @@ func newHosts(allowed []string) hosts {
 	return h
 }
 
-// check refuses a request for another host. Health checks are allowed under any, because
-// those who run the server send them to an IP address.
+// check refuses a request for another host. Health checks may have any, because operators
+// send them to an IP address.
 func (h hosts) check(r *http.Request) error {
 	if h == nil || IsHealthCheck(r) {
 		return nil
@@ -39,8 +38,8 @@ func (h hosts) check(r *http.Request) error {
 	return notAsked(r)
 }
 
-// checkOwn refuses a request for a host that a stranger's domain may be: any but an IP
-// address, localhost, and those of the settings.
+// checkOwn refuses a request for a host that may be another domain: any but an IP address,
+// localhost, and the hosts of the settings.
 func (h hosts) checkOwn(r *http.Request) error {
 	host := withoutPort(strings.ToLower(r.Host))
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || host == "localhost" || h.has(host) {
@@ -54,7 +53,7 @@ func notAsked(r *http.Request) error {
 		". Whoever runs it can allow that in PUBSUB_ALLOWED_HOSTS."}
 }
 
-// IsHealthCheck tells whether a request only asks how the server is.
+// IsHealthCheck tells whether a request asks for the health of the server.
 func IsHealthCheck(r *http.Request) bool {
 	return r.URL.Path == "/healthz" || r.URL.Path == "/readyz"
 }

@@ -6,25 +6,24 @@ import (
 	"time"
 )
 
-// hurried is a ResponseWriter of HTTP/2 whose writes fail if the client does not read. On
-// HTTP/1.1 package conns sees to that; here many answers share a connection, and one of
-// them may stand still while the others flow.
+// hurried is a ResponseWriter of HTTP/2 whose writes fail if the client does not read. With
+// HTTP/1.1 package conns does that. With HTTP/2 many answers share a connection, and one may
+// be stuck while others are not.
 //
-// A timer of our own sets the deadline only when a write takes too long: each deadline is
-// a message to the goroutine of the connection, and three of them for each small write
-// took a third of its time.
+// A deadline is set only when a write takes too long: each one is a message to the goroutine
+// of the connection, and three for each small write took a third of its time.
 type hurried struct {
 	http.ResponseWriter
 	late *time.Timer // nil before the first write
 
-	mu      sync.Mutex // guards the next one, and is held while the writer is used for it
+	mu      sync.Mutex // guards writing; held over SetWriteDeadline
 	writing bool
 }
 
-// readWithin is how long a client may take to make room for a write.
+// readWithin is how long a client may take to read enough for a write to end.
 const readWithin = 20 * time.Second
 
-// Hurried returns w, or for HTTP/2 a writer to use in its place.
+// Hurried returns w, or for HTTP/2 a writer that replaces it.
 func Hurried(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
 	if r.ProtoMajor < 2 {
 		return w
@@ -66,8 +65,8 @@ func (h *hurried) end() {
 	h.mu.Unlock()
 }
 
-// fail ends a write that takes too long. When none is under way the handler may have
-// returned, after which nobody may use its writer.
+// fail ends a write that takes too long. If none is under way it does nothing, because the
+// handler may have returned, and then its writer must not be used.
 func (h *hurried) fail() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

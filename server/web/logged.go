@@ -17,15 +17,15 @@ type logged struct {
 	bytes   int
 }
 
-// Logs tells whether a request gets a debug line by [Responder.ServeLogged]. It is false
-// while that runs.
+// Logs tells whether to serve a request by [Responder.ServeLogged]. It returns false within
+// ServeLogged.
 func (p *Responder) Logs(w http.ResponseWriter, r *http.Request) bool {
 	_, already := w.(*logged)
 	return !already && p.Log.Enabled(r.Context(), slog.LevelDebug)
 }
 
-// ServeLogged calls next, and logs a debug line about the request when it ends. A request
-// without an id gets one.
+// ServeLogged calls next, and logs a debug line when the request ends. A request without an
+// id gets one.
 func (p *Responder) ServeLogged(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	if requestID(r) == nil {
 		r.Header["X-Request-Id"] = []string{rand.Text()[:8]}

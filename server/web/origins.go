@@ -9,22 +9,21 @@ import (
 	"pubsub/server/logs"
 )
 
-// origins decides which web pages may use the server from a browser: its own pages, and
-// those of the allowed origins.
+// origins decides which web pages may use the server: its own, and those of allowed origins.
 type origins struct {
-	any        bool // "*" is allowed
+	any        bool // "*" is one of allowed
 	allowed    []string
 	protection *http.CrossOriginProtection
 }
 
-// newOrigins returns the origins of the settings, which have checked them.
+// newOrigins returns the origins of the settings, which must have been checked.
 func newOrigins(allowed []string) *origins {
 	o := &origins{allowed: allowed, protection: http.NewCrossOriginProtection()}
 	for _, origin := range allowed {
 		if origin == "*" {
 			o.any = true
 		} else if err := o.protection.AddTrustedOrigin(origin); err != nil {
-			panic(err) // the settings check it in the same way
+			panic(err) // the settings check each origin in the same way
 		}
 	}
 	return o
@@ -35,9 +34,9 @@ func IsWebSocket(r *http.Request) bool {
 	return len(r.Header["Upgrade"]) > 0 && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// refuseOrigin names the origin and the Host, which do not match. Behind a proxy that
-// does not pass on the Host, the server's own pages are refused, too: both names show
-// why.
+// refuseOrigin returns an error that names the origin and the Host, which do not match.
+// Behind a proxy that does not pass on the Host, the server's own pages are refused, too.
+// Both names show why.
 func refuseOrigin(r *http.Request) error {
 	origin := cmp.Or(r.Header.Get("Origin"), "another origin")
 	return Refuse(http.StatusForbidden,
@@ -45,8 +44,8 @@ func refuseOrigin(r *http.Request) error {
 		logs.Cut(origin, Quoted), logs.Cut(r.Host, Quoted))
 }
 
-// check refuses posts and WebSockets from pages of other origins. It sets the headers that tell a
-// browser which pages may read the answer (CORS), and it answers preflights.
+// check refuses posts and WebSockets from pages of other origins. It sets the headers that
+// tell a browser which pages may read the answer (CORS), and answers preflights.
 func (o *origins) check(w http.ResponseWriter, r *http.Request) (answered bool, err error) {
 	origin := r.Header.Get("Origin")
 	if len(o.allowed) > 0 {
@@ -67,7 +66,7 @@ func (o *origins) check(w http.ResponseWriter, r *http.Request) (answered bool, 
 		w.WriteHeader(http.StatusNoContent)
 		return true, nil
 	}
-	if IsWebSocket(r) { // a page elsewhere can open one and read it, so it is checked as a post is
+	if IsWebSocket(r) { // checked like a post, because a page of another origin can open a WebSocket and read it
 		asPost := *r
 		asPost.Method = http.MethodPost
 		r = &asPost

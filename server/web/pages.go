@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// WantsPage tells whether a browser asks in order to show the answer to a person, and does
-// not do so for a script.
+// WantsPage tells whether a browser asks for a page to show, and not for a script.
 func WantsPage(r *http.Request) bool {
 	for _, accepts := range r.Header["Accept"] {
 		if strings.Contains(accepts, "text/html") {
@@ -20,7 +19,7 @@ func WantsPage(r *http.Request) bool {
 
 var html = []string{"text/html; charset=utf-8"}
 
-// SeeOther sends a browser from a form to a page.
+// SeeOther redirects a browser from a form to a page.
 func SeeOther(w http.ResponseWriter, address string) error {
 	w.Header().Set("Location", address)
 	return Write(w, http.StatusSeeOther, html, nil)
@@ -42,10 +41,10 @@ var problemPage = template.Must(template.New("problem").Parse(`<!doctype html>
 </main>
 `))
 
-// writeProblemPage answers with a page that says what the JSON of a [Problem] does.
+// writeProblemPage answers with a page that has the text of a [Problem].
 func writeProblemPage(w http.ResponseWriter, problem *Problem) {
 	var page bytes.Buffer
-	_ = problemPage.Execute(&page, struct{ Title, Text string }{http.StatusText(problem.Status), problem.Text}) // two texts cannot fail
+	_ = problemPage.Execute(&page, struct{ Title, Text string }{http.StatusText(problem.Status), problem.Text}) // two texts, so this cannot fail
 	w.Header().Set("Content-Security-Policy", policy)
 	_ = Write(w, problem.Status, html, page.Bytes()) // if it fails, nobody can be told
 }

@@ -9,12 +9,12 @@ import (
 	"pubsub/server/logs"
 )
 
-// ErrPanic is answered with a 500. What has panicked was logged.
+// ErrPanic is answered with a 500. The panic was logged already.
 var ErrPanic = errors.New("a handler panicked")
 
-// Recovered is to be deferred around a handler. If that panics, Recovered logs the stack,
-// counts it, and answers with a 500. If the answer has begun, it cuts the connection off
-// instead. It lets http.ErrAbortHandler pass.
+// Recovered is to be deferred around a handler. If the handler panics, Recovered logs the
+// stack, counts the panic, and answers with a 500. If the answer has begun, Recovered closes
+// the connection instead. It passes http.ErrAbortHandler on.
 func (p *Responder) Recovered(w http.ResponseWriter, r *http.Request) {
 	cause := recover()
 	if cause == nil {
@@ -31,15 +31,15 @@ func (p *Responder) Recovered(w http.ResponseWriter, r *http.Request) {
 	p.Error(w, r, ErrPanic)
 }
 
-// PanickedAside is Panicked for what is done for many requests together. The attributes say
-// which.
+// PanickedAside is Panicked for work that is shared by many requests. The attributes name
+// them in the log.
 func (p *Responder) PanickedAside(cause any, attributes ...any) {
 	p.Refusals.CountPanic()
 	p.Log.Error("what serves many clients together panicked, so they come anew", append(attributes, "panic", cause, logs.Stack, string(debug.Stack()))...)
 }
 
-// Panicked counts a panic while something was done for a request, and logs its stack. Call
-// it in the deferred function that has recovered.
+// Panicked counts a panic while a request was served, and logs the stack. Call it in the
+// deferred function that has recovered.
 func (p *Responder) Panicked(r *http.Request, cause any) {
 	p.Refusals.CountPanic()
 	p.Log.Error("a handler panicked", append([]any{"panic", cause, "method", r.Method, "path", r.URL.Path,

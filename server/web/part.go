@@ -10,24 +10,24 @@ import (
 	"github.com/andybalholm/brotli"
 )
 
-// part is a static file as the page loads it, at the address with the hash. A first visit
-// asks for more than thirty of them, so they have no comments, and only the headers that
-// matter for something that a page includes and no cache asks for again: no ETag, no
-// ranges, and no policy, which only documents and workers heed.
+// part is a static file at the address with the hash, which the page uses. A first visit
+// loads more than thirty of them. So they have no comments, and only the headers that matter
+// for a file that a page includes and that no cache asks for again: no ETag, no ranges, and
+// no policy, which matters for documents and workers only.
 type part struct {
 	contentType  []string
 	plain        []byte
-	gzip, brotli []byte // nil if that is not smaller
+	gzip, brotli []byte // nil if not smaller
 }
 
 // Values of headers. Parts share them: do not change them.
 var (
-	forEver = []string{"max-age=31536000,immutable"} // no blank: each of 38 files has it
-	module  = []string{"text/javascript"}            // which is always in UTF-8
+	forEver = []string{"max-age=31536000,immutable"} // no space, as each of 38 files has it
+	module  = []string{"text/javascript"}            // which is always UTF-8
 )
 
-// packers compress parts. Brotli is about a tenth smaller than gzip, and no slower at
-// this quality; the best one would take half a second whenever the server starts.
+// packers compress parts. Brotli is about a tenth smaller than gzip, and no slower at this
+// quality. The best quality would take half a second at each start.
 type packers struct {
 	gzip   *gzip.Writer
 	brotli *brotli.Writer
@@ -37,7 +37,7 @@ func newPackers() packers {
 	return packers{newGzip(gzip.BestCompression), brotli.NewWriterOptions(nil, brotli.WriterOptions{Quality: 6, LGWin: 16})}
 }
 
-// part returns the part that a file is. What is large is not compressed.
+// part returns the part of a file. A large file is not compressed.
 func (p packers) part(name, contentType string, body []byte) *part {
 	made := &part{contentType: []string{contentType}, plain: body}
 	switch path.Ext(name) {
@@ -57,12 +57,12 @@ func (p packers) part(name, contentType string, body []byte) *part {
 func (p packers) brotliOf(plain []byte) []byte {
 	var out bytes.Buffer
 	p.brotli.Reset(&out)
-	_, _ = p.brotli.Write(plain) // a Buffer takes all
+	_, _ = p.brotli.Write(plain) // a Buffer never fails
 	_ = p.brotli.Close()
 	if out.Len() >= len(plain) {
 		return nil
 	}
-	return bytes.Clone(out.Bytes()) // without room to grow
+	return bytes.Clone(out.Bytes()) // a copy without spare capacity
 }
 
 // serve answers with the part.
@@ -70,7 +70,7 @@ func (p *part) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["Cache-Control"] = forEver
 	h["Content-Type"] = p.contentType
-	if &p.contentType[0] != &module[0] { // a browser takes a module under its own type only
+	if &p.contentType[0] != &module[0] { // a browser runs a module only if it has the right type, even without this header
 		h["X-Content-Type-Options"] = nosniff
 	}
 	body := p.choose(h, r.Header["Accept-Encoding"])
@@ -78,7 +78,7 @@ func (p *part) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body) // if it fails, nobody can be told
 }
 
-// choose returns the form that the client gets, and sets the headers that say so.
+// choose returns the form for the client, and sets the headers for it.
 func (p *part) choose(h http.Header, accepted []string) []byte {
 	if p.gzip != nil || p.brotli != nil {
 		vary(h)

@@ -9,49 +9,47 @@ import (
 	"strconv"
 )
 
-// Problem is an error that is told to the client.
+// Problem is an error that the client is told of.
 type Problem struct {
 	Status     int
-	Reason     string // for metrics and log lines; "" is that of the status
-	RetryAfter int    // seconds, or Soon; 0 is no such header
-	Text       string // for people: what is wrong, and what to do about it
+	Reason     string // for metrics and log lines; "" means that of the status
+	RetryAfter int    // in seconds, or Soon; 0 is no header
+	Text       string // for people: what is wrong, and what to do
 	Close      bool   // the connection is closed after the answer
 
-	Channels []string // that it is about, of those that were asked for
-	Field    string   // of the query, without which the request would not be refused for this
+	Channels []string // the channels asked for that are refused
+	Field    string   // the field of the request that caused the error, if one did
 }
 
-// Soon is a RetryAfter of 1 to 5 seconds at random, so that not all clients come back at
-// the same time.
+// Soon is a random RetryAfter of 1 to 5 seconds, so that not all clients come back at the
+// same time.
 const Soon = -1
 
 func (p *Problem) Error() string { return p.Text }
 
-// Refuse returns a [Problem]. The text says what is wrong, and what to do about it.
+// Refuse returns a [Problem]. The text says what is wrong, and what to do.
 func Refuse(status int, format string, args ...any) error {
 	return &Problem{Status: status, Text: fmt.Sprintf(format, args...)}
 }
 
-// Unauthorized returns a [Problem] with status 401: the client needs a token, or a better
-// one.
+// Unauthorized returns a [Problem] with status 401: the client needs a token, or another one.
 func Unauthorized(format string, args ...any) *Problem {
 	return &Problem{Status: http.StatusUnauthorized, Text: fmt.Sprintf(format, args...)}
 }
 
-// Full returns a [Problem] with status 503: the server has as much of something as it
-// may.
+// Full returns a [Problem] with status 503: a limit of the server is reached.
 func Full(reason, format string, args ...any) error {
 	return &Problem{Status: http.StatusServiceUnavailable, Reason: reason, RetryAfter: Soon, Text: fmt.Sprintf(format, args...)}
 }
 
-// TooMany returns a [Problem] with status 429: the client has or does as much as one may.
-// retryAfter is in seconds, or [Soon].
+// TooMany returns a [Problem] with status 429: a limit of the client is reached. retryAfter
+// is in seconds, or [Soon].
 func TooMany(reason string, retryAfter int, format string, args ...any) error {
 	return &Problem{Status: http.StatusTooManyRequests, Reason: reason, RetryAfter: retryAfter, Text: fmt.Sprintf(format, args...)}
 }
 
-// About has a [Problem], which nobody has yet, name the field that it is about. It returns
-// err.
+// About sets the field of a [Problem], which must be fresh, because it is changed in place.
+// It returns err, and ignores errors of other types.
 func About(field string, err error) error {
 	if problem, ok := errors.AsType[*Problem](err); ok {
 		problem.Field = field
@@ -59,10 +57,10 @@ func About(field string, err error) error {
 	return err
 }
 
-// Quoted is how many bytes of a client's text an answer repeats at most.
+// Quoted is how many bytes of a client's text an answer repeats, at most.
 const Quoted = 100
 
-// reason is the reason under which the problem is counted.
+// reason returns the reason under which the problem is counted.
 func (p *Problem) reason() string {
 	if p.Reason != "" {
 		return p.Reason
@@ -84,7 +82,7 @@ var reasons = map[int]string{
 	http.StatusInternalServerError:         "internal",
 }
 
-// Wait is after how many seconds the client should come back, 0 if that is not known.
+// Wait returns after how many seconds the client should come back, 0 if unknown.
 func (p *Problem) Wait() int {
 	if p.RetryAfter == Soon {
 		return 1 + rand.IntN(5)
@@ -92,7 +90,7 @@ func (p *Problem) Wait() int {
 	return p.RetryAfter
 }
 
-// retryAfter is the value of the header Retry-After; "" is no header.
+// retryAfter returns the value of the header Retry-After, "" for no header.
 func (p *Problem) retryAfter() string {
 	if p.RetryAfter == 0 {
 		return ""
@@ -100,7 +98,7 @@ func (p *Problem) retryAfter() string {
 	return strconv.Itoa(p.Wait())
 }
 
-// body is the answer as JSON.
+// body returns the answer as JSON.
 func (p *Problem) body() []byte {
 	object := map[string]any{"error": p.Text}
 	if len(p.Channels) > 0 {
@@ -113,10 +111,9 @@ func (p *Problem) body() []byte {
 	return append(body, '\n')
 }
 
-// Response returns a whole HTTP/1.1 answer, for a connection on which no handler answers.
-// It says that the connection closes. It has a Content-Length because closing a
-// connection with an unread request resets it: the length tells the client that it has
-// all of the answer.
+// Response returns a whole HTTP/1.1 answer, for a connection without a handler. The answer
+// closes the connection. Closing one with an unread request resets it, so the answer has a
+// Content-Length: the client can tell that it has all of it.
 func (p *Problem) Response() []byte {
 	body, retryAfter := p.body(), p.retryAfter()
 	if retryAfter != "" {
@@ -126,5 +123,5 @@ func (p *Problem) Response() []byte {
 		p.Status, http.StatusText(p.Status), retryAfter, len(body), body)
 }
 
-// Reached tells whether n has reached a limit; a limit of 0 is no limit.
+// Reached tells whether n has reached a limit. A limit of 0 is none.
 func Reached(n, limit int) bool { return limit > 0 && n >= limit }

@@ -19,7 +19,7 @@ func requestID(r *http.Request) []string {
 	return id
 }
 
-// idOf returns a request's id as an attribute of a log line, and nothing if it has none.
+// idOf returns a request's id as an attribute of a log line, nil if there is none.
 func idOf(r *http.Request) []any {
 	if id := requestID(r); id != nil {
 		return []any{"id", id[0]}

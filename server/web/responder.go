@@ -1,6 +1,5 @@
-// Package web has the HTTP that all endpoints share: how an error becomes an answer, how
-// an answer is written, how a query is read, which hosts and origins are allowed, and the
-// files of the chat page.
+// Package web has the HTTP that all endpoints share: answers and errors, fields of queries,
+// allowed hosts and origins, and the files of the chat page.
 package web
 
 import (
@@ -15,12 +14,11 @@ import (
 	"pubsub/server/turn"
 )
 
-// Handler is an HTTP endpoint. It either answers, or returns an error for
-// [Responder.Error].
+// Handler is an endpoint. It answers, or returns an error for [Responder.Error].
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
-// Responder answers requests that end with an error, and logs them. All fields must be
-// set before the first request. Then its methods are safe for concurrent use.
+// Responder answers errors, and logs and counts them. All fields must be set before the first
+// request. Then its methods are safe for concurrent use.
 type Responder struct {
 	Log      *slog.Logger
 	Source   address.Source
@@ -30,9 +28,9 @@ type Responder struct {
 
 // Refusals counts refused requests. Its methods are safe for concurrent use.
 type Refusals interface {
-	// Count counts a refusal, and tells whether to log a line about this one.
+	// Count counts a refusal, and tells whether to log this one.
 	Count(reason string, level slog.Level) bool
-	// CountPanic counts a handler that panicked.
+	// CountPanic counts a panic.
 	CountPanic()
 }
 
@@ -45,18 +43,18 @@ func (p *Responder) Handle(h Handler) http.HandlerFunc {
 	}
 }
 
-// Error answers with the [Problem] of an error, counts it, and logs it unless there are
-// too many. It does nothing for [ErrAnswered]. For context.Canceled it panics with
-// http.ErrAbortHandler: the client has hung up or closed its half, and net/http would
-// answer with an empty 200 otherwise.
+// Error answers with the [Problem] of an error, counts it, and logs it unless there are too
+// many. It does nothing for [ErrAnswered]. For context.Canceled it panics with
+// http.ErrAbortHandler: the client has hung up or closed its half, and otherwise net/http
+// would answer with an empty 200. A problem with status 429 is delayed.
 func (p *Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.Is(err, ErrAnswered) {
 		p.Answer(w, r, p.Refused(r, err))
 	}
 }
 
-// Refused is Error for who writes the answer, also elsewhere than to the request: it
-// returns the [Problem]. The error must not be [ErrAnswered].
+// Refused is Error for a caller that writes the answer: it returns the [Problem]. The error
+// must not be [ErrAnswered].
 func (p *Responder) Refused(r *http.Request, err error) *Problem {
 	if errors.Is(err, context.Canceled) {
 		panic(http.ErrAbortHandler)
@@ -69,8 +67,8 @@ func (p *Responder) Refused(r *http.Request, err error) *Problem {
 	return problem
 }
 
-// Cut is Error for a request that must go at once. Over HTTP/2 it gets no answer, which
-// might not be taken in: Cut panics with http.ErrAbortHandler.
+// Cut is Error for a request that must end at once. With HTTP/2 there is no answer, as the
+// client might not read it: Cut panics with http.ErrAbortHandler.
 func (p *Responder) Cut(w http.ResponseWriter, r *http.Request, err error) {
 	problem := *problemOf(err)
 	p.count(r, &problem, err)
@@ -81,7 +79,7 @@ func (p *Responder) Cut(w http.ResponseWriter, r *http.Request, err error) {
 	p.Answer(w, r, &problem)
 }
 
-// Answer answers with a [Problem]: a browser that shows the answer is sent a page.
+// Answer answers with a [Problem]. A browser that shows the answer gets a page.
 func (p *Responder) Answer(w http.ResponseWriter, r *http.Request, problem *Problem) {
 	p.Closing(w.Header())
 	if problem.Close {
@@ -115,8 +113,8 @@ func (p *Responder) count(r *http.Request, problem *Problem, err error) {
 	}
 }
 
-// Turned is Error for a connection on which no handler answers. It returns the [Problem],
-// and the caller writes that: see [Problem.Response].
+// Turned is Error for a connection without a handler. It returns the [Problem], which the
+// caller writes: see [Problem.Response].
 func (p *Responder) Turned(err error, from net.Addr) *Problem {
 	problem := problemOf(err)
 	reason := problem.reason()
@@ -126,22 +124,22 @@ func (p *Responder) Turned(err error, from net.Addr) *Problem {
 	return problem
 }
 
-// Closing makes an answer close its connection if the server drains. The client's next
-// connection then reaches the server that takes over. A plain /sub that is given a message
-// is not told to close: its place is in the memory of this server alone.
+// Closing makes an answer close its connection if the server drains, so that the client
+// connects to another server. It is not used for messages of a plain /sub, because only this
+// server remembers where its client is.
 func (p *Responder) Closing(h http.Header) {
 	if p.Draining() {
 		h["Connection"] = Closed
 	}
 }
 
-// tooManyPause delays an answer with status 429. A client that ignores Retry-After and
-// asks again at once would otherwise keep a core busy with refusals.
+// tooManyPause delays an answer with status 429. Otherwise a client that asks again at once,
+// despite Retry-After, would keep a core busy.
 const tooManyPause = 200 * time.Millisecond
 
-// Pause makes a request wait, at most until the server drains. It panics with
-// http.ErrAbortHandler if the client hangs up or closes its half, since nobody then waits
-// for the answer.
+// Pause makes a request wait, but not longer than until the server drains. It panics with
+// http.ErrAbortHandler if the client hangs up or closes its half, as nobody waits for the
+// answer then.
 func Pause(r *http.Request, d time.Duration) {
 	turn.HandOn(r.Context())
 	select {

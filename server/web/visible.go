@@ -7,31 +7,31 @@ import (
 	"unicode/utf8"
 )
 
-// MaxName is how many characters the name of somebody who is present may have, and a nick
-// on the page.
+// MaxName is how many characters the name of a present client may have, and a nick on the
+// page.
 const MaxName = 64
 
-// Shows tells whether a text has something that can be seen.
+// Shows tells whether a text has a visible character.
 func Shows(text string) bool { return strings.ContainsFunc(text, isSeen) }
 
 func isSeen(r rune) bool {
 	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !isIgnorable(r)
 }
 
-// isIgnorable is for what takes no room, or is blank: two names that differ by it alone look
-// the same.
+// isIgnorable tells whether a character takes no room or is blank. Two names that differ in
+// such characters only look the same.
 func isIgnorable(r rune) bool {
 	const brailleBlank = '\u2800'
 	return r == brailleBlank || unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// The alphabets that have letters of the same look, such as a and а.
+// Alphabets that share letters of the same look, such as a and а.
 var alike = []*unicode.RangeTable{unicode.Latin, unicode.Greek, unicode.Cyrillic}
 
-// CheckName refuses a name that somebody could take for another, or that would change how
-// the line it stands in looks: with what cannot be seen, with control characters, or with
-// letters of several alphabets in one word. What joins emoji, and letters of scripts that
-// need it, is no such thing. The error is a [Problem].
+// CheckName refuses a name that could be mistaken for another, or that breaks the look of its
+// line. So it refuses invisible and control characters, and letters of several alphabets in
+// one word. Characters that join emoji or letters of some scripts are allowed where they are
+// needed. The error is a [Problem].
 func CheckName(name string) error {
 	if !utf8.ValidString(name) || !Shows(name) || hides(name) {
 		return Refuse(http.StatusBadRequest, "A name has 1 to %d characters that can be seen, and no control characters.", MaxName)

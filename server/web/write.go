@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// Values of headers. All answers share them, which saves allocations: do not change them.
+// Values of headers. Answers share them, which saves allocations: do not change them.
 var (
 	JSON   = []string{"application/json"}
 	Text   = []string{"text/plain; charset=utf-8"}
@@ -21,8 +21,8 @@ var (
 	unbuffered = []string{"no"}
 )
 
-// WriteJSON answers with a value as JSON and a newline. Its errors are those of [Write]
-// and of json.Marshal.
+// WriteJSON answers with a value as JSON and a newline. Its errors are those of [Write] and
+// of json.Marshal.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -31,9 +31,9 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	return WriteBody(w, status, append(body, '\n'))
 }
 
-// WriteBody answers with JSON, which must be all of the answer or its end. An answer that
-// is long enough is compressed if the client accepts that, see [Compressor]. The body must
-// not be changed afterwards. Its errors are those of [Write].
+// WriteBody answers with JSON, which must be all of the answer or its end. A long enough
+// answer is compressed if the client accepts that, see [Compressor]. The body must not be
+// changed afterwards. Its errors are those of [Write].
 func WriteBody(w http.ResponseWriter, status int, body []byte) error {
 	if len(body) >= minCompressed {
 		if compressed := encode(w, body); compressed != nil {
@@ -43,8 +43,8 @@ func WriteBody(w http.ResponseWriter, status int, body []byte) error {
 	return Write(w, status, JSON, body)
 }
 
-// WriteText is WriteBody for text, which comes in parts. It does not copy them but to
-// compress them, since a slow client holds its answer for long.
+// WriteText is WriteBody for a text in parts. It copies them only to compress them, because
+// an answer to a slow client is held for long.
 func WriteText(w http.ResponseWriter, parts ...string) error {
 	compressed := encodeText(w, parts)
 	if err := Write(w, http.StatusOK, Text, compressed); err != nil || compressed != nil {
@@ -58,8 +58,9 @@ func WriteText(w http.ResponseWriter, parts ...string) error {
 	return nil
 }
 
-// WriteLine writes JSON with a newline at the end, for people at a terminal. It neither
-// copies the body to add that, nor compresses it: heartbeats may have come before.
+// WriteLine writes JSON with a newline at the end, for people at a terminal. It does not copy
+// the body for that. It does not compress it either, because heartbeats may have been sent
+// before.
 func WriteLine(w http.ResponseWriter, body []byte) error {
 	err := Write(w, http.StatusOK, JSON, body)
 	if err == nil {
@@ -68,8 +69,8 @@ func WriteLine(w http.ResponseWriter, body []byte) error {
 	return err
 }
 
-// Write writes an answer, or the next part of one that has begun: then the status and the
-// content type have no effect. Its error is an [ErrAnswered].
+// Write writes an answer, or the next part of one. The status and the content type matter for
+// the first part only. Its error is an [ErrAnswered].
 func Write(w http.ResponseWriter, status int, contentType []string, body []byte) error {
 	if h := w.Header(); !begun(h) {
 		Fresh(h)["Content-Type"] = contentType
@@ -81,9 +82,9 @@ func Write(w http.ResponseWriter, status int, contentType []string, body []byte)
 	return nil
 }
 
-// WriteHeartbeat writes a newline, which JSON allows before a value, and sends it at
-// once. It begins the answer if that has not begun, and tells proxies not to hold it
-// back. Its error is an [ErrAnswered].
+// WriteHeartbeat writes a newline, which JSON allows before a value, and flushes it. It
+// begins the answer if needed, with headers that tell proxies not to buffer it. Its error is
+// an [ErrAnswered].
 func WriteHeartbeat(w http.ResponseWriter) error {
 	if h := w.Header(); !begun(h) {
 		FreshBitByBit(h)["Content-Type"] = JSON
@@ -98,16 +99,16 @@ func WriteHeartbeat(w http.ResponseWriter) error {
 	return nil
 }
 
-// Fresh sets the headers of every answer that is no file: no cache may store it, and no
-// browser may guess another content type. They are set when the answer is written, so
-// that a waiting poll holds no memory for them. It returns h.
+// Fresh sets the headers of every answer but files: no cache may store the answer, and no
+// browser may guess another content type. Set them when the answer is written, so that a
+// waiting poll takes no memory for them. It returns h.
 func Fresh(h http.Header) http.Header {
 	h["Cache-Control"] = noStore
 	h["X-Content-Type-Options"] = nosniff
 	return h
 }
 
-// FreshBitByBit is Fresh for an answer that is sent bit by bit: no proxy may hold it back, not
+// FreshBitByBit is Fresh for an answer that is sent in parts: no proxy may buffer it, not
 // even to compress it.
 func FreshBitByBit(h http.Header) http.Header {
 	Fresh(h)["X-Accel-Buffering"] = unbuffered

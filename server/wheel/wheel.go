@@ -1,5 +1,5 @@
-// Package wheel has a timer for many thousand waits. Each costs a few words and no timer of
-// the runtime, and is told within an eighth of a second of its time.
+// Package wheel has a timer for thousands of waits. Each takes a few words of memory and no
+// runtime timer, and is due at most an eighth of a second late.
 package wheel
 
 import (
@@ -9,32 +9,33 @@ import (
 
 const (
 	tick  = time.Second / 8
-	slots = 1024 // two minutes; what is due later goes round again
+	slots = 1024 // two minutes; longer waits go round more than once
 )
 
-// Wheel tells waits when they are due. Its zero value has none, and needs no closing. Its
-// methods are safe for concurrent use.
+// Wheel calls waiters when their time is over. The zero value is empty, and need not be
+// closed. Its methods are safe for concurrent use.
 type Wheel struct {
-	mu    sync.Mutex // guards all below, and the entries; nothing else is locked under it
+	mu    sync.Mutex // guards the fields below and the entries; no other lock is taken under it
 	slots [slots]*Entry
 	count int
 	began time.Time // of tick 0
-	done  int64     // ticks that were looked at
-	next  int64     // tick for which the timer is set; 0 if it is not
+	done  int64     // last tick that was looked at
+	next  int64     // tick for which timer is set; 0 if it is not
 	timer *time.Timer
 }
 
-// Waiter is who waits. Due is called in a goroutine that others wait for: it must not wait.
+// Waiter is called when its wait is over. Due must not wait, because it delays other waiters.
+// No lock is held.
 type Waiter interface{ Due() }
 
-// Entry is a wait, embedded in what waits. Its zero value is in no wheel.
+// Entry is a wait, to be embedded in its Waiter. The zero value is in no wheel.
 type Entry struct {
 	prev, next *Entry
 	waiter     Waiter
 	at         int64 // tick; 0 if it is in no wheel
 }
 
-// Add has a waiter told after some time. The entry must be in no wheel.
+// Add makes waiter.Due be called after a time. The entry must be in no wheel.
 func (w *Wheel) Add(e *Entry, after time.Duration, waiter Waiter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -54,8 +55,8 @@ func (w *Wheel) Add(e *Entry, after time.Duration, waiter Waiter) {
 	}
 }
 
-// Remove takes an entry out. It returns false if that is in no wheel: it was never added, or
-// its waiter is told.
+// Remove removes an entry. It returns false if the entry is in no wheel: it was never added,
+// or Due is being called or was.
 func (w *Wheel) Remove(e *Entry) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -70,7 +71,7 @@ func (w *Wheel) Remove(e *Entry) bool {
 	return true
 }
 
-// unlink takes an entry out that is in. mu is held.
+// unlink removes an entry, which must be in the wheel. mu is held.
 func (w *Wheel) unlink(e *Entry) {
 	if e.prev != nil {
 		e.prev.next = e.next
@@ -84,7 +85,7 @@ func (w *Wheel) unlink(e *Entry) {
 	w.count--
 }
 
-// wakeAt sets the timer. mu is held.
+// wakeAt sets the timer for a tick. mu is held.
 func (w *Wheel) wakeAt(at int64) {
 	w.next = at
 	wait := time.Until(w.began.Add(time.Duration(at) * tick))
@@ -95,7 +96,7 @@ func (w *Wheel) wakeAt(at int64) {
 	}
 }
 
-// turn calls those that are due.
+// turn calls Due for the entries whose time is over.
 func (w *Wheel) turn() {
 	for _, waiter := range w.takeDue() {
 		waiter.Due()
@@ -126,7 +127,7 @@ func (w *Wheel) takeDue() (all []Waiter) {
 	return all
 }
 
-// nextDue is the next tick that has entries, or one before that. mu is held.
+// nextDue returns the next tick that has entries, or an earlier one. mu is held.
 func (w *Wheel) nextDue() int64 {
 	at := w.done + 1
 	for at < w.done+slots && w.slots[at%slots] == nil {

@@ -7,18 +7,19 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// A file of bbolt never shrinks by itself: what messages leave is used for the next ones. It
-// is copied without that at the start, if it is large and more than half of it is free.
+// A file of bbolt never shrinks: space that messages leave is used for later ones. So a large
+// file of which more than half is free is copied at the start.
 const (
 	compactAbove  = 8 << 20 // bytes
-	compactAtOnce = 1 << 20 // bytes in a transaction of the copy
+	compactAtOnce = 1 << 20 // bytes in each transaction of the copy
 )
 
-// compacted returns the database in a smaller file if that pays, else as it is. The file is
-// replaced once the copy is synced. Whatever goes wrong before, as on a full disk, leaves it.
+// compacted returns the database in a smaller file if that pays, otherwise as it is. The copy
+// replaces the file after an fsync. Any error before that, such as on a full disk, leaves the
+// file as it is.
 func compacted(db *bolt.DB) *bolt.DB {
 	copied := db.Path() + ".compact"
-	_ = os.RemoveAll(copied) // of a process that was killed
+	_ = os.RemoveAll(copied) // left by a process that was killed
 	if !pays(db) {
 		return db
 	}
@@ -41,7 +42,7 @@ func compacted(db *bolt.DB) *bolt.DB {
 		return db
 	}
 	syncFolder(filepath.Dir(db.Path()))
-	_ = db.Close() // of the old file; the new one is locked already
+	_ = db.Close() // the old file; the new one is locked already
 	return to
 }
 
@@ -51,8 +52,8 @@ func pays(db *bolt.DB) bool {
 	return err == nil && info.Size() > compactAbove && free > info.Size()/2
 }
 
-// syncFolder makes sure of a new name. Without it a power cut brings the old file back, which
-// has the same messages until the next are written.
+// syncFolder fsyncs the folder, so that the renamed file stays. Without it a power cut could
+// bring the old file back, which lacks all later messages.
 func syncFolder(folder string) {
 	if f, err := os.Open(folder); err == nil {
 		_ = f.Sync()

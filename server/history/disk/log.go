@@ -1,8 +1,8 @@
-// Package disk is a log of messages in a folder. What it acknowledges has been synced:
-// it is there after kill -9 and after a power cut.
+// Package disk is a log of messages in a folder. Each message is fsynced before it is
+// acknowledged, so it survives kill -9 and a power cut.
 //
 // The folder has one file, which bbolt writes. All posts that wait are written in one
-// transaction, so that many at once need one sync.
+// transaction, so that many at once need one fsync.
 package disk
 
 import (
@@ -20,26 +20,29 @@ import (
 	"pubsub/server/shares"
 )
 
-// Log is a [history.Log] in a folder. Its methods are safe for concurrent use. Close it.
+// Log is a [history.Log] in a folder. Make it with [Open], and close it. Its methods are safe
+// for concurrent use. Append waits for an fsync.
 type Log struct {
 	db      *bolt.DB
 	options history.Options
 	posts   chan *waiting
 	ended   chan struct{} // closed when the writer has ended
 
-	closedMu sync.RWMutex // guards the next one; held while a post is handed to the writer
+	closedMu sync.RWMutex // guards closed; held for reading while a post waits for the writer
 	closed   bool
 
-	mu       sync.RWMutex // guards all below, which is what has been synced
+	// mu guards the fields below, which hold what is fsynced. It may be taken in a
+	// transaction. No other lock is taken under it.
+	mu       sync.RWMutex
 	channels map[string]channel
 	epochs   epochs
 	total    int                  // bytes of all messages
-	readers  map[string]time.Time // of channels without messages, when somebody read on there
+	readers  map[string]time.Time // of channels without messages: when a reader with a cursor came
 
-	// What is below is the writer's, and is what will be there when its transaction ends.
+	// The fields below belong to the writer. They include its unfinished transaction.
 	tidied time.Time
-	owners shares.Shares[history.Owner]           // bytes of each one's messages
-	begun  shares.Holdings[history.Owner, string] // channels that have messages, but for Options.Home
+	owners shares.Shares[history.Owner]           // bytes of each owner's messages
+	begun  shares.Holdings[history.Owner, string] // channels with messages, except Options.Home
 	began  map[string]*shares.Holding[history.Owner, string]
 }
 
@@ -47,11 +50,11 @@ var _ history.Log = (*Log)(nil)
 
 const fileName = "pubsub.db"
 
-// lockTimeout is how long another process may hold the file.
+// lockTimeout is how long Open waits for a file that another process has open.
 const lockTimeout = time.Second
 
-// Open opens the log in a folder, which is made if there is none. Only one process may
-// have it open.
+// Open opens the log in a folder, and makes the folder if there is none. Only one process can
+// have it open. The errors are for people to read.
 func Open(folder string, options history.Options) (*Log, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("the folder for messages cannot be made: %w", err)
@@ -71,7 +74,8 @@ func Open(folder string, options history.Options) (*Log, error) {
 	return l, nil
 }
 
-// Close waits for what is being written, and closes the file.
+// Close waits for the posts that are being written, and closes the file. It may be called
+// again.
 func (l *Log) Close() error {
 	l.closedMu.Lock()
 	already := l.closed
@@ -95,7 +99,7 @@ func (l *Log) Append(_ context.Context, post history.Post) (history.Receipt, err
 	return w.receipt, w.err
 }
 
-// hand gives the writer a post.
+// hand gives a post to the writer, and waits until the writer takes it.
 func (l *Log) hand(w *waiting) error {
 	l.closedMu.RLock()
 	defer l.closedMu.RUnlock()
@@ -127,7 +131,7 @@ func (l *Log) Len(ctx context.Context) (int, error) {
 	return len(names), err
 }
 
-// Bytes is what the messages take.
+// Bytes returns how many bytes the messages take.
 func (l *Log) Bytes() int {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

@@ -10,11 +10,11 @@ import (
 	"pubsub/server/history"
 )
 
-// mend makes of a file what this version writes, in transactions that stay small. Messages
-// of the first format belong to nobody. Those of channels that are forgotten are deleted:
-// earlier versions left some.
+// mend converts a file of an older format, in small transactions. Messages of the first
+// format get no owner. Messages of forgotten channels are deleted, as earlier versions left
+// some.
 func (l *Log) mend() error {
-	var at []byte // up to where it is done
+	var at []byte // where to go on
 	for more := true; more; {
 		err := l.db.Update(func(tx *bolt.Tx) (err error) {
 			if text := tx.Bucket(epochsBucket).Get(formatKey); string(text) == strconv.Itoa(format) {
@@ -34,7 +34,7 @@ func (l *Log) mend() error {
 	return nil
 }
 
-// mendSome mends messages from a place on, and returns where to go on; nil is the end.
+// mendSome converts messages from a key on. It returns the key to go on from, nil at the end.
 func mendSome(tx *bolt.Tx, from []byte) (next []byte, err error) {
 	messages, channels := tx.Bucket(messagesBucket), tx.Bucket(channelsBucket)
 	var some [][]byte
@@ -62,12 +62,12 @@ func mendSome(tx *bolt.Tx, from []byte) (next []byte, err error) {
 	return next, nil
 }
 
-// mendOne gives a message an owner, or leaves of one that was dropped its time.
+// mendOne gives a message its missing owner. Of a dropped message it keeps the time only.
 func mendOne(tx *bolt.Tx, where []byte, dropped bool) error {
 	messages := tx.Bucket(messagesBucket)
 	e := entry(bytes.Clone(messages.Get(where)))
 	switch {
-	case e.left() || e.hasOwner(): // it was mended by a process that was killed
+	case e.left() || e.hasOwner(): // converted before the process was killed
 		return nil
 	case dropped:
 		return messages.Put(where, e[:8])

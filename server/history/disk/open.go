@@ -14,8 +14,8 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// openFile opens the file of a folder, or makes one. A file that is damaged is refused: bbolt
-// would end the process when it comes to the damage, or take an empty file for a new one.
+// openFile opens the file of a folder, or makes one. It refuses a damaged file: bbolt would
+// end the process at the damage, or take an empty file for a new one.
 func openFile(folder string) (*bolt.DB, error) {
 	file := filepath.Join(folder, fileName)
 	switch info, err := os.Stat(file); {
@@ -34,8 +34,9 @@ func openFile(folder string) (*bolt.DB, error) {
 	return compacted(db), nil
 }
 
-// openLocked opens a file that no other process has open. One that did may have put a smaller
-// one in its place while this one waited for the lock: what is written to the old one is lost.
+// openLocked opens and locks a file. While it waited for the lock, the process that had it
+// may have replaced the file. Writes to the old file would be lost, so openLocked returns an
+// error then.
 func openLocked(file string) (*bolt.DB, error) {
 	var opened *os.File
 	o := options()
@@ -81,7 +82,7 @@ var (
 	errShort = errors.New("its end is missing")
 )
 
-// inspect reads all keys of a file, as far as they can be read.
+// inspect reads all keys of a file, to find out whether it is damaged.
 func inspect(file string, size int64) error {
 	if size == 0 {
 		return damaged(file, errEmpty)
@@ -105,8 +106,8 @@ func inspect(file string, size int64) error {
 	return nil
 }
 
-// walk comes to each page that has a key. bbolt panics where a page is not what it must be,
-// or reads where there is nothing.
+// walk reads each page that has a key. At a damaged page bbolt panics, or reads beyond the
+// file.
 func walk(tx *bolt.Tx) (err error) {
 	before := debug.SetPanicOnFault(true)
 	defer debug.SetPanicOnFault(before)
@@ -120,14 +121,13 @@ func walk(tx *bolt.Tx) (err error) {
 	})
 }
 
-// format is the version of what is in the file. A file of a later one is not touched. Those of
-// the first have no owners.
+// format is the version of the file's format. The first format has no owners. A file of a
+// later version is refused.
 const format = 2
 
 var formatKey = []byte("format")
 
-// checkFormat refuses a file that a later version of this program has written. One without a
-// format is of the first.
+// checkFormat refuses a file of a later version. A file without a format is of the first.
 func checkFormat(tx *bolt.Tx) error {
 	text := tx.Bucket(epochsBucket).Get(formatKey)
 	if version, err := strconv.Atoi(string(text)); text != nil && (err != nil || version > format) {

@@ -16,7 +16,7 @@ import (
 	"pubsub/server/history"
 )
 
-// load reads what is known of the channels.
+// load reads all but the messages into memory, and tidies.
 func (l *Log) load() error {
 	err := l.db.Update(func(tx *bolt.Tx) error {
 		for _, name := range [][]byte{messagesBucket, ownedBucket, channelsBucket, keysBucket, keyTimesBucket, epochsBucket} {
@@ -61,7 +61,7 @@ func (l *Log) load() error {
 	return l.tidy()
 }
 
-// countChannels counts the channels that have messages, those that were begun first first.
+// countChannels counts the channels with messages, in the order in which they were begun.
 func (l *Log) countChannels() {
 	byBegun := func(a, b string) int { return cmp.Compare(l.channels[a].Begun, l.channels[b].Begun) }
 	for _, name := range slices.SortedFunc(maps.Keys(l.channels), byBegun) {
@@ -91,7 +91,7 @@ func (l *Log) Read(_ context.Context, q history.Query) (page *history.Page, err 
 	return page, nil
 }
 
-// onlySynced takes from a reader what the transaction has and a power cut might take.
+// onlySynced hides messages that are committed but not yet fsynced.
 func (l *Log) onlySynced(r *reader) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -105,10 +105,11 @@ func (l *Log) onlySynced(r *reader) {
 	}
 }
 
-// noteEvery is how often it is noted that somebody reads on in a channel.
+// noteEvery is how often a reader in a channel without messages is noted.
 const noteEvery = time.Minute
 
-// noteReader notes that somebody reads on in a channel whose messages have left.
+// noteReader notes that a reader has come with a cursor to a channel whose messages have
+// left.
 func (l *Log) noteReader(q history.Query, r *reader) {
 	if q.Since.Kind != history.SinceCursor || q.Since.Epoch != r.Epoch || r.Last == 0 || r.Last > r.Dropped {
 		return
@@ -120,7 +121,7 @@ func (l *Log) noteReader(q history.Query, r *reader) {
 	}
 }
 
-// takeReaders takes what was noted.
+// takeReaders returns what noteReader has noted, and clears it.
 func (l *Log) takeReaders() map[string]time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -129,7 +130,7 @@ func (l *Log) takeReaders() map[string]time.Time {
 	return readers
 }
 
-// reader reads one channel.
+// reader reads one channel in a transaction.
 type reader struct {
 	channel
 	name     string
@@ -167,7 +168,7 @@ func (r *reader) page(q history.Query) *history.Page {
 	return page
 }
 
-// pageBack goes back from a place.
+// pageBack returns the page of a reader that goes back.
 func (r *reader) pageBack(q history.Query) *history.Page {
 	end, gap := r.Last, (*history.Gap)(nil)
 	if !q.Since.IsBack() {
@@ -193,7 +194,7 @@ func (r *reader) pageBack(q history.Query) *history.Page {
 
 func (r *reader) entry(id uint64) entry { return r.messages.Get(key(r.name, id)) }
 
-// newest is the time of the newest message, zero if there never was one.
+// newest returns the timestamp of the newest message, zero if there never was one.
 func (r *reader) newest() (at time.Time) {
 	if r.LastTime > 0 {
 		at = r.lastTime()
@@ -201,7 +202,7 @@ func (r *reader) newest() (at time.Time) {
 	return at
 }
 
-// expire moves Dropped past what is over the bounds by now: it is deleted later.
+// expire moves Dropped past the messages that are over the bounds. They are deleted later.
 func (r *reader) expire() {
 	if most := uint64(r.options.Messages); most > 0 && r.Last > most {
 		r.Dropped = max(r.Dropped, r.Last-most)
@@ -214,7 +215,7 @@ func (r *reader) expire() {
 	}
 }
 
-// search is how many messages there are before the first for which is holds.
+// search returns how many messages come before the first for which is returns true.
 func (r *reader) search(is func(at time.Time) bool) int {
 	return sort.Search(int(r.Last-r.Dropped), func(i int) bool {
 		e := r.entry(r.Dropped + 1 + uint64(i))
@@ -222,7 +223,7 @@ func (r *reader) search(is func(at time.Time) bool) int {
 	})
 }
 
-// cursorAt is the place behind an id.
+// cursorAt returns the cursor after an id.
 func (r *reader) cursorAt(id uint64) history.Cursor {
 	cursor := history.Cursor{Epoch: r.Epoch, ID: id}
 	if e := r.entry(id); e != nil {
@@ -233,7 +234,7 @@ func (r *reader) cursorAt(id uint64) history.Cursor {
 	return cursor
 }
 
-// find returns the id after which a reader goes on, and what it cannot have.
+// find returns the id after which a reader goes on, and the gap before it.
 func (r *reader) find(since history.Since) (after uint64, gap *history.Gap) {
 	switch since.Kind {
 	case history.SinceLast:

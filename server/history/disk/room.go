@@ -9,14 +9,14 @@ import (
 	"pubsub/server/history"
 )
 
-// When the log is full, the owner that has most makes room, so that nobody is kept out
-// because another owner has filled the log.
+// When the log is full, the owner that has most loses channels or messages. So no owner can
+// keep others out by filling the log.
 
-// tidyAtLeast is how much time lies between two looks for what has expired.
+// tidyAtLeast is the least time between two runs of tidy to make room.
 const tidyAtLeast = time.Second
 
 // admit makes room for one more channel of an owner, or returns the error that refuses it.
-// Channels that have expired count until somebody looks for them.
+// Expired channels count until tidy runs.
 func (b *batch) admit(post history.Post) error {
 	o, weights := b.log.options, &b.log.begun.Weights
 	if post.Channel == o.Home {
@@ -41,8 +41,8 @@ func (b *batch) mayTidy() bool { return b.now.Sub(b.log.tidied) >= tidyAtLeast }
 
 func reached(n, limit int) bool { return limit > 0 && n >= limit }
 
-// displace empties a channel of the owner that has most: the oldest on which nobody waits.
-// That owner must have more than the given number.
+// displace empties a channel of the owner that has most: the oldest on which no client waits.
+// The owner must have more than moreThan channels.
 func (b *batch) displace(moreThan int) error {
 	l := b.log
 	owner, most := l.begun.Weights.Largest()
@@ -65,8 +65,8 @@ func (b *batch) displace(moreThan int) error {
 	return history.ErrTooManyChannels
 }
 
-// makeRoom has messages leave while there are too many bytes of them in all, or of the
-// owner that has just posted.
+// makeRoom removes messages while there are too many bytes in all, or of the owner that has
+// just posted.
 func (b *batch) makeRoom(by history.Owner) error {
 	o, weights := b.log.options, &b.log.owners
 	if over := weights.Of(by) - o.BytesPerOwner; o.BytesPerOwner > 0 && over > 0 {
@@ -75,7 +75,7 @@ func (b *batch) makeRoom(by history.Owner) error {
 		}
 	}
 	if o.Bytes > 0 && weights.Total() > o.Bytes && o.Age > 0 && b.mayTidy() {
-		if err := b.tidy(); err != nil { // what has expired since must not weigh on others
+		if err := b.tidy(); err != nil { // expired messages must not push others out
 			return err
 		}
 	}
@@ -88,11 +88,11 @@ func (b *batch) makeRoom(by history.Owner) error {
 	return nil
 }
 
-// takeOldest has the oldest messages of an owner leave that have so many bytes.
+// takeOldest removes the oldest messages of an owner that have the given size together.
 func (b *batch) takeOldest(by history.Owner, size int) error {
 	prefix := ownerKey(by)
 	var old [][]byte
-	cursor := b.owned.Cursor() // nothing is deleted under it: that would be quadratic
+	cursor := b.owned.Cursor() // deleting under the cursor would take quadratic time
 	for at, weight := cursor.Seek(prefix); size > 0 && bytes.HasPrefix(at, prefix); at, weight = cursor.Next() {
 		old = append(old, bytes.Clone(at))
 		size -= int(binary.BigEndian.Uint32(weight))
@@ -108,10 +108,10 @@ func (b *batch) takeOldest(by history.Owner, size int) error {
 	return nil
 }
 
-// errLost: an owner has bytes of messages and no messages.
+// errLost: the list of an owner has no messages, but their bytes are counted.
 var errLost = errors.New("the list of an owner's messages is not complete")
 
-// leave has a message leave from its place, which need not be the oldest.
+// leave removes a message, which need not be the oldest of its channel.
 func (b *batch) leave(name string, id uint64) error {
 	if err := b.empty(key(name, id)); err != nil {
 		return err
@@ -137,7 +137,7 @@ func (b *batch) leave(name string, id uint64) error {
 	return nil
 }
 
-// empty leaves of a message its time, with which cursors that stand on it are compared.
+// empty removes a message but its time, which cursors are checked against.
 func (b *batch) empty(where []byte) error {
 	e := entry(b.messages.Get(where))
 	if e == nil || e.left() {

@@ -9,10 +9,10 @@ import (
 	"pubsub/server/history"
 )
 
-// atOnce bounds what one transaction deletes of a channel.
+// atOnce bounds how many messages and keys one transaction deletes.
 const atOnce = 5000
 
-// trim drops what is over the count or too old, as much as one transaction may.
+// trim drops messages that are too many or too old, up to atOnce.
 func (b *batch) trim(name string, c *channel) error {
 	o, dropped := b.log.options, c.Dropped
 	if o.Messages > 0 && c.Last > uint64(o.Messages) {
@@ -27,8 +27,8 @@ func (b *batch) trim(name string, c *channel) error {
 	return b.drop(name, c, min(dropped, c.Dropped+atOnce))
 }
 
-// drop drops a channel's messages up to an id. Of the newest of them its time stays, to be
-// compared with cursors that stand on it.
+// drop drops a channel's messages up to an id. The time of the newest of them stays, to check
+// cursors against.
 func (b *batch) drop(name string, c *channel, dropped uint64) error {
 	if dropped == c.Dropped {
 		return nil
@@ -50,10 +50,10 @@ func (b *batch) drop(name string, c *channel, dropped uint64) error {
 	return nil
 }
 
-// dormantFor is how long a channel is remembered when its messages are gone.
+// dormantFor is how long a channel is remembered after its messages have left.
 const dormantFor = 24 * time.Hour
 
-// tidy tidies until nothing is left to do, in transactions that stay small.
+// tidy tidies until nothing is left to do, in small transactions.
 func (l *Log) tidy() error {
 	for more := true; more; {
 		err := l.update(func(b *batch) error {
@@ -71,15 +71,15 @@ func (l *Log) tidy() error {
 	return nil
 }
 
-// errIdle spares a transaction that has nothing to write its sync.
+// errIdle rolls back a transaction that has nothing to write, which saves the fsync.
 var errIdle = errors.New("there is nothing to tidy")
 
 func (b *batch) isIdle() bool {
 	return len(b.changed) == 0 && b.epochs == b.log.epochs && b.deleted == 0
 }
 
-// tidy drops what is too old everywhere, forgets channels and keys, and renews the epochs
-// of the log. It ends early when it has deleted as much as one transaction may.
+// tidy drops messages that are too old, forgets channels and keys, and renews the log's
+// epochs. It ends early when the transaction has deleted enough.
 func (b *batch) tidy() error {
 	b.log.tidied = b.now
 	readers := b.log.takeReaders()
@@ -108,20 +108,20 @@ func (b *batch) tidy() error {
 	return b.forgetKeys()
 }
 
-// forgotten tells whether a channel's messages are gone for so long, and nobody who had
-// them has read on there.
+// forgotten tells whether a channel has had neither messages nor readers with a cursor for
+// long enough.
 func (b *batch) forgotten(c *channel) bool {
 	return c.Dropped == c.Last && b.now.Sub(time.UnixMicro(max(c.Seen, c.LastTime))) >= dormantFor
 }
 
-// renew gives the log a new epoch twice within the time that a channel is remembered.
+// renew gives the log a new epoch twice in the time for which a channel is remembered.
 func (b *batch) renew() {
 	if b.now.Sub(time.UnixMicro(b.epochs.Since)) >= dormantFor/2 {
 		b.epochs = epochs{Now: newEpoch(), Before: b.epochs.Now, Since: b.now.UnixMicro()}
 	}
 }
 
-// forgetKeys forgets the keys that are too old.
+// forgetKeys deletes the keys that are too old.
 func (b *batch) forgetKeys() error {
 	until := binary.BigEndian.AppendUint64(nil, uint64(b.now.Add(-history.KeyFor).UnixMicro()))
 	var old [][]byte
@@ -131,7 +131,7 @@ func (b *batch) forgetKeys() error {
 	}
 	b.deleted += len(old)
 	for _, at := range old {
-		if _, found := b.repeat(at[8:]); !found { // else it was used anew
+		if _, found := b.repeat(at[8:]); !found { // otherwise the key was used again
 			if err := b.keys.Delete(at[8:]); err != nil {
 				return err
 			}

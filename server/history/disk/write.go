@@ -31,7 +31,7 @@ const (
 	tidyEvery  = 30 * time.Second
 )
 
-// write writes what is posted until the log is closed, and tidies up now and then.
+// write writes posts until the log is closed, and tidies now and then. It is the writer.
 func (l *Log) write() {
 	defer close(l.ended)
 	tick := time.NewTicker(tidyEvery)
@@ -44,12 +44,12 @@ func (l *Log) write() {
 			}
 			l.writeBatch(l.gather(first))
 		case <-tick.C:
-			_ = l.tidy() // if it fails, the next one comes
+			_ = l.tidy() // if it fails, the next tick tries again
 		}
 	}
 }
 
-// gather takes along whoever waits.
+// gather returns the first post with all others that wait.
 func (l *Log) gather(first *waiting) []*waiting {
 	all := []*waiting{first}
 	for len(all) < batchPosts {
@@ -66,7 +66,7 @@ func (l *Log) gather(first *waiting) []*waiting {
 	return all
 }
 
-// writeBatch writes posts, or refuses all of them.
+// writeBatch writes posts in one transaction, or refuses all of them.
 func (l *Log) writeBatch(all []*waiting) {
 	appendAll := func(b *batch) error {
 		for _, w := range all {
@@ -79,7 +79,7 @@ func (l *Log) writeBatch(all []*waiting) {
 		return nil
 	}
 	err := l.update(appendAll)
-	if errors.Is(err, history.ErrFull) && l.tidy() == nil { // that may have made room
+	if errors.Is(err, history.ErrFull) && l.tidy() == nil { // tidy may have made room
 		err = l.update(appendAll)
 	}
 	for _, w := range all {
@@ -94,7 +94,7 @@ func isRefusal(err error) bool {
 	return err == history.ErrTooManyChannels || err == history.ErrTooManyOfOwner
 }
 
-// update runs one transaction. What it has changed is seen by readers once it is synced.
+// update runs one transaction. Readers see its changes after the fsync.
 func (l *Log) update(change func(*batch) error) error {
 	b := &batch{log: l, changed: make(map[string]channel), epochs: l.epochs, now: time.Now()}
 	err := l.db.Update(func(tx *bolt.Tx) error {
@@ -119,14 +119,14 @@ func (l *Log) update(change func(*batch) error) error {
 	return nil
 }
 
-// batch is one transaction.
+// batch is one transaction of the writer.
 type batch struct {
 	log                                         *Log
 	messages, owned, channels, keys, times, own *bolt.Bucket
-	changed                                     map[string]channel // as they will be; without an epoch it is gone
-	undo                                        []func()           // of what is the writer's in the log
-	left                                        []history.Left     // to make room for the present post
-	deleted                                     int                // messages and keys
+	changed                                     map[string]channel // channels after the transaction; one without an epoch is deleted
+	undo                                        []func()           // of changes to the writer's fields of the log
+	left                                        []history.Left     // for the receipt of the current post
+	deleted                                     int                // messages and keys so far
 	epochs                                      epochs
 	now                                         time.Time
 }
@@ -134,7 +134,7 @@ type batch struct {
 func (b *batch) open(tx *bolt.Tx) {
 	b.messages, b.owned, b.channels = tx.Bucket(messagesBucket), tx.Bucket(ownedBucket), tx.Bucket(channelsBucket)
 	b.keys, b.times, b.own = tx.Bucket(keysBucket), tx.Bucket(keyTimesBucket), tx.Bucket(epochsBucket)
-	b.messages.FillPercent = 0.9 // a channel's messages come in order, as do an owner's
+	b.messages.FillPercent = 0.9 // the messages of a channel come in order, and so do those of an owner
 	b.owned.FillPercent = 0.9
 }
 
@@ -144,15 +144,15 @@ func (b *batch) rollBack() {
 	}
 }
 
-// channel is one as it will be.
+// channel returns a channel as it is after the transaction so far.
 func (b *batch) channel(name string) channel {
 	if c, is := b.changed[name]; is {
 		return c
 	}
-	return b.log.channels[name] // only the writer changes it
+	return b.log.channels[name] // no lock, as only the writer changes the map
 }
 
-// set says how a channel will be.
+// set changes a channel.
 func (b *batch) set(name string, c channel) {
 	if before := b.channel(name); c.Last == c.Dropped && before.Last > before.Dropped {
 		c.Seen = b.now.UnixMicro()
@@ -161,7 +161,7 @@ func (b *batch) set(name string, c channel) {
 	b.changed[name] = c
 }
 
-// begin counts a channel as one of an owner, end as nobody's.
+// begin counts a channel for an owner, and end undoes it.
 func (b *batch) begin(name string, by history.Owner) {
 	if name == b.log.options.Home {
 		return
@@ -181,7 +181,7 @@ func (b *batch) end(name string) {
 	}
 }
 
-// weigh counts bytes of an owner's messages.
+// weigh adds bytes to an owner's messages.
 func (b *batch) weigh(by history.Owner, bytes int) {
 	b.log.owners.Add(by, bytes)
 	b.undo = append(b.undo, func() { b.log.owners.Add(by, -bytes) })
@@ -199,11 +199,11 @@ func (b *batch) append(post history.Post) (history.Receipt, error) {
 	}
 	c := b.channel(post.Channel)
 	if !c.hasMessages(b.log.options.Age, b.now) {
-		b.end(post.Channel) // all of it has expired
+		b.end(post.Channel) // all messages have expired
 		if err := b.admit(post); err != nil {
 			return history.Receipt{}, err
 		}
-		c = b.channel(post.Channel) // which may have been tidied up
+		c = b.channel(post.Channel) // tidy may have changed it
 		c.By, c.Begun = post.By, b.now.UnixMicro()
 		b.begin(post.Channel, post.By)
 	}
@@ -229,7 +229,7 @@ func (b *batch) append(post history.Post) (history.Receipt, error) {
 	return receipt, err
 }
 
-// put puts a message into its channel and into its owner's list.
+// put adds a message to its channel and to its owner's list.
 func (b *batch) put(post history.Post, id uint64, at time.Time) error {
 	where, e := key(post.Channel, id), entry(encode(at, post.By, post.Object))
 	b.weigh(post.By, post.Weight())
@@ -246,7 +246,7 @@ func hashOf(post history.Post) []byte {
 	return sum.Sum(nil)[:16]
 }
 
-// kept is a receipt in its bucket.
+// kept is a receipt in the bucket of keys.
 type kept struct {
 	Cursor history.Cursor
 	Time   int64 // of the message, in µs
@@ -270,7 +270,7 @@ func (b *batch) remember(hash []byte, receipt history.Receipt) error {
 	return b.times.Put(append(binary.BigEndian.AppendUint64(nil, uint64(us)), hash...), nil)
 }
 
-// save writes what has changed of channels.
+// save writes the changed channels and epochs.
 func (b *batch) save() error {
 	for name, c := range b.changed {
 		var err error
@@ -289,7 +289,7 @@ func (b *batch) save() error {
 	return nil
 }
 
-// publish lets readers see it. The log's mu is held.
+// publish lets readers see the transaction. Log.mu is held.
 func (b *batch) publish() {
 	l := b.log
 	for name, c := range b.changed {

@@ -19,11 +19,11 @@ var (
 	seed  = flag.Uint64("against.seed", 1, "what is done")
 )
 
-// stepsOfWorld is how much is done with one pair of logs.
+// stepsOfWorld is how many steps are taken with each pair of logs.
 const stepsOfWorld = 250
 
-// Against does the same at random with a log and with another one, its model, while time
-// passes, and expects the same of both.
+// Against takes the same random steps with a log and with its model, while time passes, and
+// expects the same results.
 func Against(t *testing.T, open, model Open) {
 	n := *steps
 	if n == 0 && testing.Short() {
@@ -44,11 +44,11 @@ func Against(t *testing.T, open, model Open) {
 	}
 }
 
-// maxObject is so large that two owners hardly ever have the same: it is said nowhere who of
-// them makes room then.
+// maxObject is so large that two owners hardly ever have equal bytes: which of them makes
+// room is not specified then.
 const maxObject = 40_000
 
-// randomBounds are such that it is clear who has most.
+// randomBounds returns bounds at which it is clear which owner has most.
 func randomBounds(random *rand.Rand, world int) history.Options {
 	o := history.Options{Home: "home"}
 	if random.IntN(2) == 0 {
@@ -67,19 +67,19 @@ func randomBounds(random *rand.Rand, world int) history.Options {
 	return o
 }
 
-// pair is a log beside its model.
+// pair is a log and its model.
 type pair struct {
 	t          *testing.T
 	random     *rand.Rand
 	options    history.Options
 	log, model history.Log
-	at         string // for errors
+	at         string // the current step, for errors
 
-	places []place // that were seen
+	places []place // places that were seen
 	posts  []history.Post
 }
 
-// place is one in both.
+// place is the same place in both logs.
 type place struct {
 	channel    string
 	log, model history.Cursor
@@ -96,12 +96,12 @@ func (w *pair) step() {
 	case n < 99:
 		w.pass(time.Duration(1+w.random.IntN(40)) * time.Second)
 	case w.random.IntN(4) == 0:
-		w.pass(30 * time.Hour) // all is forgotten
+		w.pass(30 * time.Hour) // after that all is forgotten
 	}
 }
 
-// pass lets time pass: a second at least where messages have an age, as what has expired may
-// take room until a second after it was looked for last.
+// pass lets time pass: at least a second if messages have an age, because expired messages
+// may take room until a second after the last sweep.
 func (w *pair) pass(d time.Duration) { time.Sleep(d) }
 
 func (w *pair) channel() string {
@@ -111,7 +111,7 @@ func (w *pair) channel() string {
 func (w *pair) post() {
 	owners := 4
 	if w.options.Channels > 0 {
-		owners = 2 // of whom it is clear who has more
+		owners = 2 // it is clear which of them has more
 	}
 	p := history.Post{
 		Channel: w.channel(), By: ann, Object: fmt.Appendf(nil, `{"n":%0*d}`, 1+w.random.IntN(maxObject), w.random.IntN(1000)),
@@ -135,11 +135,11 @@ func (w *pair) post() {
 	if w.options.Age > 0 {
 		w.pass(time.Second)
 	} else {
-		w.pass(time.Millisecond) // so that it is clear what is older
+		w.pass(time.Millisecond) // so that the order of messages is clear
 	}
 }
 
-// same expects the same place, and keeps it.
+// same expects the same place in both logs, and keeps it.
 func (w *pair) same(channel string, log, model history.Cursor) {
 	require.Equal(w.t, model.ID, log.ID, w.at)
 	require.False(w.t, model.Check.Differs(log.Check), w.at)
@@ -186,7 +186,7 @@ func (w *pair) read() {
 	require.Equal(w.t, want.Messages, got.Messages, at)
 	require.Equal(w.t, want.Gap, got.Gap, at)
 	require.Equal(w.t, want.More, got.More, at)
-	if w.options.Bytes == 0 { // else what a flood is told by may have left
+	if w.options.Bytes == 0 { // otherwise the messages that tell of a flood may have left
 		require.Equal(w.t, want.Flood, got.Flood, at)
 	}
 	require.Equal(w.t, want.LastTime, got.LastTime, at)

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Clock runs the tests that depend on time, in a [synctest] bubble: its clock is fake, so
-// a day passes at once. In a bubble the log must not wait on a socket.
+// Clock runs the tests that depend on time, in a [synctest] bubble with a fake clock. So a
+// day passes at once. In a bubble the log must not wait on a socket.
 func Clock(t *testing.T, open Open) {
 	for name, test := range map[string]func(*testing.T, Open){
 		"Age":            testAge,
@@ -29,8 +29,8 @@ func Clock(t *testing.T, open Open) {
 	}
 }
 
-// pass lets time pass, and a bit more: messages of one instant have timestamps that are
-// some microseconds apart.
+// pass lets time pass, and some microseconds more, as far as timestamps of one instant
+// differ.
 func pass(d time.Duration) { time.Sleep(d + 37*time.Microsecond) }
 
 func testAge(t *testing.T, open Open) {
@@ -79,13 +79,13 @@ func testChannels(t *testing.T, open Open) {
 	require.NotEqual(t, a.Epoch, b.Epoch)
 	add(t, log, "c", 1)
 	require.ErrorIs(t, begin(log, "d", ann), history.ErrTooManyChannels, "nobody has more than ann")
-	add(t, log, "c", 1) // those that are there are as good as before
+	add(t, log, "c", 1) // channels that are there already can be posted to as before
 	pass(time.Minute)
 	add(t, log, "d", 1)
 	require.Equal(t, []string{"d"}, channels(t, log), "what has no message makes room")
 }
 
-// testDormant: when its messages have expired, a channel is remembered for a day.
+// testDormant: a channel is remembered for a day after its messages have expired.
 func testDormant(t *testing.T, open Open) {
 	log := open(t, history.Options{Age: time.Minute})
 	before := read(t, log, "chat", history.Now(), everything).Cursor
@@ -110,8 +110,8 @@ func testDormant(t *testing.T, open Open) {
 	require.Equal(t, uint64(1), add(t, log, "chat", 1).ID)
 }
 
-// testBeforeTheFirst: a reader that polls for days until a channel has its first message
-// is told of no gap.
+// testBeforeTheFirst: a reader that polls for days before the first message of a channel gets
+// no gap.
 func testBeforeTheFirst(t *testing.T, open Open) {
 	log := open(t, history.Options{Age: time.Minute})
 	cursor := read(t, log, "chat", history.Now(), everything).Cursor
@@ -127,8 +127,8 @@ func testBeforeTheFirst(t *testing.T, open Open) {
 	require.Equal(t, "1", ids(page))
 }
 
-// testReadOn: a reader that goes on reading in a channel that is quiet for days is told of no
-// gap, and none has missed anything when somebody posts there again.
+// testReadOn: a reader that polls in a channel that is quiet for days gets no gap, and misses
+// nothing at the next post.
 func testReadOn(t *testing.T, open Open) {
 	log := open(t, history.Options{Age: time.Minute})
 	cursor := add(t, log, "chat", 3)

@@ -109,8 +109,8 @@ func testLimit(t *testing.T, open Open) {
 	require.False(t, page.More, "nothing is left")
 }
 
-// Bytes tests a log that copies what it reads: it stops when that is enough, and goes on
-// from there.
+// Bytes tests a log that copies what it reads: a page ends after enough bytes, and the next
+// goes on from there.
 func Bytes(t *testing.T, open Open) {
 	log := open(t, history.Options{})
 	for range 7 {
@@ -139,7 +139,7 @@ func Bytes(t *testing.T, open Open) {
 }
 
 // Dropped tests a log that may be set back to an earlier state: it still knows the newest
-// message that it has dropped, on which the cursors of its readers may stand.
+// dropped message, so that cursors after it can be checked.
 func Dropped(t *testing.T, open Open) {
 	log := open(t, history.Options{Messages: 2})
 	var cursors []history.Cursor
@@ -182,8 +182,8 @@ func testTimestamps(t *testing.T, open Open) {
 	}
 }
 
-// testHome: a channel that is everybody's takes nobody's place, whichever comes first, and
-// nobody takes its own.
+// testHome: the home channel takes no place of an owner, whichever comes first, and is not
+// displaced.
 func testHome(t *testing.T, open Open) {
 	for _, order := range [][]string{{"home", "a"}, {"a", "home"}} {
 		log := open(t, history.Options{Channels: 1, Home: "home"})
@@ -202,19 +202,19 @@ func testHome(t *testing.T, open Open) {
 	}
 
 	log := open(t, history.Options{Channels: 3, Home: "home"})
-	add(t, log, "home", 1) // ann's oldest
+	add(t, log, "home", 1) // the oldest of ann's
 	for _, channel := range []string{"1", "2", "3"} {
 		add(t, log, channel, 1)
 	}
-	err := begin(log, "b", bob) // is refused, or has one of ann's
+	err := begin(log, "b", bob) // refused, or it displaces one of ann's
 	require.True(t, err == nil || errors.Is(err, history.ErrTooManyChannels), err)
 	require.Contains(t, channels(t, log), "home")
 	require.Len(t, channels(t, log), 4)
 	require.Equal(t, "1", ids(read(t, log, "home", history.All(), everything)))
 }
 
-// testReadsLeaveNothing: reading a channel that nobody has posted to takes no room, and
-// its cursor is good all the same.
+// testReadsLeaveNothing: reading a channel without any message takes no memory, and the
+// cursor is valid all the same.
 func testReadsLeaveNothing(t *testing.T, open Open) {
 	log := open(t, history.Options{Channels: 2})
 	for i := range 10 {
@@ -291,7 +291,7 @@ func testKeys(t *testing.T, open Open) {
 	require.Equal(t, "1 2 3 4 5", ids(read(t, log, "chat", history.All(), everything)))
 }
 
-// testKeysAtOnce: that holds for many posts at the same time, too.
+// testKeysAtOnce: the same for many posts at the same time.
 func testKeysAtOnce(t *testing.T, open Open) {
 	log := open(t, history.Options{})
 	var all sync.WaitGroup
@@ -310,7 +310,7 @@ func testKeysAtOnce(t *testing.T, open Open) {
 	require.EqualValues(t, 1, kept.Load())
 }
 
-// testBefore: back through what is kept, page by page.
+// testBefore: reading backwards page by page.
 func testBefore(t *testing.T, open Open) {
 	log := open(t, history.Options{Messages: 8})
 	last := add(t, log, "chat", 10)
@@ -331,8 +331,8 @@ func testBefore(t *testing.T, open Open) {
 	require.Equal(t, history.Restarted, read(t, log, "chat", history.Before(history.Cursor{Epoch: "another", ID: 9}), 3).Gap.Reason)
 }
 
-// testChecks: a cursor that stands on another message than the log has is noticed; one
-// without a check is taken.
+// testChecks: a cursor with the check of another message is noticed. A cursor without a check
+// is accepted.
 func testChecks(t *testing.T, open Open) {
 	log := open(t, history.Options{})
 	first := add(t, log, "chat", 1)

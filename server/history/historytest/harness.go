@@ -1,6 +1,6 @@
 // Package historytest has the tests that every implementation of [history.Log] must pass.
-// [Contract] runs on the real clock. [Clock] runs on a fake one, and so only for a log
-// that waits on no socket.
+// [Contract] runs on the real clock. [Clock] runs on a fake one, so only for a log that does
+// not wait on a socket.
 package historytest
 
 import (
@@ -27,9 +27,9 @@ var (
 
 var hi = []byte(`{"message":"hi"}`)
 
-const everything = math.MaxInt // a limit that cuts nothing short
+const everything = math.MaxInt // a limit that no page reaches
 
-// add posts n times and returns the cursor after that.
+// add posts n times and returns the cursor after the last post.
 func add(t require.TestingT, log history.Log, channel string, n int) (last history.Cursor) {
 	for range n {
 		last = post(t, log, history.Post{Channel: channel, Object: hi, By: ann}).Cursor
@@ -43,7 +43,7 @@ func post(t require.TestingT, log history.Log, post history.Post) history.Receip
 	return receipt
 }
 
-// begin posts to a channel, and returns the error if that is refused.
+// begin posts to a channel, and returns the error if the post is refused.
 func begin(log history.Log, channel string, by history.Owner) error {
 	_, err := log.Append(context.Background(), history.Post{Channel: channel, Object: []byte(`{}`), By: by})
 	return err

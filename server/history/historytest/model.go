@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// testModel compares the log with the simplest one there is: a slice that keeps
-// everything, to which the two bounds are applied when it is read.
+// testModel compares the log with the simplest one: a slice that keeps everything, to which
+// the two bounds are applied when it is read.
 func testModel(t *testing.T, open Open) {
 	noDeadline := struct{ rapid.TB }{t} // in a bubble T.Deadline panics
 	rapid.Check(noDeadline, func(r *rapid.T) {

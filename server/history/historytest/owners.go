@@ -11,14 +11,14 @@ import (
 	"pubsub/server/history"
 )
 
-// Owners runs what holds for a log that shares its room out among owners.
+// Owners runs the tests of a log that shares its room out among owners.
 func Owners(t *testing.T, open Open) {
 	t.Run("Shares", func(t *testing.T) { testShares(t, open) })
 	t.Run("Bytes", func(t *testing.T) { testBytes(t, open) })
 }
 
-// testShares: who is new gets room from who has most, but for a channel that
-// somebody waits on, and its readers are told.
+// testShares: a new owner gets room from the owner that has most, but not from a channel on
+// which a client waits. The readers are told.
 func testShares(t *testing.T, open Open) {
 	log := open(t, history.Options{Channels: 4, ChannelsPerOwner: 4, Waited: func(channel string) bool { return channel == "1" }})
 	var cursors []history.Cursor
@@ -36,8 +36,8 @@ func testShares(t *testing.T, open Open) {
 	require.Equal(t, cursors[1], page.Cursor)
 }
 
-// testBytes: over the bound the oldest message of the owner that has most leaves,
-// also from between those of others, and is told exactly.
+// testBytes: over the bound the oldest message of the owner that has most leaves, even from
+// between those of others, and readers get an exact gap.
 func testBytes(t *testing.T, open Open) {
 	log := open(t, history.Options{Bytes: 23_000, BytesPerOwner: 12_000})
 	long := []byte(`{"message":"` + strings.Repeat("x", 3000) + `"}`)

@@ -32,8 +32,8 @@ func (l *Log) append(post history.Post) (history.Receipt, error) {
 	return receipt, nil
 }
 
-// lockChannel returns the named channel with its mu locked. If the channel has no
-// messages, it is added to those that have.
+// lockChannel returns the named channel with its mu locked. It adds the channel if it has no
+// messages.
 func (l *Log) lockChannel(name string, by history.Owner) (*channel, error) {
 	for {
 		l.channelsMu.RLock()
@@ -52,15 +52,15 @@ func (l *Log) lockChannel(name string, by history.Owner) (*channel, error) {
 			return c, nil
 		}
 		c.mu.Unlock()
-		l.retireEmpty(c) // who posts next begins it anew
+		l.retireEmpty(c) // the next post begins it anew
 	}
 }
 
-// addChannel returns the named channel, and adds it if it is not there.
+// addChannel returns the named channel, and adds it if there is none.
 func (l *Log) addChannel(name string, by history.Owner) (*channel, error) {
 	l.channelsMu.Lock()
 	defer l.channelsMu.Unlock()
-	if c := l.channels[name]; c != nil { // somebody else has just added it
+	if c := l.channels[name]; c != nil { // another post has just added it
 		return c, nil
 	}
 	c := &channel{name: strings.Clone(name)}

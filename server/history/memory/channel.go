@@ -9,39 +9,39 @@ import (
 	"pubsub/server/shares"
 )
 
-// channel is the log of one channel that has messages. Once it has none it is removed
-// from the Log, and never used again: the next message makes another.
+// channel is the log of a channel that has messages. When it has none left, it is removed
+// from Log and never used again: the next message makes a new one.
 type channel struct {
 	name    string
-	holding *shares.Holding[history.Owner, *channel] // nil for Options.Home, which has no owner
+	holding *shares.Holding[history.Owner, *channel] // nil for Options.Home, which counts for no owner
 
-	mu sync.Mutex // guards all below
+	mu sync.Mutex // guards the fields below; messagesMu may be taken under it
 	position
 	removed bool
-	entries []*entry // oldest first; their ids end in last
+	entries []*entry // oldest first; the last one has the id last
 }
 
-// position is how far a channel's ids and timestamps have come. It is remembered when
-// the channel's messages have expired.
+// position is how far a channel's ids and timestamps have come. It is kept after the
+// channel's messages have expired.
 type position struct {
 	epoch    string
 	before   uint64    // id before the epoch's first message
 	last     uint64    // id of the newest message ever
-	lastTime time.Time // its timestamp
+	lastTime time.Time // timestamp of that message
 }
 
-// entry is a message in the log. One that was evicted to make room, before older ones
-// of its channel, stays in its place without JSON until those have gone too.
+// entry is a message in the log. If it is evicted before older ones of its channel, it stays
+// without JSON until those have left, too.
 type entry struct {
 	history.Message
 	channel *channel
-	at      time.Time // with the monotonic clock
+	at      time.Time // when it was appended, by the monotonic clock
 	holding *shares.Holding[history.Owner, *entry]
 }
 
 func (e *entry) evicted() bool { return e.JSON == nil }
 
-// dropped is the id of the newest message before the oldest entry.
+// dropped returns the id before the oldest entry. mu is held.
 func (c *channel) dropped() uint64 { return c.last - uint64(len(c.entries)) }
 
 // add appends a message. mu is held.
@@ -56,9 +56,9 @@ func (c *channel) add(object []byte, now time.Time) *entry {
 	return e
 }
 
-// tooMany is how many of the oldest entries have to go: those over the bounds, and
-// those that were evicted. Age goes by the monotonic clock, so that nothing is dropped
-// when the wall clock is set. mu is held.
+// tooMany returns how many of the oldest entries must leave: those over the bounds, and
+// evicted ones. Age is measured by the monotonic clock, so that setting the clock drops
+// nothing. mu is held.
 func (c *channel) tooMany(options *history.Options, now time.Time) (n int) {
 	if options.Messages > 0 {
 		n = max(0, len(c.entries)-options.Messages)
@@ -69,13 +69,13 @@ func (c *channel) tooMany(options *history.Options, now time.Time) (n int) {
 	return n
 }
 
-// cut takes the oldest n entries out and returns them. mu is held.
+// cut removes the oldest n entries and returns them. mu is held.
 func (c *channel) cut(n int) []*entry {
 	if n == 0 {
 		return nil
 	}
 	out := slices.Clone(c.entries[:n])
-	clear(c.entries[:n]) // the array lives on, and must not hold the messages
+	clear(c.entries[:n]) // frees the messages, as the array stays
 	c.entries = c.entries[n:]
 	if cap(c.entries) > 4*len(c.entries) {
 		c.entries = slices.Clone(c.entries)

@@ -8,21 +8,21 @@ import (
 const (
 	dormantFor   = 24 * time.Hour
 	dormantBytes = 64 << 20 // of all dormant channels
-	dormantEntry = 256      // bytes of one, without its name
+	dormantEntry = 256      // bytes of a channel without its name
 )
 
-// dormantChannels remembers the positions of channels that have no messages any more.
-// So their ids go on, and their readers are told exactly what they missed. A position
-// is forgotten after a day, or earlier if there are too many: then the channel that has
-// been dormant longest is forgotten first.
+// dormantChannels remembers the positions of channels that have no messages any more. So
+// their ids go on, and their readers are told exactly what they missed. A position is
+// forgotten after a day. If there are too many, the channel that has been dormant for longest
+// is forgotten earlier. Log.channelsMu guards it.
 type dormantChannels struct {
 	byName map[string]*list.Element
-	oldest list.List // of *dormantChannel, the one that has been dormant longest first
+	oldest list.List // of *dormantChannel, the longest dormant first
 	bytes  int
 
-	// highest is the highest id of all channels that were forgotten before their day was
-	// over. A channel that is not remembered may be one of them. It begins above this id,
-	// so that a reader who keeps a bare id, without an epoch, misses nothing.
+	// highest is the highest id of all channels that were forgotten early. A channel that is
+	// not remembered may be one of them, so it begins above this id. Otherwise a reader that
+	// keeps an id without an epoch could miss messages.
 	highest uint64
 
 	epochs epochs
@@ -49,16 +49,16 @@ func (d *dormantChannels) add(name string, p position, now time.Time) {
 	}
 }
 
-// touchEvery is how often it is noted that somebody reads on in a dormant channel.
+// touchEvery is how often a reader in a dormant channel is noted.
 const touchEvery = time.Minute
 
-// untouched tells whether that was not noted for a while.
+// untouched tells whether a dormant channel's readers were not noted for a while.
 func (d *dormantChannels) untouched(name string, now time.Time) bool {
 	e := d.byName[name]
 	return e != nil && now.Sub(e.Value.(*dormantChannel).since) >= touchEvery
 }
 
-// touch remembers a channel for another day, since somebody reads on there.
+// touch keeps a dormant channel for another day, as a reader goes on there.
 func (d *dormantChannels) touch(name string, now time.Time) {
 	if e := d.byName[name]; e != nil {
 		e.Value.(*dormantChannel).since = now
@@ -73,9 +73,9 @@ func (d *dormantChannels) forget(e *list.Element) *dormantChannel {
 	return c
 }
 
-// forgetOld forgets the channels that have been dormant for a day. It waits for two
-// more sweeps, since sweeps may be late and a cursor of an epoch of the log must not
-// outlive the memory of the channels that it may be used on.
+// forgetOld forgets the channels that have been dormant for a day. It waits for two more
+// sweeps, because sweeps may be late. A cursor in an epoch of the log must not live longer
+// than the positions of the channels that it may be used on.
 func (d *dormantChannels) forgetOld(now time.Time) {
 	isOld := func(e *list.Element) bool {
 		return e != nil && now.Sub(e.Value.(*dormantChannel).since) >= dormantFor+2*sweepEvery
@@ -86,8 +86,8 @@ func (d *dormantChannels) forgetOld(now time.Time) {
 	d.epochs.renew(now)
 }
 
-// take returns the position at which a channel goes on that is posted to, and forgets
-// it here.
+// take returns the position where the next post to a channel goes on. The channel is not
+// dormant any more.
 func (d *dormantChannels) take(name string) position {
 	if e := d.byName[name]; e != nil {
 		return d.forget(e).position
@@ -103,7 +103,7 @@ func (d *dormantChannels) look(name string) position {
 	return d.start(d.epochs.current())
 }
 
-// start is the position of a channel that is not remembered.
+// start returns the position of a channel that is not remembered.
 func (d *dormantChannels) start(epoch string) position {
 	return position{epoch: epoch, before: d.highest, last: d.highest}
 }

@@ -14,12 +14,11 @@ import (
 const (
 	keyFor   = history.KeyFor
 	keyBytes = 16 << 20 // of all keys
-	keyEntry = 256      // bytes of a key with its receipt and its place in the maps
+	keyEntry = 256      // bytes of a key with its receipt and map entries
 )
 
-// key stands for one post: the Idempotency-Key that its sender chose, and its content.
-// So the same Idempotency-Key with other content is another post, and nobody's message is
-// mistaken for somebody else's.
+// key identifies a post by its Idempotency-Key and its content. The same Idempotency-Key with
+// other content is another post, so two clients may use the same one.
 type key [16]byte
 
 func keyOf(post history.Post) key {
@@ -29,35 +28,35 @@ func keyOf(post history.Post) key {
 	return key(sum.Sum(nil))
 }
 
-// keys remembers the receipts of posts that had a key, as many as fit into 16 MiB. When
-// there are more, the key that was used longest ago is forgotten.
+// keys remembers the receipts of posts that had a key, up to keyBytes. Beyond that the key
+// that was unused for longest is forgotten. Its methods are safe for concurrent use.
 type keys struct {
 	posts *lru.Cache[key, *keyedPost]
 }
 
-// keyedPost is what is remembered of the post with a key.
+// keyedPost is what is remembered of a post with a key.
 type keyedPost struct {
-	mu      sync.Mutex // held while the post is appended
-	at      time.Time  // when it was appended, zero before
+	mu      sync.Mutex // held while the post is appended, so all locks of Log may be taken under it
+	at      time.Time  // when the post was appended; zero before
 	receipt history.Receipt
 }
 
 func newKeys() *keys {
 	posts, err := lru.New[key, *keyedPost](keyBytes / keyEntry)
 	if err != nil {
-		panic(err) // only for a size below 1
+		panic(err) // happens only for a size below 1
 	}
 	return &keys{posts: posts}
 }
 
-// once calls add and returns its receipt. If an earlier call with the same key got a
-// receipt, it returns that one instead, marked as a repeat. A call waits while another
-// with the same key is under way. An error of add is not remembered.
+// once calls add and returns its receipt. If an earlier call with the same key got a receipt,
+// once returns that one, marked as a repeat. A call waits while another with the same key is
+// under way. An error of add is not remembered.
 func (k *keys) once(key key, add func() (history.Receipt, error)) (history.Receipt, error) {
 	post := new(keyedPost)
 	if earlier, found, _ := k.posts.PeekOrAdd(key, post); found {
 		post = earlier
-		k.posts.Get(key) // marks it used
+		k.posts.Get(key) // marks the key as used
 	}
 	post.mu.Lock()
 	defer post.mu.Unlock()
@@ -73,7 +72,7 @@ func (k *keys) once(key key, add func() (history.Receipt, error)) (history.Recei
 	return receipt, err
 }
 
-// withoutJSON is a receipt that does not keep its message in memory.
+// withoutJSON returns a receipt that does not keep its message in memory.
 func withoutJSON(receipt history.Receipt) history.Receipt {
 	receipt.Message.JSON = nil
 	return receipt

@@ -1,4 +1,4 @@
-// Package memory is a [history.Log] in this process's memory.
+// Package memory is a [history.Log] in the memory of the process.
 package memory
 
 import (
@@ -9,35 +9,36 @@ import (
 	"pubsub/server/shares"
 )
 
-// Log is a [history.Log] in this process's memory. Nothing outlives the process: after
-// a restart every channel has a new epoch. Its methods are safe for concurrent use, and
-// none returns an error because a context has ended. Make it with [New], and close it.
+// Log is a [history.Log] in the memory of the process. After a restart every channel has a
+// new epoch and no messages. Make it with [New], and close it. Its methods are safe for
+// concurrent use, and do not look at their contexts.
 //
-// A message that is too old leaves when its channel is used, and otherwise in a sweep,
-// which is every 90 seconds.
+// A message that is too old leaves when its channel is used, or else in a sweep every 90
+// seconds.
 type Log struct {
 	options history.Options
 	keys    *keys
 
-	// channelsMu guards all below. A channel's mu is locked after it, never before.
+	// channelsMu guards the fields below. A channel's mu and then messagesMu may be taken
+	// under it. Options.Waited is called with it held.
 	channelsMu      sync.RWMutex
 	channels        map[string]*channel
-	channelsByOwner shares.Holdings[history.Owner, *channel] // owner: who posted first
+	channelsByOwner shares.Holdings[history.Owner, *channel] // by the first to post
 	dormant         *dormantChannels
-	names           []string // of channels, sorted; nil if they have changed since
-	changes         int      // of the set of channels
+	names           []string // of channels, sorted; nil if they have changed
+	changes         int      // how often the set of channels has changed
 	sweptAt         time.Time
 	sweeper         *time.Timer
 	closed          bool
 
-	// messagesMu guards what is below. It is locked after a channel's mu, never before.
+	// messagesMu guards messagesByOwner. No other lock is taken under it.
 	messagesMu      sync.Mutex
 	messagesByOwner shares.Holdings[history.Owner, *entry] // weight: bytes
 }
 
 var _ history.Log = (*Log)(nil)
 
-// New returns an empty log. It starts the timer of the sweeps: close the log to stop it.
+// New returns an empty log. Close it to stop its sweeps.
 func New(options history.Options) *Log {
 	l := &Log{
 		options:  options,
@@ -58,7 +59,7 @@ func (l *Log) Close() error {
 	return nil
 }
 
-// Bytes is what the messages take, counted as [history.Options] bounds it.
+// Bytes returns how many bytes the messages take, counted as in [history.Options].
 func (l *Log) Bytes() int {
 	l.messagesMu.Lock()
 	defer l.messagesMu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Channels implements [history.Log]. The list is made once and shared until it changes.
-// It is sorted without the lock, because sorting many names takes long.
+// Channels implements [history.Log]. The list is shared until the channels change. It is
+// sorted without the lock, because sorting many names takes long.
 func (l *Log) Channels(context.Context) ([]string, error) {
 	l.sweepSoon()
 	l.channelsMu.RLock()
@@ -29,8 +29,7 @@ func (l *Log) Channels(context.Context) ([]string, error) {
 	return names, nil
 }
 
-// channelsChanged makes the next call of Channels list the names anew. channelsMu is
-// held.
+// channelsChanged makes the next call of Channels list the names anew. channelsMu is held.
 func (l *Log) channelsChanged() {
 	l.names = nil
 	l.changes++

@@ -8,9 +8,9 @@ import (
 	"pubsub/server/history"
 )
 
-// page returns at most limit messages of the channel since a place. isLogEpoch tells
-// whether an epoch is the log's own: a cursor in it is from before the channel's first
-// message. mu is held.
+// page returns at most limit messages of the channel after a place. isLogEpoch tells whether
+// an epoch is the log's own: a cursor in it is from before the channel's first message. mu is
+// held.
 func (c *channel) page(since history.Since, limit int, isLogEpoch func(string) bool, now time.Time) *history.Page {
 	if since.Kind == history.SinceBefore {
 		return c.pageBefore(since, limit, isLogEpoch)
@@ -56,7 +56,7 @@ func (c *channel) pageBefore(before history.Since, limit int, isLogEpoch func(st
 	}
 }
 
-// cursorAt is the place behind an id. mu is held.
+// cursorAt returns the cursor after an id. mu is held.
 func (c *channel) cursorAt(id uint64) history.Cursor {
 	cursor := history.Cursor{Epoch: c.epoch, ID: id}
 	switch dropped := c.dropped(); {
@@ -79,8 +79,8 @@ func messagesOf(entries []*entry) []history.Message {
 	return messages
 }
 
-// find returns the id after which since begins, which is at least dropped, and the gap
-// if the reader cannot have all of it. mu is held.
+// find returns the id after which a reader begins, and a gap if some messages after since
+// have left. The id is at least dropped. mu is held.
 func (c *channel) find(since history.Since, isLogEpoch func(string) bool) (after uint64, gap *history.Gap) {
 	switch dropped := c.dropped(); since.Kind {
 	case history.SinceLast:
@@ -98,10 +98,10 @@ func (c *channel) find(since history.Since, isLogEpoch func(string) bool) (after
 	return c.last, nil
 }
 
-// upTo is how many entries are not newer than a time. mu is held.
+// upTo returns how many entries are not newer than a time. mu is held.
 func (c *channel) upTo(at time.Time) uint64 {
 	n, _ := slices.BinarySearchFunc(c.entries, at, func(e *entry, at time.Time) int {
-		return cmp.Or(e.Time.Compare(at), -1) // an entry of that very time is before the place
+		return cmp.Or(e.Time.Compare(at), -1) // an entry of the same time comes before the place
 	})
 	return uint64(n)
 }
@@ -121,7 +121,7 @@ func (c *channel) findCursor(cursor history.Cursor, isLogEpoch func(string) bool
 	return cursor.ID, nil
 }
 
-// flooded tells whether the newest messages came at history.FloodRate or faster.
+// flooded tells whether the newest messages came at history.FloodRate or faster. mu is held.
 func (c *channel) flooded(now time.Time) bool {
 	few := len(c.entries) - history.FloodSample
 	return few >= 0 && history.IsFlood(now.Sub(c.entries[few].at))

@@ -9,7 +9,7 @@ import (
 
 // Read implements [history.Log].
 func (l *Log) Read(_ context.Context, q history.Query) (*history.Page, error) {
-	for { // a channel may become dormant, or wake up, between the two
+	for { // a channel may become dormant or wake up between the two
 		if page := l.readChannel(q); page != nil {
 			return page, nil
 		}
@@ -19,7 +19,7 @@ func (l *Log) Read(_ context.Context, q history.Query) (*history.Page, error) {
 	}
 }
 
-// readChannel reads a channel that has messages. It returns nil if it has none.
+// readChannel reads a channel with messages. It returns nil if there are none.
 func (l *Log) readChannel(q history.Query) *history.Page {
 	l.channelsMu.RLock()
 	c := l.channels[q.Channel]
@@ -37,7 +37,7 @@ func (l *Log) readChannel(q history.Query) *history.Page {
 	return c.page(q.Since, q.Limit, l.dormant.epochs.has, now)
 }
 
-// readDormant reads a channel that has no messages. It returns nil if it has some.
+// readDormant reads a channel without messages. It returns nil if there are some.
 func (l *Log) readDormant(q history.Query) *history.Page {
 	l.channelsMu.RLock()
 	if l.channels[q.Channel] != nil {

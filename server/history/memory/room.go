@@ -6,15 +6,15 @@ import (
 	"pubsub/server/history"
 )
 
-// When the log is full, the owner that has most makes room, so that nobody is kept out
-// because another owner has filled the log.
+// When the log is full, the owner that has most loses channels or messages. So no owner can
+// keep others out by filling the log.
 
-// admitChannel makes room for one more channel of an owner, or returns the error that
-// refuses it. channelsMu is held.
+// admitChannel makes room for one more channel of an owner, or returns the error that refuses
+// it. channelsMu is held.
 func (l *Log) admitChannel(by history.Owner) error {
 	mine, all := l.channelsByOwner.Weights.Of(by), l.channelsByOwner.Weights.Total()
 	if (reached(mine, l.options.ChannelsPerOwner) || reached(all, l.options.Channels)) && time.Since(l.sweptAt) >= sweepAtLeast {
-		l.sweep() // channels whose messages have expired since make room
+		l.sweep() // removes channels whose messages have expired
 		mine, all = l.channelsByOwner.Weights.Of(by), l.channelsByOwner.Weights.Total()
 	}
 	switch {
@@ -28,9 +28,9 @@ func (l *Log) admitChannel(by history.Owner) error {
 
 func reached(n, limit int) bool { return limit > 0 && n >= limit }
 
-// displaceChannel removes a channel of the owner that has most: the oldest on which
-// nobody waits. It removes none and returns false if that owner has no more than the
-// given number, or somebody waits on each of them. channelsMu is held.
+// displaceChannel removes a channel of the owner that has most: the oldest on which no client
+// waits. It returns false if there is none, or if that owner has no more than moreThan
+// channels. channelsMu is held.
 func (l *Log) displaceChannel(moreThan int) bool {
 	owner, most := l.channelsByOwner.Weights.Largest()
 	if most <= moreThan {
@@ -50,11 +50,11 @@ func (l *Log) displaceChannel(moreThan int) bool {
 	return false
 }
 
-// makeRoom evicts messages while there are too many bytes of them in all, or of the
-// owner that has just posted.
+// makeRoom evicts messages while there are too many bytes in all, or of the owner that has
+// just posted.
 func (l *Log) makeRoom(by history.Owner) {
 	if l.tooFull() {
-		l.sweepSoon() // what has expired since must not weigh on others
+		l.sweepSoon() // expired messages must not push others out
 	}
 	for e := l.takeExcess(by); e != nil; e = l.takeExcess(by) {
 		e.channel.mu.Lock()
@@ -74,8 +74,8 @@ func (l *Log) tooFull() bool {
 	return l.options.Bytes > 0 && l.messagesByOwner.Weights.Total() > l.options.Bytes
 }
 
-// takeExcess returns the message to evict next, and counts its bytes no longer. It
-// returns nil if the log is within its bounds.
+// takeExcess returns the message to evict next, and stops counting its bytes. It returns nil
+// if the log is within its bounds.
 func (l *Log) takeExcess(by history.Owner) *entry {
 	l.messagesMu.Lock()
 	defer l.messagesMu.Unlock()

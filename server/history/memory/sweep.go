@@ -4,11 +4,11 @@ import "time"
 
 const (
 	sweepEvery   = 90 * time.Second
-	sweepAtLeast = time.Second // between sweeps that make room for a channel
+	sweepAtLeast = time.Second // between sweeps on demand
 )
 
-// startSweeps sweeps every 90 seconds, because a channel that nobody uses would
-// otherwise keep its old messages.
+// startSweeps sweeps every 90 seconds, because a channel that is not used would keep its old
+// messages.
 func (l *Log) startSweeps() {
 	l.channelsMu.Lock()
 	defer l.channelsMu.Unlock()
@@ -22,8 +22,8 @@ func (l *Log) startSweeps() {
 	})
 }
 
-// sweep drops the messages that are too old, and makes channels without messages
-// dormant. channelsMu is held.
+// sweep drops messages that are too old, and makes channels without messages dormant.
+// channelsMu is held.
 func (l *Log) sweep() {
 	now := time.Now()
 	l.sweptAt = now
@@ -37,7 +37,7 @@ func (l *Log) sweep() {
 	l.dormant.forgetOld(now)
 }
 
-// sweepSoon sweeps unless that was done just now.
+// sweepSoon sweeps if messages can expire and the last sweep is not too recent.
 func (l *Log) sweepSoon() {
 	l.channelsMu.Lock()
 	defer l.channelsMu.Unlock()
@@ -46,7 +46,7 @@ func (l *Log) sweepSoon() {
 	}
 }
 
-// retireEmpty makes a channel dormant that has no messages.
+// retireEmpty makes a channel dormant if it has no messages.
 func (l *Log) retireEmpty(c *channel) {
 	l.channelsMu.Lock()
 	defer l.channelsMu.Unlock()
@@ -57,8 +57,7 @@ func (l *Log) retireEmpty(c *channel) {
 	}
 }
 
-// retire makes a channel that has no messages left a dormant one. channelsMu and the
-// channel's mu are held.
+// retire makes a channel without messages dormant. channelsMu and the channel's mu are held.
 func (l *Log) retire(c *channel, now time.Time) {
 	c.removed = true
 	delete(l.channels, c.name)
@@ -67,8 +66,7 @@ func (l *Log) retire(c *channel, now time.Time) {
 	l.dormant.add(c.name, c.position, now)
 }
 
-// expire drops a channel's messages that are too many or too old. The channel's mu is
-// held.
+// expire drops a channel's messages that are too many or too old. The channel's mu is held.
 func (l *Log) expire(c *channel, now time.Time) {
 	l.free(c.cut(c.tooMany(&l.options, now)))
 }

@@ -21,9 +21,9 @@ func IsAddress(text string) bool {
 
 const sentinelScheme = "redis-sentinel"
 
-// target is where a Redis is.
+// target is a Redis and how to log in to it.
 type target struct {
-	name       string // without the password, for people
+	name       string // the address without the password, for people
 	hosts      []string
 	user       string
 	password   string
@@ -31,13 +31,13 @@ type target struct {
 	tls        bool
 	unverified bool
 
-	masterSet        string // where hosts are Sentinels, as are the next two
+	masterSet        string // the master's name if hosts are Sentinels; otherwise "", like the next two
 	sentinelUser     string
 	sentinelPassword string
 }
 
-// parse reads redis://, rediss:// and redis-sentinel:// addresses. Its errors do not
-// repeat the address: it may have a password. Those of Sentinels themselves are options.
+// parse parses redis://, rediss:// and redis-sentinel:// addresses. Its errors do not repeat
+// the address, which may have a password. User and password of the Sentinels are options.
 func parse(text string) (*target, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	rest, query, _ := strings.Cut(rest, "?")
@@ -100,8 +100,8 @@ func (t *target) choose(database string) (err error) {
 	return nil
 }
 
-// options reads what follows the question mark. With TLS are rediss:// and, where it is
-// asked for, Sentinels and what they watch.
+// options parses the options after the question mark. TLS is used with rediss://, and with
+// Sentinels and their Redis only if the option tls is given.
 func (t *target) options(query string) error {
 	values, err := url.ParseQuery(query)
 	for name, value := range values {
@@ -123,15 +123,15 @@ func (t *target) options(query string) error {
 	return err
 }
 
-// How long Redis may take.
+// Timeouts of Redis.
 const (
 	dialTimeout = 2 * time.Second
 	callTimeout = 2 * time.Second
 )
 
-// option is how a client is made for it. Nothing is repeated or cached behind our back:
-// through an outage that would let reads hang. The buffers are small, since there is a
-// client for calls and one for the bell.
+// option returns the options of a client. Nothing is retried or cached by the client, because
+// reads would hang through an outage. The buffers are small, because there are two clients:
+// one for calls and one for the bell.
 func (t *target) option() rueidis.ClientOption {
 	dialer := net.Dialer{Timeout: dialTimeout, KeepAlive: time.Second}
 	o := rueidis.ClientOption{
@@ -140,7 +140,7 @@ func (t *target) option() rueidis.ClientOption {
 		ConnWriteTimeout: callTimeout, Dialer: dialer,
 		RingScaleEachConn: 8, ReadBufferEachConn: 32 << 10, WriteBufferEachConn: 32 << 10,
 	}
-	if t.tls { // the name to be verified is that of the host that is dialed
+	if t.tls { // the name to verify is that of the dialed host
 		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: t.unverified}
 	}
 	if t.masterSet != "" {

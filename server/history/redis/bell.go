@@ -14,32 +14,31 @@ import (
 	"pubsub/server/history"
 )
 
-// Listener is told what happens in Redis. Its methods may be called by several goroutines
-// at the same time, and must not wait.
+// Listener is told what happens in Redis. Its methods may be called by several goroutines at
+// the same time, and must not wait.
 type Listener interface {
-	// Heard: a channel has this message, kept by whatever instance.
+	// Heard tells that a channel has this message, from any instance.
 	Heard(channel string, at history.Cursor)
-	// Left: a message has left its channel to make room.
+	// Left tells that a message has left its channel to make room.
 	Left(what history.Left)
-	// Doubt: rings may have been missed, so what is known of channels may be old.
+	// Doubt tells that rings may have been missed, so what is cached of channels may be old.
 	Doubt()
-	// Away: Redis has not been heard of, for a reason; nil when it is back.
+	// Away tells why Redis is not heard of; nil when it is back.
 	Away(reason error)
 }
 
-// How the bell is known to work.
+// Timing of the bell's connection.
 const (
-	beatEvery   = 5 * time.Second
-	silentAfter = 15 * time.Second
+	beatEvery   = 5 * time.Second        // between the beats of an instance
+	silentAfter = 15 * time.Second       // without a beat the connection is replaced
 	againAfter  = 500 * time.Millisecond // between two tries to connect
 )
 
-// errSilent is told when the connection of the bell is open and delivers nothing.
+// errSilent: the connection of the bell is open and delivers nothing.
 var errSilent = fmt.Errorf("nothing was heard for %v", silentAfter)
 
-// Listen tells l what rings until ctx ends. A connection to the bell that breaks, or that
-// is silent though it should beat, is replaced by a new one: after a failover one can be
-// open for ever and deliver nothing.
+// Listen calls to for all that rings, until ctx ends. A connection that breaks or goes silent
+// is replaced, because after a failover it may stay open and deliver nothing.
 func (l *Log) Listen(ctx context.Context, to Listener) {
 	beats := l.newBeats(to)
 	go beats.run(ctx)
@@ -57,7 +56,7 @@ func (l *Log) Listen(ctx context.Context, to Listener) {
 	<-beats.ended
 }
 
-// listenOnce listens with a client of its own, until that is of no use any more.
+// listenOnce listens with one client, until its connection is of no use any more.
 func (l *Log) listenOnce(ctx context.Context, to Listener, b *beats) error {
 	client, err := rueidis.NewClient(l.target.option())
 	if err != nil {
@@ -69,7 +68,7 @@ func (l *Log) listenOnce(ctx context.Context, to Listener, b *beats) error {
 	ear := &ear{to: to, beats: b, silence: time.AfterFunc(silentAfter, func() { stop(errSilent) })}
 	defer ear.silence.Stop()
 	err = client.Receive(rueidis.WithOnSubscriptionHook(ctx, func(rueidis.PubSubSubscription) {
-		to.Doubt() // whatever rang before
+		to.Doubt() // rings before this may have been missed
 		b.now()
 	}), client.B().Subscribe().Channel(l.target.bell()).Build(), ear.hear)
 	if cause := context.Cause(ctx); cause != nil {
@@ -78,12 +77,12 @@ func (l *Log) listenOnce(ctx context.Context, to Listener, b *beats) error {
 	return err
 }
 
-// ear hears what comes on one connection.
+// ear handles the messages of one connection.
 type ear struct {
 	to      Listener
-	beats   *beats // our own
+	beats   *beats // of this process
 	silence *time.Timer
-	who     string // was heard last: the server's run and its line of replication
+	who     string // the run id and the replication id of the server heard last
 }
 
 func (e *ear) hear(m rueidis.PubSubMessage) {
@@ -114,22 +113,22 @@ func (e *ear) left(what string) {
 
 func (e *ear) beat(who string) {
 	e.silence.Reset(silentAfter)
-	if e.who != who && e.who != "" { // another server, or the same with another past
+	if e.who != who && e.who != "" { // another server, or the same one with another history
 		e.to.Doubt()
 	}
 	e.who = who
-	if e.beats.failed() == nil { // else others can write, and we cannot
+	if e.beats.failed() == nil { // otherwise others can write, and this process cannot
 		e.to.Away(nil)
 	}
 }
 
-// beats rings the bell now and then.
+// beats rings the bell now and then, so that silence means a broken connection.
 type beats struct {
 	log   *Log
 	to    Listener
-	soon  chan struct{} // asks for one at once
+	soon  chan struct{} // asks for a beat at once
 	ended chan struct{}
-	err   atomic.Pointer[error] // of the last one
+	err   atomic.Pointer[error] // of the last beat
 }
 
 func (l *Log) newBeats(to Listener) *beats {
@@ -151,7 +150,7 @@ func (b *beats) run(ctx context.Context) {
 	}
 }
 
-// beat rings once. Where that fails, posts fail, too.
+// beat rings once. If it fails, posts fail, too.
 func (b *beats) beat(ctx context.Context) {
 	before := b.failed()
 	err := b.log.beat(ctx)
@@ -161,11 +160,11 @@ func (b *beats) beat(ctx context.Context) {
 	case err != nil:
 		b.to.Away(err)
 	case before != nil:
-		b.now() // which tells that Redis is back: this one may have been heard too early
+		b.now() // that beat tells that Redis is back; this one may have been heard too early
 	}
 }
 
-// now asks for a beat at once.
+// now asks for a beat at once. It does not wait.
 func (b *beats) now() {
 	select {
 	case b.soon <- struct{}{}:
@@ -173,7 +172,7 @@ func (b *beats) now() {
 	}
 }
 
-// failed is why the last beat failed, nil if it did not.
+// failed returns why the last beat failed, nil if it did not.
 func (b *beats) failed() error {
 	if err := b.err.Load(); err != nil {
 		return *err
@@ -181,11 +180,11 @@ func (b *beats) failed() error {
 	return nil
 }
 
-// renewAfter is when the log's own epoch is renewed: twice within the time that a channel
-// is remembered.
+// renewAfter is when the log's own epoch is renewed: twice in the time for which a channel is
+// remembered.
 const renewAfter = metaStays / 2
 
-// beat rings the bell, and learns how many bytes Redis may take.
+// beat rings the bell, and learns how much memory Redis may take.
 func (l *Log) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

@@ -13,17 +13,16 @@ import (
 	"time"
 )
 
-// stale are the beginnings of errors by which a server says that it is not the one to ask any
-// more: it has become a replica, has lost its primary, loads its data, or wants another
-// password. The address may lead to another server by now, but only a new connection would
-// find it.
+// stale are prefixes of errors that mean that another server should be asked: this one has
+// become a replica, has lost its primary, loads its data, or wants another password. The
+// address may lead to another server by now, but only a new connection would find it.
 var stale = []string{"READONLY ", "MASTERDOWN ", "LOADING ", "NOAUTH ", "WRONGPASS "}
 
-// renewEvery bounds how often a connection is given up.
+// renewEvery is the least time between two closed connections.
 const renewEvery = time.Second
 
-// heed looks at the error of a command. After one that says that the connection leads to the
-// wrong server, the connection is closed, so that the next command dials anew.
+// heed closes the connection after an error in stale, so that the next command dials again.
+// Call heed with the error of each command.
 func (l *Log) heed(err error) {
 	if err == nil || !hasPrefix(err.Error(), stale) {
 		return
@@ -48,15 +47,15 @@ func hasPrefix(text string, prefixes []string) bool {
 	return false
 }
 
-// Of a user's missing right Redis names the command, or the line of a script that has it.
+// When a user lacks a right, Redis names the command, or the line of the script that has it.
 var (
 	refusedCommand = regexp.MustCompile(`no permissions to run the '([^']+)' command`)
 	refusedLine    = regexp.MustCompile(`can't run this command.*@user_script:(\d+)`)
 	calledCommand  = regexp.MustCompile(`redis\.call\('(\w+)'`)
 )
 
-// commandRefused is the command that the user may not run, "" if that is not the error. A
-// line is one of beat.lua, which is the only script that runs at the start.
+// commandRefused returns the command that the user may not run, "" for any other error. A
+// line is one of beat.lua, the only script that runs at the start.
 func commandRefused(text string) string {
 	if command := refusedCommand.FindStringSubmatch(text); command != nil {
 		return command[1]
@@ -74,7 +73,7 @@ func commandRefused(text string) string {
 	return ""
 }
 
-// explain says what a person can do about an error at the start.
+// explain adds to an error at the start what a person can do about it.
 func explain(t *target, err error) error {
 	text := err.Error()
 	command := commandRefused(text)
@@ -96,10 +95,10 @@ func firstLine(text string) string {
 	return line
 }
 
-// errCluster is for a Redis that a log with keys of many slots cannot be in.
+// errCluster: the keys of a log would be in many slots, which a cluster does not allow.
 var errCluster = fmt.Errorf("it is a cluster, and the log of messages needs a single Redis, or one that Sentinels watch")
 
-// isCluster tells whether the server is one of a cluster.
+// isCluster tells whether the server is part of a cluster.
 func (l *Log) isCluster(ctx context.Context) (bool, error) {
 	info, err := l.client.Do(ctx, l.client.B().Info().Section("cluster").Build()).ToString()
 	return strings.Contains(info, "cluster_enabled:1"), err

@@ -1,8 +1,8 @@
-// Package redis is a log of messages in a Redis, shared by any number of instances.
+// Package redis is a log of messages in a Redis, which any number of instances share.
 //
-// A channel is a stream with dense ids. A script appends to it, with the clock of Redis,
-// and rings one bell for all channels; see [Log.Listen]. What is acknowledged is as safe
-// as Redis is set to keep it.
+// A channel is a stream whose ids have no holes. A script appends to it by the clock of
+// Redis, and rings one bell for all channels, see [Log.Listen]. An acknowledged message is as
+// safe as Redis is configured to keep it.
 package redis
 
 import (
@@ -49,7 +49,7 @@ var (
 	setBackScript = rueidis.NewLuaScript(setBackSource)
 )
 
-// Names in Redis. What belongs to one channel has it in braces.
+// Names in Redis. The names of a single channel's keys have it in braces.
 const (
 	prefix = "pubsub:"
 	epochs = prefix + "epochs"
@@ -65,10 +65,11 @@ func keyOf(post history.Post) string {
 	return prefix + "{" + post.Channel + "}:key:" + hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
-// bell is where a database rings: all databases of a Redis share its Pub/Sub.
+// bell returns the Pub/Sub channel of a database, as all databases of a Redis share their
+// Pub/Sub.
 func (t *target) bell() string { return prefix + "bell:" + strconv.Itoa(t.database) }
 
-// nobody is the name of an owner that is none.
+// nobody is the name of an invalid owner.
 const nobody = "nobody"
 
 func nameOf(owner history.Owner) string {
@@ -78,36 +79,38 @@ func nameOf(owner history.Owner) string {
 	return owner.String()
 }
 
-// Log is a [history.Log] in a Redis. Close it.
+// Log is a [history.Log] in a Redis. Make it with [Open], and close it. Its methods are safe
+// for concurrent use. Each of its scripts waits for Redis at most callTimeout.
 type Log struct {
 	target  *target
 	client  rueidis.Client
 	options history.Options
-	calls   chan struct{} // one token for each call under way
-	reads   chan struct{} // one token for each of them that reads
-	renewed *atomic.Int64 // when the connection was given up last, in nanoseconds
+	calls   chan struct{} // has a token for each call under way
+	reads   chan struct{} // has a token for each reading call under way
+	renewed *atomic.Int64 // when the connection was last closed by heed, in Unix nanoseconds
 
-	lists string        // the beginning of the names of what is of no single channel
-	share int           // its part of the memory that Redis may take: one in so many
-	most  *atomic.Int64 // bytes that Redis may take, 0 if that is not bounded
+	lists string        // prefix of the keys that belong to no single channel
+	share int           // messages may take this part of the memory of Redis: 2 is a half
+	most  *atomic.Int64 // bytes that Redis may take; 0 if they are not bounded
 }
 
 var _ history.Log = (*Log)(nil)
 
-// manyCalls is fewer than the ring of a client holds: a full one ignores deadlines.
+// manyCalls is less than a client's ring holds, because deadlines are ignored when it is
+// full.
 const manyCalls = 200
 
-// manyReads leaves calls for posts, however many read.
+// manyReads bounds the reads, so that calls are left for posts.
 const manyReads = manyCalls / 2
 
-// Parts of the memory that Redis may take which messages may have, counted as the bounds are:
-// where that is less than a bound, it is the bound. The rest is for what is not counted, and for others.
+// Parts of the memory of Redis that messages may take. A part that is less than the bound of
+// the settings replaces it. The rest is for memory that is not counted, and for others.
 const (
 	shareOfMessages   = 2
 	shareOfCompanions = 8
 )
 
-// Open connects to the Redis at an address.
+// Open connects to the Redis at an address. The errors are for people to read.
 func Open(address string, options history.Options) (*Log, error) {
 	t, err := parse(address)
 	if err != nil {
@@ -128,7 +131,7 @@ func Open(address string, options history.Options) (*Log, error) {
 	return l, nil
 }
 
-// tryOut finds out at the start what would make each post fail later.
+// tryOut finds out at the start what would make each post fail.
 func (l *Log) tryOut(ctx context.Context) error {
 	cluster, err := l.isCluster(ctx)
 	switch {
@@ -140,21 +143,21 @@ func (l *Log) tryOut(ctx context.Context) error {
 	return l.beat(ctx)
 }
 
-// Companions returns a log in the same Redis that lists its channels apart, with bounds of
-// its own. It ends with l: do not close it.
+// Companions returns a log in the same Redis with its own list of channels and its own
+// bounds. It ends with l: do not close it.
 func (l *Log) Companions(options history.Options) *Log {
 	own := *l
 	own.options, own.lists, own.share = options, prefix+"companions:", shareOfCompanions
 	return &own
 }
 
-// Close ends the connection.
+// Close closes the connection.
 func (l *Log) Close() error {
 	l.client.Close()
 	return nil
 }
 
-// call has a script run, in time.
+// call runs a script, and waits at most callTimeout. The error is ErrAway or ErrFull.
 func (l *Log) call(ctx context.Context, script *rueidis.Lua, keys, args []string) ([]rueidis.RedisMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -175,7 +178,7 @@ func (l *Log) call(ctx context.Context, script *rueidis.Lua, keys, args []string
 	return nil, fmt.Errorf("%w: %w", history.ErrAway, err)
 }
 
-// ask is call for who reads: it leaves calls for posts.
+// ask is call for reads, see manyReads.
 func (l *Log) ask(ctx context.Context, script *rueidis.Lua, keys, args []string) ([]rueidis.RedisMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -188,19 +191,19 @@ func (l *Log) ask(ctx context.Context, script *rueidis.Lua, keys, args []string)
 	return l.call(ctx, script, keys, args)
 }
 
-// metaStays is how long a channel is remembered when its messages are gone.
+// metaStays is how long a channel is remembered after its messages have left.
 const metaStays = 24 * time.Hour
 
-// forEver is how long messages stay that have no age, in seconds: every key needs an
-// end, or a Redis that evicts those with one is filled by the others.
+// forEver is the lifetime of messages without an age. Every key needs an expiry: a Redis that
+// evicts keys with an expiry would fill up with the others.
 const forEver = 10 * 365 * 24 * time.Hour
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
 func newEpoch() string { return strings.ToLower(rand.Text()[:12]) }
 
-// displaceTries bounds how often another channel is chosen to be displaced: others may do so
-// at the same time.
+// displaceTries bounds how often another channel is tried, because others may displace one at
+// the same time.
 const displaceTries = 3
 
 // Append implements [history.Log].
@@ -219,8 +222,8 @@ func (l *Log) Append(ctx context.Context, post history.Post) (history.Receipt, e
 	}
 }
 
-// unwaited is the first channel on which nobody waits, at least not at this instance; "" if
-// there is none.
+// unwaited returns the first channel on which no client of this instance waits, "" if there
+// is none.
 func (l *Log) unwaited(channels []string) string {
 	for _, channel := range channels {
 		if l.options.Waited == nil || !l.options.Waited(channel) {
@@ -231,7 +234,7 @@ func (l *Log) unwaited(channels []string) string {
 }
 
 func (l *Log) append(ctx context.Context, post history.Post, displaced string) ([]rueidis.RedisMessage, error) {
-	keep, keyName := "0", streamOf(post.Channel) // where there is no key, any name of the channel does
+	keep, keyName := "0", streamOf(post.Channel) // without a key, any name of the channel will do
 	if post.Key != "" {
 		keep, keyName = seconds(history.KeyFor), keyOf(post)
 	}
@@ -248,8 +251,8 @@ func (l *Log) append(ctx context.Context, post history.Post, displaced string) (
 			strconv.Itoa(history.Weight("", 0)), prefix, l.lists, displaced})
 }
 
-// mostBytes bounds the bytes of all messages by what Redis has for them, too: once its memory
-// is full it takes no posts.
+// mostBytes returns the bound on the bytes of all messages, from the settings and the memory
+// of Redis. When that memory is full, Redis takes no posts.
 func (l *Log) mostBytes() int {
 	most := int(min(l.most.Load()/int64(l.share), math.MaxInt)) // an int may have 32 bits
 	if most == 0 || l.options.Bytes > 0 && l.options.Bytes < most {
@@ -268,7 +271,7 @@ const (
 	tooManyChannels
 )
 
-// receiptOf reads what append.lua says. Where there are too many channels, candidates are
+// receiptOf parses the result of append.lua. If there are too many channels, candidates are
 // those of which one may be displaced.
 func receiptOf(post history.Post, said []rueidis.RedisMessage) (receipt history.Receipt, candidates []string, err error) {
 	outcome, err := said[0].AsInt64()
@@ -299,7 +302,7 @@ func receiptOf(post history.Post, said []rueidis.RedisMessage) (receipt history.
 	return receipt, nil, err
 }
 
-// numberOf reads what a script has written as a whole number, or 0.
+// numberOf parses a whole number in the result of a script. It returns 0 if there is none.
 func numberOf(m *rueidis.RedisMessage) uint64 {
 	text, _ := m.ToString()
 	n, _ := strconv.ParseInt(text, 10, 64)

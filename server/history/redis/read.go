@@ -11,7 +11,7 @@ import (
 	"pubsub/server/history"
 )
 
-// kinds are those of read.lua.
+// kinds are the names of kinds in read.lua.
 var kinds = map[history.SinceKind]string{
 	history.SinceNow:    "now",
 	history.SinceLast:   "last",
@@ -21,7 +21,7 @@ var kinds = map[history.SinceKind]string{
 	history.SinceBefore: "before",
 }
 
-// maxNumber is up to where a number in a script is exact.
+// maxNumber is the largest number that is exact in a script.
 const maxNumber uint64 = 1 << 53
 
 // Read implements [history.Log]. It is always fresh.

@@ -37,16 +37,17 @@ const (
 
 func hereIn(channel string) string { return prefix + "{" + channel + "}:here" }
 
-// Roster is a [roster.Shared] in the Redis of a log. Its errors are [history.ErrAway].
+// Roster is a [roster.Shared] in the Redis of a log. Its errors are [history.ErrAway]. Its
+// methods are safe for concurrent use.
 type Roster struct {
 	log      *Log
-	instance string // no other process has the same
+	instance string // different in each process
 	lease    time.Duration
 }
 
 var _ roster.Shared = (*Roster)(nil)
 
-// Roster returns one whose leases last so long.
+// Roster returns a roster whose leases last for the given time.
 func (l *Log) Roster(lease time.Duration) *Roster {
 	return &Roster{log: l, instance: strings.ToLower(rand.Text()), lease: lease}
 }
@@ -78,7 +79,7 @@ func (r *Roster) Sweep(ctx context.Context) (changes []roster.Change, more bool,
 	return changes, looked == sweepAtMax, err
 }
 
-// act has the script act: see roster.lua.
+// act runs roster.lua.
 func (r *Roster) act(ctx context.Context, what, number string, people []roster.Person) (looked int, changes []roster.Change, err error) {
 	args := append(make([]string, 0, 4+2*len(people)), what, prefix, r.instance, number)
 	for _, p := range people {

@@ -10,18 +10,18 @@ import (
 	"pubsub/server/history"
 )
 
-// Tickets are values that are taken once. All instances share them.
+// Tickets are values that can be taken once. All instances share them.
 type Tickets struct {
 	log  *Log
 	stay time.Duration
 }
 
-// Tickets returns tickets that are kept so long.
+// Tickets returns tickets that are kept for the given time.
 func (l *Log) Tickets(stay time.Duration) *Tickets { return &Tickets{l, stay} }
 
 func ticketOf(ticket string) string { return prefix + "ticket:" + ticket }
 
-// KeepTicket keeps a value.
+// KeepTicket keeps a value. The error is [history.ErrAway].
 func (t *Tickets) KeepTicket(ctx context.Context, ticket string, value []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -34,7 +34,8 @@ func (t *Tickets) KeepTicket(ctx context.Context, ticket string, value []byte) e
 	return nil
 }
 
-// TakeTicket returns a value and forgets it; nil if there is none.
+// TakeTicket returns a value and forgets it; nil if there is none. The error is
+// [history.ErrAway].
 func (t *Tickets) TakeTicket(ctx context.Context, ticket string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Warnings are sentences about a Redis that may lose what it has acknowledged. What it
-// does not tell is not warned of.
+// Warnings returns sentences about settings of Redis that may lose acknowledged messages. A
+// setting that Redis does not tell gets no warning.
 func (l *Log) Warnings() (all []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()

@@ -11,8 +11,8 @@ import (
 	"pubsub/server/history"
 )
 
-// Bounds of what the log behind is asked at a time. The rest waits its turn, each address
-// for itself, and holds nothing meanwhile.
+// Bounds of the reads of the log behind. Further reads wait for their turn, those of each
+// address in a lane, and hold nothing meanwhile.
 const (
 	readsAtOnce    = 64
 	readsOfAddress = 8
@@ -21,15 +21,15 @@ const (
 
 var errBusy = errors.New("too many others read, or too many of the same address")
 
-// gate lets reads through to the log behind.
+// gate bounds the reads that the log behind serves at a time.
 type gate struct {
-	all chan struct{} // one token for each that is through
+	all chan struct{} // has a token for each read that is through
 
-	mu sync.Mutex // guards the next one
+	mu sync.Mutex // guards of; no other lock is taken under it
 	of map[netip.Addr]*lane
 }
 
-// lane is where the reads of an address wait.
+// lane bounds the reads of one address.
 type lane struct {
 	through chan struct{}
 	reads   int // that wait or are through
@@ -39,19 +39,19 @@ func newGate() *gate {
 	return &gate{all: make(chan struct{}, readsAtOnce), of: make(map[netip.Addr]*lane)}
 }
 
-// turn is how long a read waits for its turn.
+// turn returns the context of a read that waits for its turn.
 func turn(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), turnWithin)
 }
 
-// errNoNeed is for a read that needs no turn any more.
+// errNoNeed is the error of enter when noNeed is closed.
 var errNoNeed = errors.New("others have read the same")
 
-// enter waits for the turn of a read, until ctx ends or noNeed is closed; it may be nil. Call
-// leave when the read has ended.
+// enter waits for the turn of a read, until ctx ends or noNeed is closed, which may be nil.
+// Call leave when the read has ended.
 func (g *gate) enter(ctx context.Context, by netip.Addr, noNeed <-chan struct{}) (leave func(), err error) {
 	leaveLane := func() {}
-	if by.IsValid() { // else it is the server itself
+	if by.IsValid() { // otherwise the server itself reads
 		if leaveLane, err = g.enterLane(ctx, by, noNeed); err != nil {
 			return nil, err
 		}

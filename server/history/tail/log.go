@@ -1,6 +1,6 @@
-// Package tail stands before a log that is slow, as one on a disk or in a network is. It
-// keeps the newest messages of each channel in use in memory, and serves from them all
-// readers that are up to date: a message is fetched once for all of them.
+// Package tail caches a slow log, such as one on a disk or in a network. It keeps the newest
+// messages of each channel in use in memory, and serves all readers that are up to date from
+// there. So a message is fetched once for all of them.
 package tail
 
 import (
@@ -15,46 +15,46 @@ import (
 	"pubsub/server/history"
 )
 
-// Bounds of what is kept.
+// Bounds of the cache.
 const (
 	maxWindow   = 256       // messages of a tail
-	windowBytes = 256 << 10 // of a tail, but for one message
+	windowBytes = 256 << 10 // of a tail, unless it has a single message
 	allBytes    = 64 << 20  // of all tails
 	allTails    = 100_000
-	tailBytes   = 512 // of one, without its messages
-	idleFor     = 90 * time.Second
-	askAfter    = 10 * time.Minute // also of a quiet channel: the log behind may forget it
+	tailBytes   = 512              // of a tail without its messages
+	idleFor     = 90 * time.Second // after which Forget drops a tail
+	askAfter    = 10 * time.Minute // even if a channel is quiet, because the log behind may forget it
 )
 
 // Options of a [Log].
 type Options struct {
-	Messages int           // kept per channel, as behind; 0 is no bound, as it is for the next
-	Age      time.Duration // of messages, as behind
+	Messages int           // kept per channel, like in the log behind; 0 is no bound
+	Age      time.Duration // of messages, like in the log behind; 0 is no bound
 
-	// Shared tells that others append to the log behind, too, and that [Log.Heard] is
-	// called for what they append.
+	// Shared tells that others append to the log behind, too. Then [Log.Heard] must be called
+	// for what they append.
 	Shared bool
 
-	// Ring is called for each channel that may have something new which no Append of
-	// this log has returned. It must not wait.
+	// Ring is called for each channel that may have messages which no Append of this log has
+	// returned. It must not wait. It is called with no lock held.
 	Ring func(channel string, id uint64)
 }
 
-// Log is a [history.Log] before another one. It has nothing to close.
+// Log is a [history.Log] that caches another one. It need not be closed. Make it with [New].
 type Log struct {
 	behind  history.Log
 	options Options
-	window  int // messages of a tail
+	window  int // messages of a tail at most
 	gate    *gate
 
-	mu    sync.Mutex // guards the next two
+	mu    sync.Mutex // guards tails and bytes, and two fields of each tail; no other lock is taken under it
 	tails *simplelru.LRU[string, *tail]
 	bytes int // of all tails
 }
 
 var _ history.Log = (*Log)(nil)
 
-// New stands before another log.
+// New returns a cache of the log behind.
 func New(behind history.Log, options Options) *Log {
 	if options.Ring == nil {
 		options.Ring = func(string, uint64) {}
@@ -65,7 +65,7 @@ func New(behind history.Log, options Options) *Log {
 	}
 	tails, err := simplelru.NewLRU(allTails, func(_ string, t *tail) { l.bytes -= t.counted })
 	if err != nil {
-		panic(err) // only for a size below 1
+		panic(err) // happens only for a size below 1
 	}
 	l.tails = tails
 	return l
@@ -92,8 +92,8 @@ func (l *Log) Channels(ctx context.Context) ([]string, error) { return l.behind.
 // Len implements [history.Log].
 func (l *Log) Len(ctx context.Context) (int, error) { return l.behind.Len(ctx) }
 
-// Read implements [history.Log]. When the log behind is away, a reader with a cursor is
-// served what is here, or nothing with the same cursor.
+// Read implements [history.Log]. If the log behind is away, a reader with a cursor gets what
+// is here, or nothing and the same cursor.
 func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) {
 	if q.Since.Kind == history.SinceTime || q.Since.Kind == history.SinceBefore {
 		return l.readBehind(ctx, q)
@@ -120,7 +120,7 @@ func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) 
 	return page, nil
 }
 
-// readBehind reads what is not here, when it is the reader's turn.
+// readBehind reads from the log behind when it is the reader's turn.
 func (l *Log) readBehind(ctx context.Context, q history.Query) (*history.Page, error) {
 	wait, cancel := turn(ctx)
 	defer cancel()
@@ -132,7 +132,8 @@ func (l *Log) readBehind(ctx context.Context, q history.Query) (*history.Page, e
 	return l.behind.Read(ctx, q)
 }
 
-// refresh brings a tail up to date when it is the reader's turn, or when somebody else has.
+// refresh brings a tail up to date when it is the reader's turn, or returns early when
+// another reader has done so.
 func (l *Log) refresh(ctx context.Context, t *tail, by netip.Addr, ask bool) error {
 	wait, cancel := turn(ctx)
 	defer cancel()
@@ -152,20 +153,21 @@ func (l *Log) refresh(ctx context.Context, t *tail, by netip.Addr, ask bool) err
 		}
 	}
 	defer l.count(t)
-	if !ask { // it needs what is there by now
+	if !ask { // messages up to now are needed, not only those of before
 		before = t.asked()
 	}
 	return t.refresh(context.WithoutCancel(ctx), l.behind, before, ask)
 }
 
-// Heard says that a channel has a message, whoever appended it.
+// Heard tells that a channel has a message, whoever appended it.
 func (l *Log) Heard(channel string, at history.Cursor) {
 	if t := l.known(channel); t == nil || t.heard(at) {
 		l.options.Ring(channel, at.ID)
 	}
 }
 
-// Left says that a message has left its channel to make room. It is served no more.
+// Left tells that a message has left its channel to make room. The tail drops that message
+// and all before it.
 func (l *Log) Left(what history.Left) {
 	if t := l.known(what.Channel); t != nil {
 		t.left(what.ID)
@@ -173,8 +175,7 @@ func (l *Log) Left(what history.Left) {
 	}
 }
 
-// Doubt says that Heard may not have been called for something. Every channel in use is
-// looked at again.
+// Doubt tells that Heard may have missed something. Every channel in use is fetched again.
 func (l *Log) Doubt() {
 	l.mu.Lock()
 	tails := l.tails.Values()
@@ -185,7 +186,7 @@ func (l *Log) Doubt() {
 	}
 }
 
-// Forget forgets the tails that nobody has used for a while.
+// Forget drops the tails that were unused for a while.
 func (l *Log) Forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -205,7 +206,7 @@ func (l *Log) Bytes() int {
 	return l.bytes
 }
 
-// tail is that of a channel, which is made if there is none.
+// tail returns the tail of a channel, and makes it if there is none.
 func (l *Log) tail(channel string) *tail {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -219,7 +220,7 @@ func (l *Log) tail(channel string) *tail {
 	return t
 }
 
-// known is the tail of a channel, nil if there is none.
+// known returns the tail of a channel, nil if there is none.
 func (l *Log) known(channel string) *tail {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -227,8 +228,8 @@ func (l *Log) known(channel string) *tail {
 	return t
 }
 
-// count counts what a tail takes now. Where all take too much, those used longest ago
-// are forgotten.
+// count updates how much memory a tail takes. If all take too much, those used longest ago
+// are dropped.
 func (l *Log) count(t *tail) {
 	bytes := t.size()
 	l.mu.Lock()

@@ -8,43 +8,43 @@ import (
 	"pubsub/server/history"
 )
 
-// tail is the newest messages of a channel.
+// tail holds the newest messages of a channel.
 type tail struct {
 	channel string
 	window  int       // messages at most
-	usedAt  time.Time // guarded by the log's mu, as is the next
-	counted int       // bytes
+	usedAt  time.Time // guarded by Log.mu
+	counted int       // bytes; guarded by Log.mu
 
-	fetching sync.Mutex // held while the log behind is asked
+	fetching sync.Mutex // held over reads of the log behind, which may wait; tail.mu may be taken under it
 
-	mu       sync.Mutex    // guards all below
+	mu       sync.Mutex    // guards the fields below; no other lock is taken under it
 	fetches  int           // that have begun
-	fetchEnd chan struct{} // closed when the next one has ended; nil if nobody waits for that
-	ended    int           // the number of the last one that has ended
-	fetched  time.Time     // when the last one that succeeded began
-	err      error         // of the last one
-	loaded   bool          // what is below is true, but for what is known to be missing
+	fetchEnd chan struct{} // closed when the next fetch ends; nil if no reader waits for that
+	ended    int           // number of the last fetch that has ended
+	fetched  time.Time     // when the last successful fetch began
+	err      error         // of the last fetch
+	loaded   bool          // the fields below hold a contiguous run; newer and doubted say what may be missing after it
 	start    history.Cursor
-	messages []history.Message // with ids without holes, from start on
+	messages []history.Message // the ids have no holes; the first is after start
 	last     history.Cursor
 	lastTime time.Time
-	empty    string // the epoch of the log, from when the channel had no message yet
+	empty    string // the epoch of the log when the channel had no message yet
 	bytes    int
 
-	rung    uint64         // id of the newest message of the epoch that was rung for
-	newer   history.Cursor // was heard of and may be missing; "" is no epoch
-	doubted bool           // anything may be missing
-	doubts  int            // how often that was said
-	gone    uint64         // id of the newest message that has left since the last fetch began
+	rung    uint64         // the highest id of the epoch for which Ring was called
+	newer   history.Cursor // the newest message that was heard of and may be missing; its epoch is "" if there is none
+	doubted bool           // any message may be missing
+	doubts  int            // how often doubted was set
+	gone    uint64         // the highest id that has left the log since the last fetch began
 }
 
-// complete tells whether nothing is known to be missing. mu is held.
+// complete tells whether no message is known to be missing. mu is held.
 func (t *tail) complete() bool {
 	return t.loaded && !t.doubted && t.newer.Epoch == "" && time.Since(t.fetched) < askAfter
 }
 
-// page serves a query, if it can: ask tells that it must not before the log behind was
-// asked. old tells that only the log behind can serve it.
+// page serves a query if it can. ask tells that the log behind must be asked first. old tells
+// that only the log behind can serve the query.
 func (t *tail) page(q history.Query, age time.Duration, ask bool) (page *history.Page, old bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -55,8 +55,8 @@ func (t *tail) page(q history.Query, age time.Duration, ask bool) (page *history
 	return page, page == nil
 }
 
-// pageAsked is page for a query for which the log behind was asked: what has come since need
-// not be in it.
+// pageAsked is page after the log behind was asked. Messages that came since then may be left
+// out.
 func (t *tail) pageAsked(q history.Query, age time.Duration) *history.Page {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -66,7 +66,7 @@ func (t *tail) pageAsked(q history.Query, age time.Duration) *history.Page {
 	return t.serve(q, age)
 }
 
-// serve returns nil if only the log behind can serve a query. mu is held.
+// serve serves a query. It returns nil if only the log behind can. mu is held.
 func (t *tail) serve(q history.Query, age time.Duration) *history.Page {
 	after, here := t.find(q.Since)
 	if !here || t.tooOld(after, age) {
@@ -75,7 +75,7 @@ func (t *tail) serve(q history.Query, age time.Duration) *history.Page {
 	return t.pageAfter(after, q.Limit)
 }
 
-// pageWhileAway serves a query by cursor as well as it can.
+// pageWhileAway serves a query with a cursor while the log behind cannot be asked.
 func (t *tail) pageWhileAway(q history.Query, age time.Duration) *history.Page {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -85,7 +85,8 @@ func (t *tail) pageWhileAway(q history.Query, age time.Duration) *history.Page {
 	return &history.Page{Start: q.Since.Cursor(), Cursor: q.Since.Cursor(), LastTime: t.lastTime}
 }
 
-// find returns the id after which a reader goes on, if that is here. mu is held.
+// find returns the id after which a reader goes on. here is false if that is not in the tail.
+// mu is held.
 func (t *tail) find(since history.Since) (after uint64, here bool) {
 	switch since.Kind {
 	case history.SinceNow:
@@ -104,14 +105,14 @@ func (t *tail) find(since history.Since) (after uint64, here bool) {
 	return 0, false
 }
 
-// tooOld tells whether the first message after an id may have expired by now. Near its
-// end only the log behind knows, whose clock may be another. mu is held.
+// tooOld tells whether the first message after an id may have expired. Shortly before that,
+// only the log behind knows, because its clock may differ. mu is held.
 func (t *tail) tooOld(after uint64, age time.Duration) bool {
 	near := min(age/10, 5*time.Second)
 	return age > 0 && after < t.last.ID && time.Since(t.messages[after-t.start.ID].Time) >= age-near
 }
 
-// cursorAt is the place behind a message that is here. mu is held.
+// cursorAt returns the cursor after a message of the tail. mu is held.
 func (t *tail) cursorAt(id uint64) history.Cursor {
 	if id == t.start.ID {
 		return t.start
@@ -123,7 +124,7 @@ func cursorOf(epoch string, m *history.Message) history.Cursor {
 	return history.Cursor{Epoch: epoch, ID: m.ID, Check: history.CheckOf(m.Time)}
 }
 
-// pageAfter is at most limit messages after an id that is here. mu is held.
+// pageAfter returns at most limit messages after an id of the tail. mu is held.
 func (t *tail) pageAfter(after uint64, limit int) *history.Page {
 	rest := t.messages[after-t.start.ID:]
 	n := min(len(rest), limit)
@@ -144,7 +145,7 @@ func (t *tail) pageAfter(after uint64, limit int) *history.Page {
 func (t *tail) appended(receipt history.Receipt) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.rung = max(t.rung, receipt.Cursor.ID) // by whoever appends
+	t.rung = max(t.rung, receipt.Cursor.ID) // the caller of Append rings
 	if !t.loaded || t.doubted || receipt.Cursor.Epoch != t.last.Epoch || receipt.Cursor.ID != t.last.ID+1 {
 		t.missing(receipt.Cursor)
 		return
@@ -155,7 +156,7 @@ func (t *tail) appended(receipt history.Receipt) {
 	}
 }
 
-// heard tells whether a message is news.
+// heard tells whether a message is news, for which Ring must be called.
 func (t *tail) heard(at history.Cursor) (news bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -165,8 +166,8 @@ func (t *tail) heard(at history.Cursor) (news bool) {
 	return news
 }
 
-// unheard tells whether there are messages that nobody has rung for: they were fetched
-// before they were heard of. Then it is told once.
+// unheard tells whether there are messages for which Ring was not called: they were fetched
+// before they were heard of. It returns true once for them.
 func (t *tail) unheard() (id uint64, are bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -175,7 +176,7 @@ func (t *tail) unheard() (id uint64, are bool) {
 	return t.last.ID, are
 }
 
-// missing notes that a message is missing, if it is. mu is held.
+// missing notes a message that may be missing, and tells whether it may be. mu is held.
 func (t *tail) missing(at history.Cursor) bool {
 	if t.loaded && at.Epoch == t.last.Epoch && at.ID <= t.last.ID {
 		if t.start.ID <= at.ID && at.Check.Differs(t.cursorAt(at.ID).Check) {
@@ -195,7 +196,7 @@ func (t *tail) doubt() {
 	t.doubted, t.doubts = true, t.doubts+1
 }
 
-// push adds the next message and drops the oldest beyond the window. mu is held.
+// push adds the next message, and drops the oldest beyond the window. mu is held.
 func (t *tail) push(m history.Message) {
 	t.messages = append(t.messages, m)
 	t.last, t.lastTime = cursorOf(t.last.Epoch, &m), m.Time
@@ -217,11 +218,12 @@ func (t *tail) drop(n int) {
 		t.bytes -= len(t.messages[i].JSON)
 	}
 	t.start = t.cursorAt(t.start.ID + uint64(n))
-	clear(t.messages[:n]) // the array stays for a while
+	clear(t.messages[:n]) // frees the messages, as the array stays for a while
 	t.messages = t.messages[n:]
 }
 
-// left drops messages up to one that has left the log behind. It may be under way to here.
+// left drops messages up to an id that has left the log behind. A fetch may still return
+// them.
 func (t *tail) left(id uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -238,16 +240,16 @@ func (t *tail) size() int {
 	return tailBytes + len(t.channel) + t.bytes + each*cap(t.messages)
 }
 
-// asked is how often the log behind was asked.
+// asked returns how often the log behind was asked.
 func (t *tail) asked() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.fetches
 }
 
-// served tells whether a reader that came when the log behind had been asked so often before
-// needs not ask it: others have since. If they failed it returns their error. Otherwise next is
-// closed when one of them has asked once more.
+// served tells whether a reader need not ask the log behind, because others have asked after
+// the first before fetches. failed is the error of those. If is is false, next is closed when
+// the next fetch ends.
 func (t *tail) served(before int, ask bool) (next <-chan struct{}, is bool, failed error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -262,14 +264,13 @@ func (t *tail) served(before int, ask bool) (next <-chan struct{}, is bool, fail
 	return t.fetchEnd, false, nil
 }
 
-// refresh asks the log behind for what is missing, once for all who come at the same
-// time. For those with ask set it asks after they came, which is when it had been asked so
-// often before.
+// refresh asks the log behind for what is missing, once for all readers that come at the same
+// time. With ask set, a fetch counts only if it began after the first before fetches.
 func (t *tail) refresh(ctx context.Context, behind history.Log, before int, ask bool) error {
 	t.fetching.Lock()
 	defer t.fetching.Unlock()
 	t.mu.Lock()
-	if t.fetches > before || !ask && t.complete() { // somebody else has asked
+	if t.fetches > before || !ask && t.complete() { // another reader has asked
 		defer t.mu.Unlock()
 		return t.err
 	}
@@ -295,9 +296,10 @@ func (t *tail) refresh(ctx context.Context, behind history.Log, before int, ask 
 	t.fetched = began
 	t.take(page, since.Kind == history.SinceCursor)
 	if t.start.ID < t.gone && t.gone <= t.last.ID {
-		t.drop(int(t.gone - t.start.ID)) // it left while the log behind was asked
+		t.drop(int(t.gone - t.start.ID)) // they left while the log behind was asked
 	}
-	// What was heard of before is in the answer; what was heard of since may not be.
+	// The fetch has all that was heard of before it began. Messages heard of since then may be
+	// missing.
 	if t.newer == newer || t.newer.Epoch == t.last.Epoch && t.newer.ID <= t.last.ID {
 		t.newer = history.Cursor{}
 	}
@@ -305,14 +307,15 @@ func (t *tail) refresh(ctx context.Context, behind history.Log, before int, ask 
 	return nil
 }
 
-// SetBack is what a log can do that may go back to an earlier state.
+// SetBack is implemented by logs that may go back to an earlier state.
 type SetBack interface {
-	// SetBack gives a channel a new epoch, if it has this one still: the log does not
-	// have what it has had.
+	// SetBack gives a channel a new epoch, if it still has the given one. It is called when
+	// the log lacks messages that it had.
 	SetBack(ctx context.Context, channel, epoch string) error
 }
 
-// read reads what is behind a place, or the newest messages if that cannot be gone on from.
+// read reads the messages after a place. If they do not follow on that, it reads the newest
+// ones, and the page has a gap.
 func (t *tail) read(ctx context.Context, behind history.Log, since history.Since) (*history.Page, error) {
 	q := history.Query{Channel: t.channel, Since: since, Limit: t.window, Bytes: windowBytes, Fresh: true}
 	page, err := behind.Read(ctx, q)
@@ -327,30 +330,31 @@ func (t *tail) read(ctx context.Context, behind history.Log, since history.Since
 	if q.Since = history.Back(); since.Kind == history.SinceCursor {
 		page, err = behind.Read(ctx, q)
 	}
-	if err == nil && page.More { // the newest have left, or others came meanwhile
+	if err == nil && page.More { // the newest messages have left, or others came meanwhile
 		q.Since = history.Now()
 		page, err = behind.Read(ctx, q)
 	}
 	if err == nil {
-		page.Gap = &history.Gap{} // it does not go on
+		page.Gap = &history.Gap{} // marks that the page does not follow on the tail
 	}
 	return page, err
 }
 
-// take takes in what was read, behind what is here if it goes on from that. mu is held.
+// take adds the messages that were read to the tail, or replaces it if they do not follow on
+// it. mu is held.
 func (t *tail) take(page *history.Page, goesOn bool) {
 	if !goesOn || page.Gap != nil || page.Cursor.Epoch != t.last.Epoch {
 		t.reset(page)
 		return
 	}
 	for _, m := range page.Messages {
-		if m.ID == t.last.ID+1 { // else it was appended meanwhile
+		if m.ID == t.last.ID+1 { // otherwise it was appended meanwhile
 			t.push(m)
 		}
 	}
 }
 
-// reset begins anew. mu is held.
+// reset replaces the tail by a page. mu is held.
 func (t *tail) reset(page *history.Page) {
 	if page.Cursor.ID == 0 {
 		t.empty = page.Cursor.Epoch

@@ -1,4 +1,4 @@
-// Package rostertest holds every roster against its contract.
+// Package rostertest tests whether a roster fulfils its contract.
 package rostertest
 
 import (
@@ -10,7 +10,7 @@ import (
 	"pubsub/server/roster"
 )
 
-// Run tests rosters that open returns, each empty.
+// Run tests a roster. open must return an empty one for each test.
 func Run(t *testing.T, open func(t *testing.T) roster.Roster) {
 	for name, test := range map[string]func(*testing.T, roster.Roster){
 		"puts and takes": putsAndTakes, "names": names, "storm": storm, "typing": typing,
