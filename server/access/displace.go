@@ -41,13 +41,13 @@ func Displaced(r *http.Request) bool {
 // refuses the new one. mu is held.
 func (p *polls) makeRoom(poll *poll) error {
 	address, all, here := poll.client.address, &p.byAddress.Weights, poll.onChannel
-	if web.Reached(all.Of(address), p.settings.MaxPollsPerAddress) {
+	if shares.Reached(all.Of(address), p.settings.MaxPollsPerAddress) {
 		return web.TooMany("polls-per-address", web.Soon, "%d polls are pending from your address, as many as one may have. Let some end.", p.settings.MaxPollsPerAddress)
 	}
-	if here != nil && web.Reached(here.Total(), p.settings.MaxPollsPerChannel) && !p.displace(here, address, poll.channel) {
+	if here != nil && shares.Reached(here.Total(), p.settings.MaxPollsPerChannel) && !p.displace(here, address, poll.channel) {
 		return web.Full("polls-per-channel", "This channel has %d pending polls, as many as one may. Ask again in a moment.", p.settings.MaxPollsPerChannel)
 	}
-	if web.Reached(all.Total(), p.settings.MaxPolls) && !p.displace(all, address, "") {
+	if shares.Reached(all.Total(), p.settings.MaxPolls) && !p.displace(all, address, "") {
 		return web.Full("polls", "The server holds %d polls, as many as it may. Ask again in a moment.", p.settings.MaxPolls)
 	}
 	return nil

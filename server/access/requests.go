@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"pubsub/server/settings"
+	"pubsub/server/shares"
 	"pubsub/server/web"
 )
 
@@ -33,7 +34,7 @@ func (c *Control) EnterRequest(r *http.Request) (counted bool, err error) {
 	c.underWay.mu.Lock()
 	defer c.underWay.mu.Unlock()
 	n := c.underWay.byAddress[address]
-	if web.Reached(n, limit) {
+	if shares.Reached(n, limit) {
 		err = &web.Problem{Status: http.StatusTooManyRequests, Reason: "requests-per-address", RetryAfter: web.Soon, Close: r.ProtoMajor < 2,
 			Text: fmt.Sprintf("%d requests of your address are under way, as many as one may have. Let some end.", limit)}
 		if n >= limit+max(limit/refusedPart, 1) {

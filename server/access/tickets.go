@@ -8,8 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
+	"pubsub/server/lru"
 	"pubsub/server/tokens"
 	"pubsub/server/web"
 )
@@ -80,7 +79,7 @@ const maxTickets = 50_000
 // ticketsHere is a TicketStore for a single process.
 type ticketsHere struct {
 	mu   sync.Mutex // guards kept; no other lock is taken under it
-	kept *simplelru.LRU[string, keptTicket]
+	kept *lru.Cache[string, keptTicket]
 }
 
 type keptTicket struct {
@@ -89,11 +88,7 @@ type keptTicket struct {
 }
 
 func newTicketsHere() *ticketsHere {
-	kept, err := simplelru.NewLRU[string, keptTicket](maxTickets, nil)
-	if err != nil {
-		panic(err) // happens only for a size below 1
-	}
-	return &ticketsHere{kept: kept}
+	return &ticketsHere{kept: lru.New[string, keptTicket](maxTickets, nil)}
 }
 
 // KeepTicket implements [TicketStore].

@@ -38,10 +38,10 @@ func (o *Conns) enter(c *Conn) (displaced *Conn, err error) {
 	who, perAddress, total := o.limitsOf(c)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if web.Reached(o.open.Weights.Of(who), perAddress) {
+	if shares.Reached(o.open.Weights.Of(who), perAddress) {
 		return nil, web.TooMany("connections-per-address", web.Soon, "%d connections are open from your address, as many as one may have. Close some.", perAddress)
 	}
-	if web.Reached(o.open.Weights.Total(), total) {
+	if shares.Reached(o.open.Weights.Total(), total) {
 		if displaced = o.displace(who); displaced == nil {
 			return nil, web.Full("connections", "The server has %d connections open, as many as it may. Come back in a moment.", total)
 		}

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"crypto/rand"
 	"errors"
 	"strconv"
 	"strings"
@@ -14,6 +15,9 @@ type Cursor struct {
 	ID    uint64 // of the last message that the reader has; 0 if it has none
 	Check Check  // of the message ID; 0 if unknown
 }
+
+// NewEpoch returns a name that no epoch had before: 12 of a–z 2–7, 60 random bits.
+func NewEpoch() string { return strings.ToLower(rand.Text()[:12]) }
 
 // Check tells two messages with the same id apart. A log that was set back to an earlier
 // state gives new messages the ids of old ones. The check is made of a message's timestamp.

@@ -6,7 +6,9 @@ package history
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -65,6 +67,17 @@ type Post struct {
 
 // entryBytes is what a message takes beside its channel and object, in any log.
 const entryBytes = 384
+
+// KeyHash stands for one post: for the Idempotency-Key that its sender chose, and for its
+// content. So the same Idempotency-Key with other content is another post. A log on disk
+// keeps the hash, so the hash must not change.
+func (p Post) KeyHash() (hash [16]byte) {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s %q ", p.Channel, p.Key)
+	sum.Write(p.Object)
+	copy(hash[:], sum.Sum(nil))
+	return hash
+}
 
 // Weight returns how many bytes the post counts towards the bounds of a log.
 func (p Post) Weight() int { return Weight(p.Channel, len(p.Object)) }

@@ -3,28 +3,23 @@ package poll
 import (
 	"context"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
 	"pubsub/server/history"
 	"pubsub/server/hub"
+	"pubsub/server/lru"
 )
 
 // transcripts caches the transcripts that were asked for last, so that a message is turned
 // into text once, and not for each client. Its methods are safe for concurrent use.
 type transcripts struct {
 	hub       *hub.Hub
-	byChannel *lru.Cache[string, *transcript]
+	byChannel *lru.Shared[string, *transcript]
 }
 
 // maxTranscripts bounds the memory of transcripts, as each has at most maxBytes.
 const maxTranscripts = 64
 
 func newTranscripts(h *hub.Hub) *transcripts {
-	byChannel, err := lru.New[string, *transcript](maxTranscripts)
-	if err != nil {
-		panic(err) // happens only for a size below 1
-	}
-	return &transcripts{h, byChannel}
+	return &transcripts{h, lru.NewShared[string, *transcript](maxTranscripts)}
 }
 
 // now returns the current transcript of a channel. Making one costs much, and updating one

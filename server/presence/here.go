@@ -77,7 +77,7 @@ func (h *here) admit(by netip.Addr, name string, channels []string) error {
 		return nil
 	case len(h.people)+fresh > h.options.People:
 		return web.About(field, web.Full("presence", "As many people are here as this server can count. Come back later, or leave out the field presence."))
-	case web.Reached(most, h.options.OfRoom):
+	case shares.Reached(most, h.options.OfRoom):
 		return web.About(field, web.TooMany("presence-per-room", web.Soon, "People under %d names are here from your address already. Take one of these, or leave out the field presence.", h.options.OfRoom))
 	case h.options.OfAddress > 0 && h.ofGrace.Of(by)+fresh > h.options.OfAddress:
 		return web.About(field, web.TooMany("presence-per-address", web.Soon, "People of your address have just left as many channels as it may have polls. Wait a moment, or leave out the field presence."))

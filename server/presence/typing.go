@@ -5,8 +5,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
+	"pubsub/server/lru"
 	"pubsub/server/rates"
 	"pubsub/server/roster"
 )
@@ -15,7 +14,7 @@ import (
 // who type are told, see [roster.MaxNamed], and other addresses should be among them.
 type typing struct {
 	mu sync.Mutex // guards by; no other lock is taken under it
-	by *simplelru.LRU[placeOf, *rates.Bucket]
+	by *lru.Cache[placeOf, *rates.Bucket]
 }
 
 // typingRate counts names, because an address may be that of an office.
@@ -26,11 +25,7 @@ var typingRate = rates.Rate{PerSecond: roster.MaxNamed - 1, Burst: roster.MaxNam
 const typingMany = 10_000
 
 func newTyping() *typing {
-	by, err := simplelru.NewLRU[placeOf, *rates.Bucket](typingMany, nil)
-	if err != nil {
-		panic(err) // happens only for a size below 1
-	}
-	return &typing{by: by}
+	return &typing{by: lru.New[placeOf, *rates.Bucket](typingMany, nil)}
 }
 
 // mayTell tells whether an address may make typing be told now, and counts it.

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"pubsub/server/lru"
 )
 
 // limitedAddresses is how many addresses a Limiter remembers. Beyond that the one unused for
@@ -21,16 +21,12 @@ type Limiter struct {
 	Rate Rate // do not change it
 
 	mu        sync.Mutex // guards byAddress and the buckets; no other lock is taken under it
-	byAddress *simplelru.LRU[netip.Addr, *Bucket]
+	byAddress *lru.Cache[netip.Addr, *Bucket]
 }
 
 // New returns a limiter. If PerSecond is 0 there is no limit.
 func New(r Rate) *Limiter {
-	byAddress, err := simplelru.NewLRU[netip.Addr, *Bucket](limitedAddresses, nil)
-	if err != nil {
-		panic(err) // happens only for a size below 1
-	}
-	return &Limiter{Rate: r, byAddress: byAddress}
+	return &Limiter{Rate: r, byAddress: lru.New[netip.Addr, *Bucket](limitedAddresses, nil)}
 }
 
 // Take takes a token of an address. If there is none it returns false, and after how many

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"pubsub/server/lru"
 )
 
 // Memory is the [Roster] of a single process. Make it with [NewMemory]. It returns no errors,
@@ -15,8 +15,8 @@ import (
 type Memory struct {
 	mu     sync.Mutex // guards the fields below; no other lock is taken under it
 	rooms  map[string]*room
-	typed  *simplelru.LRU[Person, time.Time]
-	typing *simplelru.LRU[string, *recent]
+	typed  *lru.Cache[Person, time.Time]
+	typing *lru.Cache[string, *recent]
 }
 
 var _ Roster = (*Memory)(nil)
@@ -33,15 +33,11 @@ const manyTyping = 10_000
 
 // NewMemory returns an empty roster.
 func NewMemory() *Memory {
-	typed, err := simplelru.NewLRU[Person, time.Time](manyTyping, nil)
-	if err != nil {
-		panic(err) // happens only for a size below 1
+	return &Memory{
+		rooms:  make(map[string]*room),
+		typed:  lru.New[Person, time.Time](manyTyping, nil),
+		typing: lru.New[string, *recent](manyTyping, nil),
 	}
-	rooms, err := simplelru.NewLRU[string, *recent](manyTyping, nil)
-	if err != nil {
-		panic(err)
-	}
-	return &Memory{rooms: make(map[string]*room), typed: typed, typing: rooms}
 }
 
 // Put implements [Roster].

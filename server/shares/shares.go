@@ -5,6 +5,9 @@ package shares
 
 import "container/heap"
 
+// Reached tells whether n has reached a limit. A limit of 0 is no limit.
+func Reached(n, limit int) bool { return limit > 0 && n >= limit }
+
 // Shares counts what each holder has, in any unit. The zero value is empty. It is not safe
 // for concurrent use. Add takes O(log holders) time, and the rest O(1).
 type Shares[K comparable] struct {

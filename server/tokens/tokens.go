@@ -17,7 +17,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"pubsub/server/lru"
 )
 
 // Leeway is how long after its expiry a token is still accepted, because clocks differ.
@@ -77,7 +78,7 @@ type Verifier struct {
 	parser *jwt.Parser
 
 	mu    sync.Mutex // guards known; no other lock is taken under it
-	known *simplelru.LRU[[sha256.Size]byte, known]
+	known *lru.Cache[[sha256.Size]byte, known]
 }
 
 // known is a token that was checked a short time ago. Checking a signature takes longer than
@@ -107,11 +108,8 @@ func New(o Options) (*Verifier, error) {
 	if o.Issuer != "" {
 		rules = append(rules, jwt.WithIssuer(o.Issuer))
 	}
-	lru, err := simplelru.NewLRU[[sha256.Size]byte, known](knownTokens, nil)
-	if err != nil {
-		return nil, err
-	}
-	return &Verifier{keys: k, parser: jwt.NewParser(rules...), known: lru}, nil
+	remembered := lru.New[[sha256.Size]byte, known](knownTokens, nil)
+	return &Verifier{keys: k, parser: jwt.NewParser(rules...), known: remembered}, nil
 }
 
 // Verify returns the claims of a token. Its errors are ErrExpired, ErrAway, and others that

@@ -122,6 +122,3 @@ func (p *Problem) Response() []byte {
 	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s",
 		p.Status, http.StatusText(p.Status), retryAfter, len(body), body)
 }
-
-// Reached tells whether n has reached a limit. A limit of 0 is none.
-func Reached(n, limit int) bool { return limit > 0 && n >= limit }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pubsub/server/history"
+	"pubsub/server/shares"
 )
 
 // When the log is full, the owner that has most loses channels or messages. So no owner can
@@ -22,24 +23,22 @@ func (b *batch) admit(post history.Post) error {
 	if post.Channel == o.Home {
 		return nil
 	}
-	if (reached(weights.Of(post.By), o.ChannelsPerOwner) || reached(weights.Total(), o.Channels)) && b.mayTidy() {
+	if (shares.Reached(weights.Of(post.By), o.ChannelsPerOwner) || shares.Reached(weights.Total(), o.Channels)) && b.mayTidy() {
 		if err := b.tidy(); err != nil {
 			return err
 		}
 	}
 	mine := weights.Of(post.By)
 	switch {
-	case reached(mine, o.ChannelsPerOwner):
+	case shares.Reached(mine, o.ChannelsPerOwner):
 		return history.ErrTooManyOfOwner
-	case reached(weights.Total(), o.Channels):
+	case shares.Reached(weights.Total(), o.Channels):
 		return b.displace(mine + 1)
 	}
 	return nil
 }
 
 func (b *batch) mayTidy() bool { return b.now.Sub(b.log.tidied) >= tidyAtLeast }
-
-func reached(n, limit int) bool { return limit > 0 && n >= limit }
 
 // displace empties a channel of the owner that has most: the oldest on which no client waits.
 // The owner must have more than moreThan channels.

@@ -117,7 +117,7 @@ func (b *batch) forgotten(c *channel) bool {
 // renew gives the log a new epoch twice in the time for which a channel is remembered.
 func (b *batch) renew() {
 	if b.now.Sub(time.UnixMicro(b.epochs.Since)) >= dormantFor/2 {
-		b.epochs = epochs{Now: newEpoch(), Before: b.epochs.Now, Since: b.now.UnixMicro()}
+		b.epochs = epochs{Now: history.NewEpoch(), Before: b.epochs.Now, Since: b.now.UnixMicro()}
 	}
 }
 

@@ -1,8 +1,6 @@
 package disk
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -187,12 +185,11 @@ func (b *batch) weigh(by history.Owner, bytes int) {
 	b.undo = append(b.undo, func() { b.log.owners.Add(by, -bytes) })
 }
 
-func newEpoch() string { return strings.ToLower(rand.Text()[:12]) }
-
 func (b *batch) append(post history.Post) (history.Receipt, error) {
 	var hash []byte
 	if post.Key != "" {
-		hash = hashOf(post)
+		sum := post.KeyHash()
+		hash = sum[:]
 		if receipt, found := b.repeat(hash); found {
 			return receipt, nil
 		}
@@ -208,7 +205,7 @@ func (b *batch) append(post history.Post) (history.Receipt, error) {
 		b.begin(post.Channel, post.By)
 	}
 	if c.Epoch == "" {
-		c.Epoch = newEpoch()
+		c.Epoch = history.NewEpoch()
 	}
 	at := time.UnixMicro(max(b.now.UnixMicro(), c.LastTime+1)).UTC()
 	c.Last, c.LastTime, c.Newest = c.Last+1, at.UnixMicro(), 0
@@ -237,13 +234,6 @@ func (b *batch) put(post history.Post, id uint64, at time.Time) error {
 		return err
 	}
 	return b.owned.Put(e.ownedKey(where), binary.BigEndian.AppendUint32(nil, uint32(post.Weight())))
-}
-
-func hashOf(post history.Post) []byte {
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%s %q ", post.Channel, post.Key)
-	sum.Write(post.Object)
-	return sum.Sum(nil)[:16]
 }
 
 // kept is a receipt in the bucket of keys.

@@ -13,7 +13,7 @@ func (l *Log) Append(_ context.Context, post history.Post) (history.Receipt, err
 	if post.Key == "" {
 		return l.append(post)
 	}
-	return l.keys.once(keyOf(post), func() (history.Receipt, error) { return l.append(post) })
+	return l.keys.once(post.KeyHash(), func() (history.Receipt, error) { return l.append(post) })
 }
 
 func (l *Log) append(post history.Post) (history.Receipt, error) {

@@ -3,6 +3,8 @@ package memory
 import (
 	"container/list"
 	"time"
+
+	"pubsub/server/history"
 )
 
 const (
@@ -92,7 +94,7 @@ func (d *dormantChannels) take(name string) position {
 	if e := d.byName[name]; e != nil {
 		return d.forget(e).position
 	}
-	return d.start(newEpoch())
+	return d.start(history.NewEpoch())
 }
 
 // look returns the position of a channel without messages.

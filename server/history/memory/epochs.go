@@ -1,11 +1,11 @@
 package memory
 
 import (
-	"crypto/rand"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
+
+	"pubsub/server/history"
 )
 
 // epochs are the log's own. A channel without any message yet has no epoch, so its readers
@@ -20,18 +20,15 @@ type epochs struct {
 	renewed time.Time                 // guarded by channelsMu
 }
 
-// newEpoch returns a random epoch: 12 of a–z 2–7, which are 60 bits.
-func newEpoch() string { return strings.ToLower(rand.Text()[:12]) }
-
 func (e *epochs) start(now time.Time) {
-	e.known.Store(&[2]string{newEpoch()})
+	e.known.Store(&[2]string{history.NewEpoch()})
 	e.renewed = now
 }
 
 // renew makes a new epoch current if half a day has passed.
 func (e *epochs) renew(now time.Time) {
 	if now.Sub(e.renewed) >= dormantFor/2 {
-		e.known.Store(&[2]string{newEpoch(), e.current()})
+		e.known.Store(&[2]string{history.NewEpoch(), e.current()})
 		e.renewed = now
 	}
 }

@@ -1,14 +1,11 @@
 package memory
 
 import (
-	"crypto/sha256"
-	"fmt"
 	"sync"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
 	"pubsub/server/history"
+	"pubsub/server/lru"
 )
 
 const (
@@ -17,21 +14,13 @@ const (
 	keyEntry = 256      // bytes of a key with its receipt and map entries
 )
 
-// key identifies a post by its Idempotency-Key and its content. The same Idempotency-Key with
-// other content is another post, so two clients may use the same one.
-type key [16]byte
-
-func keyOf(post history.Post) key {
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%s %q ", post.Channel, post.Key)
-	sum.Write(post.Object)
-	return key(sum.Sum(nil))
-}
+// key is a [history.Post.KeyHash].
+type key = [16]byte
 
 // keys remembers the receipts of posts that had a key, up to keyBytes. Beyond that the key
 // that was unused for longest is forgotten. Its methods are safe for concurrent use.
 type keys struct {
-	posts *lru.Cache[key, *keyedPost]
+	posts *lru.Shared[key, *keyedPost]
 }
 
 // keyedPost is what is remembered of a post with a key.
@@ -42,11 +31,7 @@ type keyedPost struct {
 }
 
 func newKeys() *keys {
-	posts, err := lru.New[key, *keyedPost](keyBytes / keyEntry)
-	if err != nil {
-		panic(err) // happens only for a size below 1
-	}
-	return &keys{posts: posts}
+	return &keys{posts: lru.NewShared[key, *keyedPost](keyBytes / keyEntry)}
 }
 
 // once calls add and returns its receipt. If an earlier call with the same key got a receipt,

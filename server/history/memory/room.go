@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"pubsub/server/history"
+	"pubsub/server/shares"
 )
 
 // When the log is full, the owner that has most loses channels or messages. So no owner can
@@ -13,20 +14,18 @@ import (
 // it. channelsMu is held.
 func (l *Log) admitChannel(by history.Owner) error {
 	mine, all := l.channelsByOwner.Weights.Of(by), l.channelsByOwner.Weights.Total()
-	if (reached(mine, l.options.ChannelsPerOwner) || reached(all, l.options.Channels)) && time.Since(l.sweptAt) >= sweepAtLeast {
+	if (shares.Reached(mine, l.options.ChannelsPerOwner) || shares.Reached(all, l.options.Channels)) && time.Since(l.sweptAt) >= sweepAtLeast {
 		l.sweep() // removes channels whose messages have expired
 		mine, all = l.channelsByOwner.Weights.Of(by), l.channelsByOwner.Weights.Total()
 	}
 	switch {
-	case reached(mine, l.options.ChannelsPerOwner):
+	case shares.Reached(mine, l.options.ChannelsPerOwner):
 		return history.ErrTooManyOfOwner
-	case reached(all, l.options.Channels) && !l.displaceChannel(mine+1):
+	case shares.Reached(all, l.options.Channels) && !l.displaceChannel(mine+1):
 		return history.ErrTooManyChannels
 	}
 	return nil
 }
-
-func reached(n, limit int) bool { return limit > 0 && n >= limit }
 
 // displaceChannel removes a channel of the owner that has most: the oldest on which no client
 // waits. It returns false if there is none, or if that owner has no more than moreThan

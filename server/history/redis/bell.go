@@ -188,7 +188,7 @@ const renewAfter = metaStays / 2
 func (l *Log) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	said, err := beatScript.Exec(ctx, l.client, []string{epochs}, []string{l.target.bell(), newEpoch(), micros(renewAfter)}).ToArray()
+	said, err := beatScript.Exec(ctx, l.client, []string{epochs}, []string{l.target.bell(), history.NewEpoch(), micros(renewAfter)}).ToArray()
 	l.heed(err)
 	if err == nil {
 		l.most.Store(int64(numberOf(&said[1])))

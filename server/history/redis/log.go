@@ -7,7 +7,6 @@ package redis
 
 import (
 	"context"
-	"crypto/rand"
 	_ "embed"
 	"encoding/hex"
 	"fmt"
@@ -200,8 +199,6 @@ const forEver = 10 * 365 * 24 * time.Hour
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
-func newEpoch() string { return strings.ToLower(rand.Text()[:12]) }
-
 // displaceTries bounds how often another channel is tried, because others may displace one at
 // the same time.
 const displaceTries = 3
@@ -247,7 +244,7 @@ func (l *Log) append(ctx context.Context, post history.Post, displaced string) (
 		[]string{streamOf(post.Channel), metaOf(post.Channel), keyName},
 		[]string{post.Channel, string(post.Object), nameOf(post.By), strconv.Itoa(o.Messages), micros(o.Age), strconv.Itoa(l.mostBytes()), strconv.Itoa(o.BytesPerOwner),
 			strconv.Itoa(o.Channels), strconv.Itoa(o.ChannelsPerOwner), o.Home,
-			l.target.bell(), newEpoch(), keep, seconds(stays + metaStays), seconds(stays),
+			l.target.bell(), history.NewEpoch(), keep, seconds(stays + metaStays), seconds(stays),
 			strconv.Itoa(history.Weight("", 0)), prefix, l.lists, displaced})
 }
 

@@ -29,7 +29,7 @@ func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) 
 	said, err := l.ask(ctx, readScript,
 		[]string{streamOf(q.Channel), metaOf(q.Channel), epochs},
 		[]string{kinds[q.Since.Kind], q.Since.Epoch, strconv.FormatUint(min(q.Since.N, maxNumber), 10), strconv.FormatUint(uint64(q.Since.Check), 10), strconv.FormatUint(min(uint64(q.Limit), maxNumber), 10),
-			strconv.Itoa(l.options.Messages), micros(l.options.Age), newEpoch(), strconv.Itoa(q.Bytes), seconds(metaStays)})
+			strconv.Itoa(l.options.Messages), micros(l.options.Age), history.NewEpoch(), strconv.Itoa(q.Bytes), seconds(metaStays)})
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +84,6 @@ func gapOf(said []rueidis.RedisMessage) *history.Gap {
 
 // SetBack implements [tail.SetBack].
 func (l *Log) SetBack(ctx context.Context, channel, epoch string) error {
-	_, err := l.call(ctx, setBackScript, []string{metaOf(channel)}, []string{epoch, newEpoch()})
+	_, err := l.call(ctx, setBackScript, []string{metaOf(channel)}, []string{epoch, history.NewEpoch()})
 	return err
 }

@@ -10,9 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
 	"pubsub/server/history"
+	"pubsub/server/lru"
 )
 
 // Bounds of the cache.
@@ -48,7 +47,7 @@ type Log struct {
 	gate    *gate
 
 	mu    sync.Mutex // guards tails and bytes, and two fields of each tail; no other lock is taken under it
-	tails *simplelru.LRU[string, *tail]
+	tails *lru.Cache[string, *tail]
 	bytes int // of all tails
 }
 
@@ -63,11 +62,7 @@ func New(behind history.Log, options Options) *Log {
 	if options.Messages > 0 {
 		l.window = min(options.Messages, maxWindow)
 	}
-	tails, err := simplelru.NewLRU(allTails, func(_ string, t *tail) { l.bytes -= t.counted })
-	if err != nil {
-		panic(err) // happens only for a size below 1
-	}
-	l.tails = tails
+	l.tails = lru.New(allTails, func(_ string, t *tail) { l.bytes -= t.counted })
 	return l
 }
 
