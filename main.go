@@ -17,12 +17,12 @@ import (
 	"syscall"
 	"time"
 
-	"pubsub/internal/talk"
-	"pubsub/internal/tokenword"
+	"pubsub/internal/cli"
+	"pubsub/internal/tokencli"
 	"pubsub/internal/torture"
 	"pubsub/server"
+	"pubsub/server/asynclog"
 	"pubsub/server/conns"
-	"pubsub/server/logs"
 	"pubsub/server/settings"
 )
 
@@ -52,7 +52,7 @@ func main() {
 
 // exitStatus is 2 for wrong usage of a word that has flags of its own.
 func exitStatus(err error) int {
-	if errors.Is(err, torture.ErrUsage) || errors.Is(err, talk.ErrUsage) || errors.Is(err, tokenword.ErrUsage) {
+	if errors.Is(err, torture.ErrUsage) || errors.Is(err, cli.ErrUsage) || errors.Is(err, tokencli.ErrUsage) {
 		return 2
 	}
 	return 1
@@ -68,13 +68,13 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	}
 	switch word {
 	case "token":
-		return tokenword.Main(args, lookUp(environ), stdout)
+		return tokencli.Main(args, lookUp(environ), stdout)
 	case "torture":
 		return torture.Main(ctx, args, stdout, stderr)
 	case "tail":
-		return talk.Tail(ctx, args, stdout, stderr)
+		return cli.Tail(ctx, args, stdout, stderr)
 	case "post":
-		return talk.Post(ctx, args, os.Stdin, stdout)
+		return cli.Post(ctx, args, os.Stdin, stdout)
 	}
 	set, err := settings.Load(args, environ)
 	switch {
@@ -105,7 +105,7 @@ func lookUp(environ []string) func(name string) string {
 // serve runs the server until ctx ends and every request is answered. When it listens, it
 // prints one line with the address to stdout. It logs to stderr.
 func serve(ctx context.Context, set settings.Settings, stdout, stderr io.Writer) error {
-	lines := logs.New(stderr, set.LogLevel, set.LogFormat == "json")
+	lines := asynclog.New(stderr, set.LogLevel, set.LogFormat == "json")
 	defer lines.Close()
 	log := slog.New(lines)
 	for _, warning := range set.Warnings {

@@ -54,7 +54,7 @@ func (p *parts) drain(front *http.Server, endPolls context.CancelCauseFunc) {
 	streams.Wait()
 	// Browsers open connections in advance. Shutdown would wait five seconds for each of them
 	// to send something.
-	hurry := time.AfterFunc(newcomersGrace, p.conns.CloseNewcomers)
+	hurry := time.AfterFunc(newcomersGrace, p.conns.CloseUnused)
 	defer hurry.Stop()
 	if err := errors.Join(front.Shutdown(limit), p.conns.Drain(limit)); err != nil {
 		p.log.Warn("requests were cut off that had not ended in the drain timeout", "error", err)

@@ -8,11 +8,11 @@ import (
 	"log/slog"
 
 	"pubsub/server/access"
+	"pubsub/server/asynclog"
 	"pubsub/server/bus"
 	"pubsub/server/conns"
 	"pubsub/server/history"
 	"pubsub/server/hub"
-	"pubsub/server/logs"
 	"pubsub/server/observe"
 	"pubsub/server/poll"
 	"pubsub/server/post"
@@ -34,7 +34,7 @@ type parts struct {
 	metrics    *observe.Metrics
 	refusals   *observe.Refusals
 	responder  *web.Responder
-	door       *web.Door
+	guard      *web.Guard
 	assets     *web.Assets
 	compressor *web.Compressor
 	access     *access.Control
@@ -69,7 +69,7 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 	p.observe()
 	p.posts = post.NewPublisher(p.hub, p.access, p.metrics, set.MaxMessageBytes)
 	p.responder = &web.Responder{Log: log, Source: p.access.Source, Refusals: p.refusals, Draining: p.posts.Gate.Draining}
-	p.door = web.NewDoor(set.AllowedHosts, set.AllowedOrigins, p.responder)
+	p.guard = web.NewGuard(set.AllowedHosts, set.AllowedOrigins, p.responder)
 	p.polls = poll.New(&p.settings, p.hub, p.access, p.responder, p.metrics, p.presence)
 	p.streams = stream.New(&p.settings, p.hub, p.access, p.responder, p.metrics, p.posts, p.presence)
 	p.metrics.CountStreams(p.streams.Open)
@@ -92,7 +92,7 @@ func (p *parts) observe() {
 	p.metrics.CountDelayed(p.access.Delayed)
 	p.metrics.CountCompressions(p.compressor.Made)
 	p.refusals = observe.NewRefusals(p.log, p.metrics)
-	if h, ok := p.log.Handler().(*logs.Handler); ok {
+	if h, ok := p.log.Handler().(*asynclog.Handler); ok {
 		p.metrics.CountDroppedLines(h)
 	}
 }

@@ -93,11 +93,11 @@ func (p *parts) operators(h web.Handler) web.Handler {
 func (p *parts) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", p.responder.Handle(p.metrics.Write))
-	mux.HandleFunc("GET /debug/pprof/", p.door.Private(pprof.Index))
-	mux.HandleFunc("GET /debug/pprof/cmdline", p.door.Private(pprof.Cmdline))
-	mux.HandleFunc("GET /debug/pprof/profile", p.door.Private(pprof.Profile))
-	mux.HandleFunc("GET /debug/pprof/symbol", p.door.Private(pprof.Symbol))
-	mux.HandleFunc("GET /debug/pprof/trace", p.door.Private(pprof.Trace))
+	mux.HandleFunc("GET /debug/pprof/", p.guard.Private(pprof.Index))
+	mux.HandleFunc("GET /debug/pprof/cmdline", p.guard.Private(pprof.Cmdline))
+	mux.HandleFunc("GET /debug/pprof/profile", p.guard.Private(pprof.Profile))
+	mux.HandleFunc("GET /debug/pprof/symbol", p.guard.Private(pprof.Symbol))
+	mux.HandleFunc("GET /debug/pprof/trace", p.guard.Private(pprof.Trace))
 	return mux
 }
 

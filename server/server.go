@@ -91,7 +91,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // route calls the handler of a request.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	if handle, params := s.router.find(r); handle != nil {
-		handle(s.compressor.For(web.Hurried(w, r), r), r, params)
+		handle(s.compressor.For(web.WithDeadline(w, r), r), r, params)
 		return
 	}
 	s.router.ServeHTTP(w, r)
@@ -117,7 +117,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool)
 		// and then removes the deadline. A test's ResponseRecorder has no deadlines.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(post.BodyTimeout))
 	}
-	return s.door.Receive(w, r)
+	return s.guard.Receive(w, r)
 }
 
 // Serve answers on l, and on admin for operators, until ctx ends. admin may be nil. Then the

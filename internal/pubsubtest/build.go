@@ -67,7 +67,7 @@ var lookAtSource = sync.OnceFunc(func() {
 		return // nothing can be built then, which is told there
 	}
 	_, _ = os.ReadDir(source)
-	for _, dir := range []string{"server", "static", "templates", "clients/go", "clients/js", "internal/talk", "internal/torture"} {
+	for _, dir := range []string{"server", "static", "templates", "clients/go", "clients/js", "internal/cli", "internal/torture"} {
 		_ = filepath.WalkDir(filepath.Join(source, dir), func(string, os.DirEntry, error) error { return nil })
 	}
 })

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 
-	"pubsub/server/shares"
+	"pubsub/server/fairshare"
 	"pubsub/server/web"
 )
 
@@ -41,13 +41,13 @@ func Displaced(r *http.Request) bool {
 // refuses the new one. mu is held.
 func (p *polls) makeRoom(poll *poll) error {
 	address, all, here := poll.client.address, &p.byAddress.Weights, poll.onChannel
-	if shares.Reached(all.Of(address), p.settings.MaxPollsPerAddress) {
+	if fairshare.Reached(all.Of(address), p.settings.MaxPollsPerAddress) {
 		return web.TooMany("polls-per-address", web.Soon, "%d polls are pending from your address, as many as one may have. Let some end.", p.settings.MaxPollsPerAddress)
 	}
-	if here != nil && shares.Reached(here.Total(), p.settings.MaxPollsPerChannel) && !p.displace(here, address, poll.channel) {
+	if here != nil && fairshare.Reached(here.Total(), p.settings.MaxPollsPerChannel) && !p.displace(here, address, poll.channel) {
 		return web.Full("polls-per-channel", "This channel has %d pending polls, as many as one may. Ask again in a moment.", p.settings.MaxPollsPerChannel)
 	}
-	if shares.Reached(all.Total(), p.settings.MaxPolls) && !p.displace(all, address, "") {
+	if fairshare.Reached(all.Total(), p.settings.MaxPolls) && !p.displace(all, address, "") {
 		return web.Full("polls", "The server holds %d polls, as many as it may. Ask again in a moment.", p.settings.MaxPolls)
 	}
 	return nil
@@ -56,7 +56,7 @@ func (p *polls) makeRoom(poll *poll) error {
 // displace ends the oldest poll of the address that has most of the shares. It returns false
 // if the given address would have as many with one more. If a channel is named, only polls on
 // it are displaced. mu is held.
-func (p *polls) displace(among *shares.Shares[netip.Addr], address netip.Addr, channel string) bool {
+func (p *polls) displace(among *fairshare.Shares[netip.Addr], address netip.Addr, channel string) bool {
 	victim, most := among.Largest()
 	if among.Of(address)+1 >= most {
 		return false

@@ -9,8 +9,8 @@ import (
 
 	"pubsub/server/address"
 	"pubsub/server/conns"
+	"pubsub/server/fairshare"
 	"pubsub/server/settings"
-	"pubsub/server/shares"
 	"pubsub/server/web"
 )
 
@@ -21,18 +21,18 @@ type polls struct {
 	source   address.Source
 
 	mu        sync.Mutex // guards the fields below; held over end of a poll, which may take the locks of a connection
-	byAddress shares.Holdings[netip.Addr, poll]
-	byChannel map[string]*shares.Shares[netip.Addr] // how many polls of each address the channel has
-	byClient  map[clientID][]*pendingPoll           // oldest first
+	byAddress fairshare.Holdings[netip.Addr, poll]
+	byChannel map[string]*fairshare.Shares[netip.Addr] // how many polls of each address the channel has
+	byClient  map[clientID][]*pendingPoll              // oldest first
 }
 
 // pendingPoll is a poll that was admitted.
-type pendingPoll = shares.Holding[netip.Addr, poll]
+type pendingPoll = fairshare.Holding[netip.Addr, poll]
 
 // poll is one channel of a poll. It ends with all others of the same request.
 type poll struct {
 	channel   string
-	onChannel *shares.Shares[netip.Addr] // polls.byChannel of the channel
+	onChannel *fairshare.Shares[netip.Addr] // polls.byChannel of the channel
 	client    clientID
 	end       context.CancelCauseFunc
 	all       []*pendingPoll // of the request; nil if it has a single channel
@@ -49,7 +49,7 @@ func newPolls(s *settings.Settings, source address.Source) polls {
 	return polls{
 		settings:  s,
 		source:    source,
-		byChannel: make(map[string]*shares.Shares[netip.Addr]),
+		byChannel: make(map[string]*fairshare.Shares[netip.Addr]),
 		byClient:  make(map[clientID][]*pendingPoll),
 	}
 }
@@ -118,7 +118,7 @@ func (p *polls) add(poll poll) *pendingPoll {
 	// The channel's shares are gone if no poll was pending, or if the last one has just been
 	// displaced for this poll.
 	if poll.onChannel == nil || p.byChannel[poll.channel] != poll.onChannel {
-		poll.onChannel = new(shares.Shares[netip.Addr])
+		poll.onChannel = new(fairshare.Shares[netip.Addr])
 		p.byChannel[poll.channel] = poll.onChannel
 	}
 	poll.onChannel.Add(poll.client.address, 1)

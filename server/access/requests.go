@@ -6,8 +6,8 @@ import (
 	"net/netip"
 	"sync"
 
+	"pubsub/server/fairshare"
 	"pubsub/server/settings"
-	"pubsub/server/shares"
 	"pubsub/server/web"
 )
 
@@ -34,7 +34,7 @@ func (c *Control) EnterRequest(r *http.Request) (counted bool, err error) {
 	c.underWay.mu.Lock()
 	defer c.underWay.mu.Unlock()
 	n := c.underWay.byAddress[address]
-	if shares.Reached(n, limit) {
+	if fairshare.Reached(n, limit) {
 		err = &web.Problem{Status: http.StatusTooManyRequests, Reason: "requests-per-address", RetryAfter: web.Soon, Close: r.ProtoMajor < 2,
 			Text: fmt.Sprintf("%d requests of your address are under way, as many as one may have. Let some end.", limit)}
 		if n >= limit+max(limit/refusedPart, 1) {

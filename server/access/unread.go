@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"sync"
 
-	"pubsub/server/shares"
+	"pubsub/server/fairshare"
 	"pubsub/server/web"
 )
 
@@ -25,7 +25,7 @@ var ErrUnread = web.TooMany("unread-answers", 5, "Answers for your address wait 
 // unread counts the bytes of larger answers while they are written. The zero value is empty.
 type unread struct {
 	mu      sync.Mutex // guards the fields below; no other lock is taken under it
-	bytes   shares.Shares[netip.Addr]
+	bytes   fairshare.Shares[netip.Addr]
 	total   int                          // a page counts once
 	readers map[*byte]map[netip.Addr]int // by the first byte of a page: how many clients of each address it is written to
 }

@@ -30,10 +30,10 @@ var ErrClosed = errors.New("the message bus is closed")
 // Bus spreads channels over PUB sockets. Make it with [New], and close it. Its methods are
 // safe for concurrent use.
 type Bus struct {
-	seed     maphash.Seed
-	shards   []*shard
-	released *released
-	closed   atomic.Bool
+	seed   maphash.Seed
+	shards []*shard
+	pool   *pool
+	closed atomic.Bool
 
 	connects atomic.Int64
 	merged   atomic.Int64
@@ -49,7 +49,7 @@ type Stats struct {
 
 // Stats returns the current counts.
 func (b *Bus) Stats() Stats {
-	stats := Stats{Connects: b.connects.Load(), Merged: b.merged.Load(), Released: b.released.len()}
+	stats := Stats{Connects: b.connects.Load(), Merged: b.merged.Load(), Released: b.pool.len()}
 	for _, s := range b.shards {
 		stats.Queued += s.queue.len()
 	}
@@ -64,7 +64,7 @@ func New(options Options) (*Bus, error) {
 	if options.IdleTimeout == 0 {
 		options.IdleTimeout = defaultIdleTimeout
 	}
-	b := &Bus{seed: maphash.MakeSeed(), released: newReleased(options.IdleTimeout)}
+	b := &Bus{seed: maphash.MakeSeed(), pool: newPool(options.IdleTimeout)}
 	for range options.Shards {
 		s, err := newShard(&b.merged)
 		if err != nil {
@@ -96,12 +96,12 @@ func (b *Bus) Subscribe(channel string) (*Subscription, error) {
 	if b.closed.Load() {
 		return nil, ErrClosed
 	}
-	if sub := b.released.take(channel); sub != nil {
+	if sub := b.pool.take(channel); sub != nil {
 		return sub, nil
 	}
 	sub, err := b.open(channel)
 	if err != nil {
-		b.released.lost()
+		b.pool.lost()
 	}
 	return sub, err
 }
@@ -121,7 +121,7 @@ func (b *Bus) Close() error {
 	if b.closed.Swap(true) {
 		return nil
 	}
-	b.released.close()
+	b.pool.close()
 	var errs []error
 	for _, s := range b.shards {
 		errs = append(errs, s.close())

@@ -23,7 +23,7 @@
 //     reader reads nothing, and ends before Subscribe returns.
 //   - Recv cannot be stopped without closing the socket: nobody calls it.
 //   - Its lists of connections never free anything: a closed [Subscription] holds nothing
-//     large, and [released] bounds how many are kept.
+//     large, and [pool] bounds how many are kept.
 //   - A closed PUB leaves its writer goroutine behind: [queue.end] ends it.
 //
 // Where this package relies on the inside of zmq4 to save something, a comment says so, and

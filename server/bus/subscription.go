@@ -86,7 +86,7 @@ func (s *Subscription) Clear() {
 func (s *Subscription) Release() {
 	s.elsewhere.Store(nil)
 	s.deadline = time.Time{}
-	s.bus.released.put(s)
+	s.bus.pool.put(s)
 }
 
 // close closes the SUB, and drops the socket. zmq4 keeps a forgotten connection for a while:

@@ -36,7 +36,7 @@ func openMany(t *testing.T, b *Bus) (subs []*Subscription) {
 func closeMany(subs []*Subscription) {
 	for _, sub := range subs {
 		sub.Release()
-		sub.bus.released.close() // without the idle timeout
+		sub.bus.pool.close() // without the idle timeout
 	}
 	synctest.Wait()
 }

@@ -42,7 +42,7 @@ func TestNothingReadAheadIsLost(t *testing.T) {
 				s.toy(w, r)
 				return
 			}
-			taken, ahead, err := TakeOver(w, r)
+			taken, ahead, err := Hijack(w, r)
 			require.NoError(t, err)
 			sent <- string(ahead)
 			rest, _ := io.ReadAll(taken)

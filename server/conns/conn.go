@@ -23,7 +23,7 @@ type Conn struct {
 	socket  *socket       // nil for a connection in memory
 	conns   *Conns
 	id      uint64
-	known   atomic.Bool  // the client has sent something, so the connection is no newcomer
+	known   atomic.Bool  // the client has sent something, so the connection is not unused
 	handled atomic.Bool  // a handler has begun a request since the connection was idle
 	writeBy atomic.Int64 // the write deadline in ns since start, 0 for none
 	theirs  atomic.Bool  // the write deadline was set by a caller, not by setDeadline
@@ -43,7 +43,7 @@ type Conn struct {
 	end     context.CancelCauseFunc // ends all contexts, and tells the owner and the waiting request
 	gone    atomic.Bool             // end was called
 	owner   atomic.Pointer[owner]   // of a handler that has taken the connection over; nil if none has
-	seal    *seal                   // the TLS of a connection that is taken over; nil without TLS
+	tls     *asyncTLS               // the TLS of a connection that is taken over; nil without TLS
 	forget  func()                  // ends the watch for a hang-up; nil if the connection is not watched
 
 	watched uint64 // the connection's id in hangups
@@ -154,8 +154,8 @@ func ID(r *http.Request) uint64 {
 // This saves each poll a goroutine with its stack, two system calls and two deadlines.
 // Nothing is skipped under TLS, or after a handler has taken the connection over.
 func (c *Conn) Read(b []byte) (int, error) {
-	if c.seal != nil {
-		return c.seal.receive(b)
+	if c.tls != nil {
+		return c.tls.receive(b)
 	}
 	if c.skipped = len(b) == 1 && !c.skipped && c.skips.Load(); c.skipped {
 		return 0, nil
@@ -221,8 +221,8 @@ func (c *Conn) Close() error { return c.close(c.state.close()) }
 // closeIf closes the connection if it is in the given state.
 func (c *Conn) closeIf(state uint64) {
 	if was, moved := c.state.move(state, closed); moved {
-		if state == idle && c.seal != nil {
-			_ = c.seal.tls.CloseWrite() // if it fails, nobody can be told
+		if state == idle && c.tls != nil {
+			_ = c.tls.tls.CloseWrite() // if it fails, nobody can be told
 		}
 		_ = c.close(was)
 	}
@@ -262,8 +262,8 @@ const writeTimeout = 20 * time.Second
 // When Write fails so, the connection is reset. Otherwise the kernel would keep the rest of
 // the answer for minutes.
 func (c *Conn) Write(b []byte) (int, error) {
-	if c.seal != nil {
-		return c.seal.send(b)
+	if c.tls != nil {
+		return c.tls.send(b)
 	}
 	return c.writeWaiting(b)
 }
@@ -271,7 +271,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 func (c *Conn) writeWaiting(b []byte) (int, error) {
 	c.setDeadline()
 	if !c.handled.Load() {
-		if problem := unhandled(b); problem != nil {
+		if problem := netHTTPError(b); problem != nil {
 			_, err := c.wire.Write(c.conns.responder.Turned(problem, c.RemoteAddr()).Response())
 			return len(b), err
 		}

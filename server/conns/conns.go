@@ -19,10 +19,10 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"pubsub/server/fairshare"
 	"pubsub/server/machine"
 	"pubsub/server/rates"
 	"pubsub/server/settings"
-	"pubsub/server/shares"
 	"pubsub/server/web"
 )
 
@@ -41,7 +41,7 @@ type Conns struct {
 
 	responder    *web.Responder
 	acceptFailed func() // called for each failure of Accept
-	newcomers    newcomers
+	unused       unused
 	hangups      *hangups
 	loop         *loop         // nil if hangups is
 	lastID       atomic.Uint64 // the last Conn.id given
@@ -56,7 +56,7 @@ type Conns struct {
 	total      int // 0 is no limit
 
 	mu   sync.Mutex // guards open and Conn.holding; no other lock is taken under it
-	open shares.Holdings[netip.Addr, *Conn]
+	open fairshare.Holdings[netip.Addr, *Conn]
 }
 
 // New returns an empty set with the limits of the settings. acceptFailed is called each time
@@ -128,9 +128,9 @@ func (o *Conns) Open() int {
 	return o.open.Weights.Total()
 }
 
-// CloseNewcomers closes the connections that have sent nothing yet. From now on, each new
+// CloseUnused closes the connections that have sent nothing yet. From now on, each new
 // connection is closed at once.
-func (o *Conns) CloseNewcomers() { o.newcomers.close() }
+func (o *Conns) CloseUnused() { o.unused.close() }
 
 // track is http.Server.ConnState.
 func (o *Conns) track(c net.Conn, state http.ConnState) {
@@ -146,7 +146,7 @@ func (o *Conns) track(c net.Conn, state http.ConnState) {
 		ours.skips.Store(false)
 		ours.stint.over.Store(true)
 	}
-	o.newcomers.track(ours, state)
+	o.unused.track(ours, state)
 }
 
 // connContext is http.Server.ConnContext. The context ends when the client hangs up, and

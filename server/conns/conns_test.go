@@ -104,7 +104,7 @@ func TestHangUpsAreSeenUnderTLS(t *testing.T) {
 			}()
 			<-h.began
 			require.Equal(t, 1, s.conns.Open())
-			s.conns.CloseNewcomers() // it has asked
+			s.conns.CloseUnused() // it has asked
 			(<-dialed).Close()
 			<-h.ended
 			require.Error(t, <-failed)

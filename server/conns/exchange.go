@@ -78,8 +78,8 @@ func (c *Conn) leaveServer(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	c.sealAs(hijacked)
-	if c.ahead = c.unread(buffered.Reader); len(c.ahead) > 0 || c.seal != nil { // crypto/tls may hold bytes that it has read
+	c.beginTLS(hijacked)
+	if c.ahead = c.unread(buffered.Reader); len(c.ahead) > 0 || c.tls != nil { // crypto/tls may hold bytes that it has read
 		c.state.note()
 	}
 	c.detach()

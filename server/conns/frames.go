@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"pubsub/server/fairshare"
 	"pubsub/server/rates"
-	"pubsub/server/shares"
 )
 
 // opened is an HTTP/2 connection without its TLS. It sees every frame, and limits two things
@@ -277,7 +277,7 @@ func (s *streams) isCrowded(c *opened, limit int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.byAddress[c.address]
-	return all != nil && c.address.IsValid() && all.of[c] > fewStreams && shares.Reached(all.total-1, limit)
+	return all != nil && c.address.IsValid() && all.of[c] > fewStreams && fairshare.Reached(all.total-1, limit)
 }
 
 // add counts a stream. If the address has more than the limit, add returns the connection
@@ -298,7 +298,7 @@ func (s *streams) add(c *opened, limit int) (most *opened) {
 	}
 	all.total++
 	all.of[c]++
-	if !c.address.IsValid() || !shares.Reached(all.total-1, limit) {
+	if !c.address.IsValid() || !fairshare.Reached(all.total-1, limit) {
 		return nil
 	}
 	most = all.most()

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"pubsub/server/address"
-	"pubsub/server/shares"
+	"pubsub/server/fairshare"
 	"pubsub/server/web"
 )
 
@@ -17,7 +17,7 @@ import (
 // connections loses one. So an address with few connections is not kept out by one with many.
 
 // holding is a connection in the counts.
-type holding = shares.Holding[netip.Addr, *Conn]
+type holding = fairshare.Holding[netip.Addr, *Conn]
 
 // limitsOf returns the address of a connection and its limits. A connection on a Unix socket
 // has no address, so only the total limits it. A connection in memory takes no descriptor, so
@@ -38,10 +38,10 @@ func (o *Conns) enter(c *Conn) (displaced *Conn, err error) {
 	who, perAddress, total := o.limitsOf(c)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if shares.Reached(o.open.Weights.Of(who), perAddress) {
+	if fairshare.Reached(o.open.Weights.Of(who), perAddress) {
 		return nil, web.TooMany("connections-per-address", web.Soon, "%d connections are open from your address, as many as one may have. Close some.", perAddress)
 	}
-	if shares.Reached(o.open.Weights.Total(), total) {
+	if fairshare.Reached(o.open.Weights.Total(), total) {
 		if displaced = o.displace(who); displaced == nil {
 			return nil, web.Full("connections", "The server has %d connections open, as many as it may. Come back in a moment.", total)
 		}

@@ -185,12 +185,12 @@ const (
 
 // tryReadAll reads the input that is there. all tells that no more was there.
 func (c *Conn) tryReadAll(b []byte) (n int, all bool, err error) {
-	if c.seal == nil {
+	if c.tls == nil {
 		n, err = c.socket.tryRead(b)
 		return n, n < len(b), err
 	}
 	for range maxRecords {
-		m, err := c.seal.tryRead(b[n:])
+		m, err := c.tls.tryRead(b[n:])
 		if n += m; m == 0 || err != nil {
 			return n, err == nil, err
 		}
@@ -205,7 +205,7 @@ func (c *Conn) tryReadAll(b []byte) (n int, all bool, err error) {
 func (l *loop) giveBack(c *Conn, b []byte) {
 	c.ahead, c.skipped = bytes.Clone(b), false
 	c.handled.Store(false)
-	back, ok := c.unseal()
+	back, ok := c.endTLS()
 	if _, moved := c.state.move(serving, outside); !moved {
 		return
 	}

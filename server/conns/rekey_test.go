@@ -81,7 +81,7 @@ func TestKeysThatNobodyReads(t *testing.T) {
 	const updates = 60_000
 	ended := make(chan error, 1)
 	var keyLog bytes.Buffer
-	c := secretlyWith(t, func(c *tls.Config) { c.KeyLogWriter = &keyLog }, func(c *conns.Taken) {
+	c := secretlyWith(t, func(c *tls.Config) { c.KeyLogWriter = &keyLog }, func(c *conns.Hijacked) {
 		defer c.Close()
 		inputs := make(chan struct{}, 1)
 		c.OnEnd(func() {})

@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// socket is not used here: package net reads and writes, and TakeOver cannot be used.
+// socket is not used here: package net reads and writes, and Hijack cannot be used.
 type socket struct{ net.Conn }
 
 func socketOf(net.Conn) *socket { return nil }

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// socket is a [net.Conn] that reads and writes by readOnce and writeOnce.
+// socket is a [net.Conn] that reads and writes by rawRead and rawWrite.
 type socket struct {
 	net.Conn
 	raw     syscall.RawConn
@@ -46,8 +46,8 @@ type call struct {
 
 var calls = sync.Pool{New: func() any {
 	c := new(call)
-	c.tryRead = func(fd uintptr) { c.n, c.err = readOnce(fd, c.buffer) }
-	c.tryWrite = func(fd uintptr) { c.n, c.err = writeOnce(fd, c.buffer) }
+	c.tryRead = func(fd uintptr) { c.n, c.err = rawRead(fd, c.buffer) }
+	c.tryWrite = func(fd uintptr) { c.n, c.err = rawWrite(fd, c.buffer) }
 	c.read = func(fd uintptr) bool { c.tryRead(fd); return c.err != syscall.EAGAIN }
 	c.write = c.writeAll
 	return c
@@ -56,7 +56,7 @@ var calls = sync.Pool{New: func() any {
 // writeAll returns false if the socket is full: it is called again when there is room.
 func (c *call) writeAll(fd uintptr) (done bool) {
 	for c.n < len(c.buffer) {
-		n, err := writeOnce(fd, c.buffer[c.n:])
+		n, err := rawWrite(fd, c.buffer[c.n:])
 		if c.err = err; err != nil {
 			return err != syscall.EAGAIN
 		}

@@ -12,10 +12,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"pubsub/server/asynclog"
 	"pubsub/server/bus"
 	"pubsub/server/history"
 	"pubsub/server/hub"
-	"pubsub/server/logs"
 	"pubsub/server/web"
 )
 
@@ -129,7 +129,7 @@ func (m *Metrics) CountCompressions(made func() float64) {
 }
 
 // CountDroppedLines shows how many log lines a handler has dropped. Call it at most once.
-func (m *Metrics) CountDroppedLines(h *logs.Handler) {
+func (m *Metrics) CountDroppedLines(h *asynclog.Handler) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "pubsub_log_lines_dropped_total", Help: "Log lines that nobody took in.",
 	}, func() float64 { return float64(h.Dropped()) }))

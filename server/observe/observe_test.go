@@ -14,11 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"pubsub/server/asynclog"
 	"pubsub/server/bus"
 	"pubsub/server/history"
 	"pubsub/server/history/memory"
 	"pubsub/server/hub"
-	"pubsub/server/logs"
 	"pubsub/server/observe"
 	"pubsub/server/web"
 )
@@ -82,7 +82,7 @@ func TestMetricsOfTheHub(t *testing.T) {
 
 func TestMetricsThatOthersCount(t *testing.T) {
 	m, _ := newMetrics(t)
-	lines := logs.New(io.Discard, slog.LevelInfo, false)
+	lines := asynclog.New(io.Discard, slog.LevelInfo, false)
 	defer lines.Close()
 	away := false
 	m.CountHistory(func() int { return 1 })

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"pubsub/server/address"
+	"pubsub/server/fairshare"
 	"pubsub/server/history"
 	"pubsub/server/hub"
-	"pubsub/server/shares"
 )
 
 const (
@@ -34,12 +34,12 @@ type readers struct {
 	source address.Source
 
 	mu        sync.Mutex // guards the fields below and all readers; no other lock is taken under it
-	byID      map[identity]*shares.Holding[netip.Addr, *alike]
-	byAddress shares.Holdings[netip.Addr, *alike] // weight: bytes; the longest unused first
+	byID      map[identity]*fairshare.Holding[netip.Addr, *alike]
+	byAddress fairshare.Holdings[netip.Addr, *alike] // weight: bytes; the longest unused first
 }
 
 func newReaders(source address.Source) *readers {
-	return &readers{source: source, byID: make(map[identity]*shares.Holding[netip.Addr, *alike])}
+	return &readers{source: source, byID: make(map[identity]*fairshare.Holding[netip.Addr, *alike])}
 }
 
 // take gives a poll its readers, one for each place, and sets where the places begin. Call
@@ -135,7 +135,7 @@ func (s *readers) keep(a *alike) {
 }
 
 // remove drops readers. mu is held.
-func (s *readers) remove(held *shares.Holding[netip.Addr, *alike]) {
+func (s *readers) remove(held *fairshare.Holding[netip.Addr, *alike]) {
 	s.byAddress.Remove(held)
 	delete(s.byID, held.Value.id)
 	held.Value.free = nil // a reader that is not free may still refer to it

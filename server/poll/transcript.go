@@ -2,14 +2,47 @@ package poll
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf16"
 
 	"pubsub/server/history"
 	"pubsub/server/hub"
+	"pubsub/server/lru"
 )
+
+// transcripts caches the transcripts that were asked for last, so that a message is turned
+// into text once, and not for each client. Its methods are safe for concurrent use.
+type transcripts struct {
+	hub       *hub.Hub
+	byChannel *lru.Shared[string, *transcript]
+}
+
+// maxTranscripts bounds the memory of transcripts, as each has at most maxBytes.
+const maxTranscripts = 64
+
+func newTranscripts(h *hub.Hub) *transcripts {
+	return &transcripts{h, lru.NewShared[string, *transcript](maxTranscripts)}
+}
+
+// now returns the current transcript of a channel. Making one costs much, and updating one
+// costs little. So before one is made, admit is called. Its error is returned.
+func (t *transcripts) now(ctx context.Context, channel string, admit func() error) (snapshot, error) {
+	known, found := t.byChannel.Get(channel)
+	if !found {
+		if err := admit(); err != nil {
+			return snapshot{}, err
+		}
+		known = &transcript{hub: t.hub, channel: channel, since: history.All()}
+		if other, found, _ := t.byChannel.PeekOrAdd(channel, known); found {
+			known = other
+		}
+	}
+	return known.now(ctx)
+}
 
 // transcript is the messages of one channel as text, one line for each.
 type transcript struct {
@@ -125,4 +158,33 @@ func (t *transcript) cut(dropped uint64) {
 	for _, l := range t.lines {
 		t.units += l.units
 	}
+}
+
+// transcribe writes a message as "nick: message" and a newline.
+func transcribe(m history.Message) string {
+	var object map[string]any // not a struct, which would take NICK for the nick, too
+	_ = json.Unmarshal(m.JSON, &object)
+	if object["nick"] == nil {
+		object["nick"] = "unknown"
+	}
+	return oneLine(object["nick"]) + ": " + oneLine(object["message"]) + "\n"
+}
+
+var lineEnds = strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ")
+
+// oneLine returns a value of a message as text without line ends.
+func oneLine(value any) string {
+	text, ok := value.(string)
+	if !ok {
+		raw, _ := json.Marshal(value) // the value came from JSON, so this cannot fail
+		text = string(raw)
+	}
+	return lineEnds.Replace(text)
+}
+
+func utf16Len(text string) (n int) {
+	for _, c := range text {
+		n += utf16.RuneLen(c)
+	}
+	return n
 }

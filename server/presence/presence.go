@@ -46,8 +46,8 @@ type Options struct {
 // Presence is safe for concurrent use. Make it with [New], and call Run. Until then it only
 // collects changes.
 type Presence struct {
-	here   *here
-	keeper *keeper
+	local  *local
+	syncer *syncer
 	roster roster.Roster
 	hub    *hub.Hub
 	typing *typing
@@ -58,12 +58,12 @@ type Presence struct {
 // New returns a Presence with a roster, which tells on the companions of a hub.
 func New(r roster.Roster, h *hub.Hub, o Options) *Presence {
 	o.People, o.Grace = cmp.Or(o.People, maxPeople), cmp.Or(o.Grace, Grace)
-	p := &Presence{roster: r, hub: h, here: newHere(o), typing: newTyping()}
+	p := &Presence{roster: r, hub: h, local: newLocal(o), typing: newTyping()}
 	shared, isShared := r.(roster.Shared)
 	if isShared { // the roster may be away, and gets everybody when it is back
-		p.here.changes.max = o.People
+		p.local.changes.max = o.People
 	}
-	p.keeper = &keeper{here: p.here, roster: r, shared: shared, teller: newTeller(r, p.publish), count: p.count}
+	p.syncer = &syncer{local: p.local, roster: r, shared: shared, notifier: newNotifier(r, p.publish), count: p.count}
 	return p
 }
 
@@ -71,12 +71,12 @@ func New(r roster.Roster, h *hub.Hub, o Options) *Presence {
 // Companions are left out. by is the client's address. If the error is not nil, it is a
 // [web.Problem], and the name is present in none. Call leave once. Neither of them waits.
 func (p *Presence) Enter(by netip.Addr, name string, channels []string) (leave func(), err error) {
-	return p.here.enter(by, name, channels)
+	return p.local.enter(by, name, channels)
 }
 
 // Run keeps the roster and tells what changes, until ctx ends. That makes nobody leave,
 // because all may come back to another process. Call Run once.
-func (p *Presence) Run(ctx context.Context) { p.keeper.run(ctx) }
+func (p *Presence) Run(ctx context.Context) { p.syncer.run(ctx) }
 
 // settleFor bounds how long Who waits for the roster.
 const settleFor = time.Second
@@ -85,7 +85,7 @@ const settleFor = time.Second
 // if they are more than [roster.MaxNames]. Everybody who entered here before is counted, if
 // the roster answers in time. The error is [history.ErrAway].
 func (p *Presence) Who(ctx context.Context, channel string) (count int, names []string, err error) {
-	if taken := p.here.taken(); taken != nil {
+	if taken := p.local.taken(); taken != nil {
 		select {
 		case <-taken:
 		case <-time.After(settleFor):
@@ -145,5 +145,5 @@ func (p *Presence) count(changes []roster.Change) {
 // Counts returns how many people are here by this process, and how many joins and leaves it
 // has found so far.
 func (p *Presence) Counts() (people int, joins, leaves int64) {
-	return p.here.len(), p.joins.Load(), p.leaves.Load()
+	return p.local.len(), p.joins.Load(), p.leaves.Load()
 }

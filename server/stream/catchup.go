@@ -188,7 +188,7 @@ func (m *member) write(b []byte) bool {
 
 // writeHeartbeat writes a heartbeat, unless they are off. It returns false as write does.
 func (m *member) writeHeartbeat(at []history.Cursor) bool {
-	return m.streams.silent && m.talk == nil || m.write(m.way.heartbeat(at))
+	return m.streams.silent && m.inbound == nil || m.write(m.way.heartbeat(at))
 }
 
 // writePage writes before and then a page, which is counted already. It returns false as
@@ -213,7 +213,7 @@ func (m *member) writeRest(page []byte, n int) bool {
 func (m *member) writePieces(b []byte) bool {
 	for !m.over.Load() {
 		n := min(len(b), pieceBytes)
-		if _, err := m.link.Write(b[:n]); err != nil { // also if b is empty, as the link may have buffered some
+		if _, err := m.sink.Write(b[:n]); err != nil { // also if b is empty, as the sink may have buffered some
 			return false
 		}
 		if b = b[n:]; len(b) == 0 {
@@ -225,13 +225,13 @@ func (m *member) writePieces(b []byte) bool {
 
 // unsent takes the answers of talk that wait to be sent.
 func (m *member) unsent() []byte {
-	if m.talk == nil {
+	if m.inbound == nil {
 		return nil
 	}
-	m.talk.unsentMu.Lock()
-	defer m.talk.unsentMu.Unlock()
-	b := m.talk.unsent
-	m.talk.unsent = nil
+	m.inbound.unsentMu.Lock()
+	defer m.inbound.unsentMu.Unlock()
+	b := m.inbound.unsent
+	m.inbound.unsent = nil
 	return b
 }
 
@@ -239,10 +239,10 @@ func (m *member) unsent() []byte {
 // first. If the crowd has ended, or the stream is to end, join ends the stream and returns
 // true.
 func (m *member) join(at []history.Cursor) bool {
-	if m.talk != nil {
-		m.talk.unsentMu.Lock() // so that no answer is added before the stream has joined
-		defer m.talk.unsentMu.Unlock()
-		if len(m.talk.unsent) > 0 {
+	if m.inbound != nil {
+		m.inbound.unsentMu.Lock() // so that no answer is added before the stream has joined
+		defer m.inbound.unsentMu.Unlock()
+		if len(m.inbound.unsent) > 0 {
 			return false
 		}
 	}

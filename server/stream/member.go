@@ -28,21 +28,21 @@ type member struct {
 	address netip.Addr
 	leave   func()    // stops counting the stream
 	until   time.Time // when the stream ends; zero if never
-	talk    *talk     // what the client sends; nil if the way has no input
-	link    link
+	inbound *inbound  // what the client sends; nil if the way has no input
+	sink    sink
 
-	expiry atomic.Pointer[time.Timer] // dismisses the stream when its token expires; nil if it does not
-	room   *access.Room               // for the first page
-	linked atomic.Bool                // link is set
-	why    atomic.Pointer[farewell]   // the reason to end; nil if there is none, or if the client is not told
-	over   atomic.Bool                // the stream must not be in its crowd any more
-	closed atomic.Bool                // close has ended the stream
+	expiry  atomic.Pointer[time.Timer] // dismisses the stream when its token expires; nil if it does not
+	room    *access.Room               // for the first page
+	hasSink atomic.Bool                // sink is set
+	why     atomic.Pointer[farewell]   // the reason to end; nil if there is none, or if the client is not told
+	over    atomic.Bool                // the stream must not be in its crowd any more
+	closed  atomic.Bool                // close has ended the stream
 }
 
 // join begins a stream in a crowd. If the connection is taken over, join returns when the
 // stream is up to date, as it needs no goroutine from then on. Otherwise join returns when
 // the stream ends.
-func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way) error {
+func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *request, way Way) error {
 	m := &member{streams: s, way: way, address: s.access.Source.Of(r), until: s.until()}
 	leave, err := s.admit(r, m.displaced, a)
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way
 	s.opened(m)
 	m.room = s.roomFor(m.address)
 	defer func() {
-		if !m.linked.Load() { // otherwise close does it; a panic comes here, too
+		if !m.hasSink.Load() { // otherwise close does it; a panic comes here, too
 			m.room.Leave()
 			m.leave()
 		}
@@ -66,29 +66,29 @@ func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *asked, way Way
 	switch {
 	case err != nil:
 		return err
-	case conns.CanTakeOver(r):
+	case conns.CanHijack(r):
 		return m.take(w, r, page, a)
 	}
 	return m.hand(w, r, page, a)
 }
 
 // take takes the connection over, and writes until the stream joins its crowd or ends.
-func (m *member) take(w http.ResponseWriter, r *http.Request, page *hub.Page, a *asked) error {
+func (m *member) take(w http.ResponseWriter, r *http.Request, page *hub.Page, a *request) error {
 	to, head, sent, err := takeOver(w, r, m.way.status())
 	if err != nil {
 		return err
 	}
 	m.begin(to, a)
 	to.OnEnd(m.hungUp)
-	if m.talk != nil {
-		m.talk.listen(to.Taken, sent)
+	if m.inbound != nil {
+		m.inbound.listen(to.Hijacked, sent)
 	}
 	m.start(head, page)
 	return nil
 }
 
 // hand makes this goroutine write what others hand to it, until the stream ends.
-func (m *member) hand(w http.ResponseWriter, r *http.Request, page *hub.Page, a *asked) error {
+func (m *member) hand(w http.ResponseWriter, r *http.Request, page *hub.Page, a *request) error {
 	to, head, said, err := hand(w, m.way)
 	if err != nil {
 		return err
@@ -96,25 +96,25 @@ func (m *member) hand(w http.ResponseWriter, r *http.Request, page *hub.Page, a 
 	defer to.release()
 	m.begin(to, a)
 	defer m.close()
-	if m.talk != nil {
-		go m.talk.readFrom(said)
+	if m.inbound != nil {
+		go m.inbound.readFrom(said)
 	}
 	go m.start(head, page)
 	to.run(r.Context(), m.hungUp)
 	return nil
 }
 
-// begin sets the link. From then on close can end the stream.
-func (m *member) begin(to link, a *asked) {
+// begin sets the sink. From then on close can end the stream.
+func (m *member) begin(to sink, a *request) {
 	if m.way.talks() {
-		m.talk = newTalk(m.streams, a, m)
+		m.inbound = newInbound(m.streams, a, m)
 	}
 	if !a.until.IsZero() { // before close can be called, which stops the timer
 		m.expiry.Store(time.AfterFunc(time.Until(a.until), func() { m.dismiss(expired) }))
 	}
-	m.link = to
-	m.linked.Store(true)
-	if m.over.Load() { // displaced when there was no link to close
+	m.sink = to
+	m.hasSink.Store(true)
+	if m.over.Load() { // displaced when there was no sink to close
 		m.close()
 	}
 }
@@ -124,7 +124,7 @@ func (m *member) due(now time.Time) *farewell {
 	switch {
 	case !m.until.IsZero() && !now.Before(m.until):
 		return overAge
-	case m.talk != nil && m.talk.isSilent(now):
+	case m.inbound != nil && m.inbound.isSilent(now):
 		return silent
 	}
 	return nil
@@ -140,7 +140,7 @@ func (m *member) Give(news *crowd.News) (leave func()) {
 // written. If from is nil, b is not in the log and must be written in full, even if that
 // needs a goroutine.
 func (m *member) tryWrite(b []byte, from, to []history.Cursor) (leave func()) {
-	switch n, waits, err := m.link.TryWrite(b); {
+	switch n, waits, err := m.sink.TryWrite(b); {
 	case err != nil:
 		return m.close
 	case !waits:
@@ -161,11 +161,11 @@ func (m *member) Tick(now time.Time, at []history.Cursor, quiet bool) (leave fun
 	if why := m.due(now); why != nil {
 		return func() { m.tell(why, at) }
 	}
-	if m.talk == nil && (!quiet || m.streams.silent) {
+	if m.inbound == nil && (!quiet || m.streams.silent) {
 		return nil
 	}
 	b := m.way.heartbeat(at)
-	if n, _, err := m.link.TryWrite(b); err != nil || 0 < n && n < len(b) {
+	if n, _, err := m.sink.TryWrite(b); err != nil || 0 < n && n < len(b) {
 		return m.close
 	}
 	return nil // a connection that takes nothing has enough to read
@@ -191,7 +191,7 @@ func (m *member) dismiss(why *farewell) {
 		m.tell(why, at)
 		return
 	}
-	if m.linked.Load() {
+	if m.hasSink.Load() {
 		time.AfterFunc(closeGrace, m.close)
 	} else {
 		m.close()
@@ -202,7 +202,7 @@ func (m *member) dismiss(why *farewell) {
 // connection takes that at once.
 func (m *member) tell(why *farewell, at []history.Cursor) {
 	last := m.way.last(why, at)
-	if n, _, err := m.link.TryWrite(last); err != nil || n < len(last) {
+	if n, _, err := m.sink.TryWrite(last); err != nil || n < len(last) {
 		m.close()
 		return
 	}
@@ -217,29 +217,29 @@ const closeGrace = time.Second
 // closing a connection with unread input would reset it, and the client might lose the
 // reason.
 func (m *member) told() {
-	if m.talk == nil {
+	if m.inbound == nil {
 		m.close()
 		return
 	}
 	m.over.Store(true)
-	_ = m.link.CloseWrite()
+	_ = m.sink.CloseWrite()
 	time.AfterFunc(closeGrace, m.close)
 }
 
 // close ends the stream without telling the client. It may be called again.
 func (m *member) close() {
 	m.over.Store(true)
-	if !m.linked.Load() || m.closed.Swap(true) {
+	if !m.hasSink.Load() || m.closed.Swap(true) {
 		return
 	}
 	m.Drop()
 	if timer := m.expiry.Load(); timer != nil {
 		timer.Stop()
 	}
-	if m.talk != nil {
-		m.talk.end()
+	if m.inbound != nil {
+		m.inbound.end()
 	}
-	m.link.Close(m.leave)
+	m.sink.Close(m.leave)
 }
 
 func (m *member) ended() bool { return m.closed.Load() }
@@ -247,7 +247,7 @@ func (m *member) ended() bool { return m.closed.Load() }
 // send writes an answer of talk, in full.
 func (m *member) send(b []byte) {
 	write := func(at []history.Cursor) (leave func()) { return m.tryWrite(b, nil, at) }
-	for !m.Do(write) && !m.talk.keep(m, b) {
+	for !m.Do(write) && !m.inbound.keep(m, b) {
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"pubsub/server/observe"
 )
 
-// narrow is a link that has room for so many bytes at once.
+// narrow is a sink that has room for so many bytes at once.
 type narrow struct {
 	room   int
 	wrote  []byte
@@ -44,7 +44,7 @@ func newCrowd(t *testing.T) (*crowd.Crowd, *hub.Page) {
 	page, err := h.Read(t.Context(), []hub.Place{{Channel: "room", Since: history.Back()}}, maxPage)
 	require.NoError(t, err)
 	s := &Streams{hub: h, metrics: observe.NewMetrics(h, b), tick: defaultTick}
-	c, err := crowd.New(h, func(cause any, _ []string) { t.Error(cause) }).Enter([]string{"room"}, s.kind(lines{}))
+	c, err := crowd.New(h, func(cause any, _ []string) { t.Error(cause) }).Enter([]string{"room"}, s.kind(ndjson{}))
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		c.Leave()
@@ -54,10 +54,10 @@ func newCrowd(t *testing.T) (*crowd.Crowd, *hub.Page) {
 	return c, page
 }
 
-// newMember is a stream over a link that is out of its crowd.
-func newMember(c *crowd.Crowd, l link) *member {
-	m := &member{streams: new(Streams), crowd: c, way: lines{}, leave: func() {}, link: l}
-	m.linked.Store(true)
+// newMember is a stream over a sink that is out of its crowd.
+func newMember(c *crowd.Crowd, l sink) *member {
+	m := &member{streams: new(Streams), crowd: c, way: ndjson{}, leave: func() {}, sink: l}
+	m.hasSink.Store(true)
 	return m
 }
 
@@ -69,13 +69,13 @@ func TestPageThatIsWrittenInPart(t *testing.T) {
 		l := newNarrow(room)
 		m := newMember(c, l)
 		m.why.Store(drained) // it ends when it has all
-		leave := m.Give(&crowd.News{Page: page, Text: lines{}.page(page), From: page.Starts, To: page.Cursors})
+		leave := m.Give(&crowd.News{Page: page, Text: ndjson{}.page(page), From: page.Starts, To: page.Cursors})
 		require.NotNil(t, leave)
 		leave()
 		<-l.closed
-		want := append(lines{}.page(page), lines{}.last(drained, page.Cursors)...)
+		want := append(ndjson{}.page(page), ndjson{}.last(drained, page.Cursors)...)
 		if room == 0 { // where it would go on, if it did not end
-			want = lines{}.last(drained, page.Starts)
+			want = ndjson{}.last(drained, page.Starts)
 		}
 		require.Equal(t, string(want), string(l.wrote))
 	}
@@ -85,8 +85,8 @@ func TestPageThatIsWrittenInPart(t *testing.T) {
 func TestPageThatIsWrittenAtOnce(t *testing.T) {
 	c, page := newCrowd(t)
 	l := newNarrow(1 << 10)
-	require.Nil(t, newMember(c, l).Give(&crowd.News{Page: page, Text: lines{}.page(page), From: page.Starts, To: page.Cursors}))
-	require.Equal(t, string(lines{}.page(page)), string(l.wrote))
+	require.Nil(t, newMember(c, l).Give(&crowd.News{Page: page, Text: ndjson{}.page(page), From: page.Starts, To: page.Cursors}))
+	require.Equal(t, string(ndjson{}.page(page)), string(l.wrote))
 }
 
 // A stream is told its own place at the end, also if it has read further than the others.
@@ -99,7 +99,7 @@ func TestLastPlaceOfAStream(t *testing.T) {
 	require.True(t, m.join(at))
 	m.dismiss(drained)
 	<-l.closed
-	require.Equal(t, string(lines{}.last(drained, at)), string(l.wrote))
+	require.Equal(t, string(ndjson{}.last(drained, at)), string(l.wrote))
 	require.False(t, m.Seated())
 }
 

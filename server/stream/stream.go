@@ -69,7 +69,7 @@ func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *w
 		all.tick = defaultTick
 	}
 	all.crowds = crowd.New(h, func(cause any, channels []string) { responder.PanickedAside(cause, "channels", channels) })
-	for _, way := range []Way{events{}, lines{}, webSocket{}} {
+	for _, way := range []Way{events{}, ndjson{}, webSocket{}} {
 		all.kinds[way] = all.kind(way)
 	}
 	return all

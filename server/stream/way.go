@@ -45,7 +45,7 @@ func WayOf(r *http.Request) Way {
 		case names(accepts, "text/event-stream"):
 			return events{}
 		case names(accepts, "application/x-ndjson"):
-			return lines{}
+			return ndjson{}
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 )
 
 // webSocket is the [Way] of RFC 6455. Each text frame is a page, in the form of a poll's
-// answer. For input, see talk.go.
+// answer. For input, see inbound.go.
 type webSocket struct{}
 
 var ping = ws.MustCompileFrame(ws.NewPingFrame(nil))

@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"strings"
 
-	"pubsub/server/logs"
+	"pubsub/server/asynclog"
 )
 
 // Assets are the chat page and the static files. They are read once at the start, so no path
@@ -20,9 +20,9 @@ import (
 // cached for ever, as other files have another hash. The plain address stays the same.
 type Assets struct {
 	index *template.Template
-	files map[string]*file // by path, without the first slash
-	parts map[string]*part // the same files, for the address with the hash
-	hash  string           // of all static files
+	files map[string]*asset       // by path, without the first slash
+	parts map[string]*hashedAsset // the same files, for the address with the hash
+	hash  string                  // of all static files
 }
 
 // LoadAssets reads and compresses all files of static, and reads the template index.html of
@@ -32,7 +32,7 @@ func LoadAssets(static, templates fs.FS) (*Assets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
-	a := &Assets{index: index, files: make(map[string]*file), parts: make(map[string]*part)}
+	a := &Assets{index: index, files: make(map[string]*asset), parts: make(map[string]*hashedAsset)}
 	if err := a.load(static); err != nil {
 		return nil, fmt.Errorf("read the static files: %w", err)
 	}
@@ -51,9 +51,9 @@ func (a *Assets) load(static fs.FS) error {
 		}
 		fmt.Fprintf(all, "%q %d\n", path, len(body))
 		all.Write(body)
-		f := newFile(path, body)
+		f := newAsset(path, body)
 		if len(body) <= maxCompressedFile {
-			f.compressed = newForm(compress(w.gzip, body))
+			f.compressed = newVariant(compress(w.gzip, body))
 			f.varies = f.compressed.body != nil
 		}
 		a.files[path], a.parts[path] = f, w.part(path, f.contentType, body)
@@ -86,9 +86,9 @@ func (a *Assets) Page(w http.ResponseWriter, r *http.Request, shown Page) error 
 	if err := a.index.Execute(&page, shown); err != nil {
 		return fmt.Errorf("make the page: %w", err)
 	}
-	f := newFile("index.html", page.Bytes())
+	f := newAsset("index.html", page.Bytes())
 	if f.varies = worthCompressing(page.Len()); f.varies {
-		f.compressed = newForm(CompressorFor(w).compress(page.Bytes()))
+		f.compressed = newVariant(CompressorFor(w).compress(page.Bytes()))
 	}
 	f.serve(w, r)
 	return nil
@@ -117,7 +117,7 @@ func (a *Assets) File(w http.ResponseWriter, r *http.Request) error {
 	f, found := a.files[name]
 	switch {
 	case !found:
-		return Refuse(http.StatusNotFound, "There is nothing at %s. The chat is at /.", logs.Cut(r.URL.Path, Quoted))
+		return Refuse(http.StatusNotFound, "There is nothing at %s. The chat is at /.", asynclog.Cut(r.URL.Path, Quoted))
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		return MethodNotAllowed(w, r)

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"pubsub/server/logs"
+	"pubsub/server/asynclog"
 )
 
 // hosts are the names that a request's Host may have; nil allows any. They protect against
@@ -49,7 +49,7 @@ func (h hosts) checkOwn(r *http.Request) error {
 }
 
 func notAsked(r *http.Request) error {
-	return &Problem{Status: http.StatusForbidden, Reason: "host", Text: "This server is not to be asked for as " + logs.Cut(r.Host, Quoted) +
+	return &Problem{Status: http.StatusForbidden, Reason: "host", Text: "This server is not to be asked for as " + asynclog.Cut(r.Host, Quoted) +
 		". Whoever runs it can allow that in PUBSUB_ALLOWED_HOSTS."}
 }
 

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"pubsub/server/logs"
+	"pubsub/server/asynclog"
 )
 
 // origins decides which web pages may use the server: its own, and those of allowed origins.
@@ -41,7 +41,7 @@ func refuseOrigin(r *http.Request) error {
 	origin := cmp.Or(r.Header.Get("Origin"), "another origin")
 	return Refuse(http.StatusForbidden,
 		"Pages of %s may not use this server, which is asked for as %s. Whoever runs it can allow them in PUBSUB_ALLOWED_ORIGINS, or have a proxy in front pass on the Host.",
-		logs.Cut(origin, Quoted), logs.Cut(r.Host, Quoted))
+		asynclog.Cut(origin, Quoted), asynclog.Cut(r.Host, Quoted))
 }
 
 // check refuses posts and WebSockets from pages of other origins. It sets the headers that

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"runtime/debug"
 
-	"pubsub/server/logs"
+	"pubsub/server/asynclog"
 )
 
 // ErrPanic is answered with a 500. The panic was logged already.
@@ -35,7 +35,7 @@ func (p *Responder) Recovered(w http.ResponseWriter, r *http.Request) {
 // them in the log.
 func (p *Responder) PanickedAside(cause any, attributes ...any) {
 	p.Refusals.CountPanic()
-	p.Log.Error("what serves many clients together panicked, so they come anew", append(attributes, "panic", cause, logs.Stack, string(debug.Stack()))...)
+	p.Log.Error("what serves many clients together panicked, so they come anew", append(attributes, "panic", cause, asynclog.Stack, string(debug.Stack()))...)
 }
 
 // Panicked counts a panic while a request was served, and logs the stack. Call it in the
@@ -43,5 +43,5 @@ func (p *Responder) PanickedAside(cause any, attributes ...any) {
 func (p *Responder) Panicked(r *http.Request, cause any) {
 	p.Refusals.CountPanic()
 	p.Log.Error("a handler panicked", append([]any{"panic", cause, "method", r.Method, "path", r.URL.Path,
-		"address", p.Source.Of(r), logs.Stack, string(debug.Stack())}, idOf(r)...)...)
+		"address", p.Source.Of(r), asynclog.Stack, string(debug.Stack())}, idOf(r)...)...)
 }

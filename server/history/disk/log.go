@@ -16,8 +16,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"pubsub/server/fairshare"
 	"pubsub/server/history"
-	"pubsub/server/shares"
 )
 
 // Log is a [history.Log] in a folder. Make it with [Open], and close it. Its methods are safe
@@ -41,9 +41,9 @@ type Log struct {
 
 	// The fields below belong to the writer. They include its unfinished transaction.
 	tidied time.Time
-	owners shares.Shares[history.Owner]           // bytes of each owner's messages
-	begun  shares.Holdings[history.Owner, string] // channels with messages, except Options.Home
-	began  map[string]*shares.Holding[history.Owner, string]
+	owners fairshare.Shares[history.Owner]           // bytes of each owner's messages
+	begun  fairshare.Holdings[history.Owner, string] // channels with messages, except Options.Home
+	began  map[string]*fairshare.Holding[history.Owner, string]
 }
 
 var _ history.Log = (*Log)(nil)
@@ -65,7 +65,7 @@ func Open(folder string, options history.Options) (*Log, error) {
 	}
 	l := &Log{
 		db: db, options: options, posts: make(chan *waiting), ended: make(chan struct{}),
-		channels: make(map[string]channel), readers: make(map[string]time.Time), began: make(map[string]*shares.Holding[history.Owner, string]),
+		channels: make(map[string]channel), readers: make(map[string]time.Time), began: make(map[string]*fairshare.Holding[history.Owner, string]),
 	}
 	if err := l.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("the messages in %s cannot be read: %w", folder, err), db.Close())

@@ -5,15 +5,15 @@ import (
 	"sync"
 	"time"
 
+	"pubsub/server/fairshare"
 	"pubsub/server/history"
-	"pubsub/server/shares"
 )
 
 // channel is the log of a channel that has messages. When it has none left, it is removed
 // from Log and never used again: the next message makes a new one.
 type channel struct {
 	name    string
-	holding *shares.Holding[history.Owner, *channel] // nil for Options.Home, which counts for no owner
+	holding *fairshare.Holding[history.Owner, *channel] // nil for Options.Home, which counts for no owner
 
 	mu sync.Mutex // guards the fields below; messagesMu may be taken under it
 	position
@@ -36,7 +36,7 @@ type entry struct {
 	history.Message
 	channel *channel
 	at      time.Time // when it was appended, by the monotonic clock
-	holding *shares.Holding[history.Owner, *entry]
+	holding *fairshare.Holding[history.Owner, *entry]
 }
 
 func (e *entry) evicted() bool { return e.JSON == nil }

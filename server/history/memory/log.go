@@ -5,8 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"pubsub/server/fairshare"
 	"pubsub/server/history"
-	"pubsub/server/shares"
 )
 
 // Log is a [history.Log] in the memory of the process. After a restart every channel has a
@@ -23,7 +23,7 @@ type Log struct {
 	// under it. Options.Waited is called with it held.
 	channelsMu      sync.RWMutex
 	channels        map[string]*channel
-	channelsByOwner shares.Holdings[history.Owner, *channel] // by the first to post
+	channelsByOwner fairshare.Holdings[history.Owner, *channel] // by the first to post
 	dormant         *dormantChannels
 	names           []string // of channels, sorted; nil if they have changed
 	changes         int      // how often the set of channels has changed
@@ -33,7 +33,7 @@ type Log struct {
 
 	// messagesMu guards messagesByOwner. No other lock is taken under it.
 	messagesMu      sync.Mutex
-	messagesByOwner shares.Holdings[history.Owner, *entry] // weight: bytes
+	messagesByOwner fairshare.Holdings[history.Owner, *entry] // weight: bytes
 }
 
 var _ history.Log = (*Log)(nil)
