@@ -2,9 +2,9 @@
 // present, or had one some seconds ago. It tells who comes and goes on the companions of
 // channels.
 //
-// A request enters in here.go, which counts connections. Its changes go to a roster
-// (keep.go), which knows of other instances, too. The roster's changes are told on companions
-// (tell.go). No request waits for any of that.
+// A request enters in local.go, which counts connections. Its changes go to a roster
+// (sync.go), which knows of other instances, too. The roster's changes are told on companions
+// (notify.go). No request waits for any of that.
 package presence
 
 import (

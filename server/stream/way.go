@@ -13,7 +13,7 @@ import (
 	"pubsub/server/web"
 )
 
-// Way is the form of a stream: see sse.go, lines.go and websocket.go. The byte slices that
+// Way is the form of a stream: see sse.go, ndjson.go and websocket.go. The byte slices that
 // its methods return are shared, so they must not be changed.
 type Way interface {
 	// accept checks a request, and sets the headers of the answer.
