@@ -67,19 +67,24 @@ var (
 	noAnchor  = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
 )
 
-// A link from one page to another leads to a file that is there, and to a heading
-// that is in it.
-func TestLinksOfThePages(t *testing.T) {
-	pages, err := filepath.Glob("*.md")
+// pages are all pages but those of clients and tests.
+func pages(t *testing.T) (all []string) {
+	all, err := filepath.Glob("*.md")
 	require.NoError(t, err)
 	require.NoError(t, filepath.WalkDir("docs", func(path string, _ os.DirEntry, err error) error {
 		if strings.HasSuffix(path, ".md") {
-			pages = append(pages, path)
+			all = append(all, path)
 		}
 		return err
 	}))
-	require.Greater(t, len(pages), 10)
-	for _, page := range pages {
+	require.Greater(t, len(all), 10)
+	return all
+}
+
+// A link from one page to another leads to a file that is there, and to a heading
+// that is in it.
+func TestLinksOfThePages(t *testing.T) {
+	for _, page := range pages(t) {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
 		for _, link := range mdLink.FindAllStringSubmatch(string(text), -1) {
@@ -95,6 +100,28 @@ func TestLinksOfThePages(t *testing.T) {
 			require.Contains(t, anchors(t, to), link[2], "%s links to %s", page, link[0])
 		}
 	}
+}
+
+// mdFile is a file or a folder of this repository, as pages name it: with its folder.
+var mdFile = regexp.MustCompile("`((?:[a-z][a-z0-9_.-]*/)+[A-Za-z0-9_.-]+\\.(?:go|js|css|conf|yaml|py|md)|(?:[a-z][a-z0-9_.-]*/){2,})`")
+
+// A file that a page names is there: beside the page, in the repository, or in server/.
+func TestFilesInThePages(t *testing.T) {
+	named := 0
+	for _, page := range pages(t) {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, file := range mdFile.FindAllStringSubmatch(mdCode.ReplaceAllString(string(text), ""), -1) {
+			named++
+			there := false
+			for _, folder := range []string{".", filepath.Dir(page), "server"} {
+				_, err := os.Stat(filepath.Join(folder, file[1]))
+				there = there || err == nil
+			}
+			require.True(t, there, "%s names %s", page, file[1])
+		}
+	}
+	require.Greater(t, named, 20)
 }
 
 // anchors are the headings of a page as links name them.
