@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -74,9 +73,6 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 	p.streams = stream.New(&p.settings, p.hub, p.access, p.responder, p.metrics, p.posts, p.presence)
 	p.metrics.CountStreams(p.streams.Open)
 	p.conns = conns.New(&p.settings, p.responder, p.metrics.AcceptErrors.Inc)
-	if set.Crowd && !log.Enabled(context.Background(), slog.LevelDebug) { // at that level each request has a line of its own
-		p.conns.InLoop = waitsInCrowd
-	}
 	p.conns.Pace = p.access.PaceConnection
 	p.metrics.CountConnections(p.conns.Open)
 	return p, nil

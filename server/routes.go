@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 	"net/http/pprof"
 	"strings"
@@ -13,6 +15,9 @@ import (
 
 // routes has every URL of the server. A URL without a route is a static file or a 404.
 func (p *parts) routes() router {
+	if p.settings.Crowd && !p.log.Enabled(context.Background(), slog.LevelDebug) { // debug has a line for each request
+		p.conns.InLoop = waitsInCrowd
+	}
 	routes := p.newRouter()
 	chat, channels := poll.NewChat(p.polls), poll.NewChannels(&p.settings, p.hub, p.access)
 
