@@ -19,7 +19,6 @@ func (p *parts) routes() router {
 		p.conns.InLoop = waitsInCrowd
 	}
 	routes := p.newRouter()
-	chat, channels := poll.NewChat(p.polls), poll.NewChannels(&p.settings, p.hub, p.access)
 
 	// As in the Python original.
 	routes.both("/", p.polls.Page(p.assets))
@@ -42,14 +41,14 @@ func (p *parts) routes() router {
 	// One message at a time. A poll has the id of the last one.
 	routes.post("/publish/:channel", poll.PublishEvent)
 	routes.poll("/subscribe/:channel", poll.Event)
-	routes.get("/channels", channels.Answer)
+	routes.get("/channels", p.polls.Channels)
 
 	// Messages with any fields. A poll has the timestamp or the id of the last one.
 	routes.post("/api/publish/:channel", poll.PublishAPI)
 	routes.poll("/api/poll/:channel", poll.API)
 
 	// All messages of a channel as text. A poll has the length of the text.
-	routes.get("/chat", chat.Answer)
+	routes.get("/chat", p.polls.Chat)
 
 	// A ticket stands for a token where a browser cannot send one.
 	routes.plain(http.MethodPost, "/ticket", p.access.Ticket)

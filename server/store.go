@@ -21,11 +21,14 @@ import (
 type store struct {
 	history.Log
 	io.Closer
-	tails []*tail.Log // caches of slow logs: of messages, then of companions
-	redis *redis.Log  // nil if the log is not in a Redis
-	bytes func() int  // of the messages; nil if they are not counted
 
-	log *slog.Logger
+	messages   *tail.Log // the cache of a slow log; nil for a log in memory
+	companions *tail.Log // the same for companions; nil if they are in memory
+
+	redis *redis.Log // nil if the log is not in a Redis
+	bytes func() int // of the messages; nil if they are not counted
+
+	logger *slog.Logger
 
 	awayMu sync.Mutex // guards away and since; held over log lines, and no other lock is taken under it
 	away   error      // why the log is away; nil if it is not
@@ -36,8 +39,8 @@ type store struct {
 const memoryWord = "memory"
 
 // openStore opens the log that the setting names, see [settings.Settings].
-func openStore(where string, bounds history.Options, b *bus.Bus, log *slog.Logger) (*store, error) {
-	s := &store{log: log}
+func openStore(where string, bounds history.Options, b *bus.Bus, logger *slog.Logger) (*store, error) {
+	s := &store{logger: logger}
 	var err error
 	switch {
 	case where == memoryWord:
@@ -59,8 +62,8 @@ func (s *store) openDisk(folder string, bounds history.Options) error {
 	if err != nil {
 		return err
 	}
-	s.tails = []*tail.Log{tail.New(d, tail.Options{Messages: bounds.Messages, Age: bounds.Age})}
-	s.keepIn(s.tails[0], d, d.Bytes)
+	s.messages = tail.New(d, tail.Options{Messages: bounds.Messages, Age: bounds.Age})
+	s.keepIn(s.messages, d, d.Bytes)
 	return nil
 }
 
@@ -77,32 +80,25 @@ func (s *store) openRedis(address string, bounds history.Options, b *bus.Bus) er
 		return err
 	}
 	for _, warning := range r.Warnings() {
-		s.log.Warn(warning)
+		s.logger.Warn(warning)
 	}
-	messages, companions := s.shared(r, bounds, b), s.shared(r.Companions(companionBounds), companionBounds, b)
-	s.Log, s.Closer, s.redis = apart{messages, companions}, r, r
+	s.messages, s.companions = s.shared(r, bounds, b), s.shared(r.Companions(companionBounds), companionBounds, b)
+	s.Log, s.Closer, s.redis = apart{s.messages, s.companions}, r, r
 	return nil
 }
 
 // shared caches a log to which other instances append, too.
 func (s *store) shared(l *redis.Log, bounds history.Options, b *bus.Bus) *tail.Log {
-	t := tail.New(noticed{l, s.log}, tail.Options{Messages: bounds.Messages, Age: bounds.Age, Shared: true, Ring: func(channel string, id uint64) {
-		_ = b.Publish(channel, id) // fails only if the bus is closed
-	}})
-	s.tails = append(s.tails, t)
-	return t
-}
-
-// noticed is a Redis that logs when it was set back.
-type noticed struct {
-	*redis.Log
-	log *slog.Logger
-}
-
-// SetBack implements [tail.SetBack].
-func (n noticed) SetBack(ctx context.Context, channel, epoch string) error {
-	n.log.Warn("the log of messages was set back to an earlier state, so the channel's readers are told that it restarted", "channel", channel)
-	return n.Log.SetBack(ctx, channel, epoch)
+	return tail.New(l, tail.Options{
+		Messages: bounds.Messages, Age: bounds.Age, Shared: true,
+		Ring: func(channel string, id uint64) {
+			_ = b.Publish(channel, id) // fails only if the bus is closed
+		},
+		SetBack: func(ctx context.Context, channel, epoch string) error {
+			s.logger.Warn("the log of messages was set back to an earlier state, so the channel's readers are told that it restarted", "channel", channel)
+			return l.SetBack(ctx, channel, epoch)
+		},
+	})
 }
 
 // roster returns the roster of this process, or that of all instances with the log.
@@ -125,9 +121,18 @@ func (s *store) run(ctx context.Context) {
 
 // forget frees caches that were unused for a while.
 func (s *store) forget() {
-	for _, t := range s.tails {
-		t.Forget()
+	for _, cache := range s.caches() {
+		cache.Forget()
 	}
+}
+
+func (s *store) caches() (all []*tail.Log) {
+	for _, cache := range []*tail.Log{s.messages, s.companions} {
+		if cache != nil {
+			all = append(all, cache)
+		}
+	}
+	return all
 }
 
 // listener passes on what Redis tells.
@@ -141,15 +146,15 @@ func (l listener) Left(what history.Left) { l.tailOf(what.Channel).Left(what) }
 
 func (l listener) tailOf(channel string) *tail.Log {
 	if history.IsCompanion(channel) {
-		return l.store.tails[1]
+		return l.store.companions
 	}
-	return l.store.tails[0]
+	return l.store.messages
 }
 
 // Doubt implements [redis.Listener].
 func (l listener) Doubt() {
-	for _, t := range l.store.tails {
-		t.Doubt()
+	for _, cache := range l.store.caches() {
+		cache.Doubt()
 	}
 }
 
@@ -162,9 +167,9 @@ func (s *store) setAway(reason error) {
 	switch {
 	case reason != nil && s.away == nil:
 		s.since = time.Now()
-		s.log.Warn("the log of messages is away: posts are refused, and polls wait on", "error", reason)
+		s.logger.Warn("the log of messages is away: posts are refused, and polls wait on", "error", reason)
 	case reason == nil && s.away != nil:
-		s.log.Info("the log of messages is back", "after", time.Since(s.since).Round(time.Millisecond))
+		s.logger.Info("the log of messages is back", "after", time.Since(s.since).Round(time.Millisecond))
 	}
 	s.away = reason
 }

@@ -7,8 +7,6 @@ import (
 	"strconv"
 
 	"pubsub/server/access"
-	"pubsub/server/hub"
-	"pubsub/server/settings"
 	"pubsub/server/web"
 )
 
@@ -18,49 +16,36 @@ const (
 	nameBytes    = 16      // of a name in memory, without its text, which is shared
 )
 
-// Channels answers GET /channels with the names of the channels.
-type Channels struct {
-	hub    *hub.Hub
-	access *access.Control
-	listed bool // if false every request is refused
-}
-
-// NewChannels returns a Channels. It refuses every request unless the setting ListChannels is
-// true.
-func NewChannels(s *settings.Settings, h *hub.Hub, control *access.Control) *Channels {
-	return &Channels{h, control, s.ListChannels}
-}
-
-// Answer lists, sorted, the channels that have messages or a pending poll, except those that
+// Channels lists, sorted, the channels that have messages or a pending poll, except those that
 // the client may not read. The field limit bounds the list. It begins after the name in the
 // field after.
-func (c *Channels) Answer(w http.ResponseWriter, r *http.Request) error {
-	if !c.listed {
+func (p *Polls) Channels(w http.ResponseWriter, r *http.Request) error {
+	if !p.listed {
 		return web.Refuse(http.StatusNotFound, "The channels are not listed here. Whoever runs the server can allow that in PUBSUB_LIST_CHANNELS.")
 	}
 	limit, after, err := listOf(r)
 	if err != nil {
 		return err
 	}
-	readable, err := c.access.Readable(r)
+	readable, err := p.access.Readable(r)
 	if err != nil {
 		return err
 	}
-	n, err := c.hub.Len(r.Context())
+	n, err := p.hub.Len(r.Context())
 	if err != nil {
 		return err
 	}
-	if max(n, c.access.WaitedChannels()) > manyChannels {
-		if err := c.access.AdmitRead(r); err != nil {
+	if max(n, p.access.WaitedChannels()) > manyChannels {
+		if err := p.access.AdmitRead(r); err != nil {
 			return err
 		}
 	}
-	kept, err := c.hub.Channels(r.Context())
+	kept, err := p.hub.Channels(r.Context())
 	if err != nil {
 		return err
 	}
-	waited := c.access.Channels()
-	giveBack, ok := c.access.HoldAnswer(r, nameBytes*(len(kept)+len(waited)))
+	waited := p.access.Channels()
+	giveBack, ok := p.access.HoldAnswer(r, nameBytes*(len(kept)+len(waited)))
 	if !ok {
 		return access.ErrUnread
 	}

@@ -12,18 +12,10 @@ import (
 	"pubsub/server/web"
 )
 
-// Chat answers with all messages of a channel as text, one line for each.
-type Chat struct {
-	*Polls
-	transcripts *transcripts
-}
-
-// NewChat returns a Chat with the hub, limits and timeout of the polls.
-func NewChat(p *Polls) *Chat { return &Chat{p, newTranscripts(p.hub)} }
-
-// Answer answers with the text as soon as its length differs from the field cur_len. Lengths
-// are in UTF-16 units, as in JavaScript. At the timeout it answers 304.
-func (c *Chat) Answer(w http.ResponseWriter, r *http.Request) error {
+// Chat answers with all messages of a channel as text, one line for each, as soon as the
+// length of the text differs from the field cur_len. Lengths are in UTF-16 units, as in
+// JavaScript. At the timeout it answers 304.
+func (p *Polls) Chat(w http.ResponseWriter, r *http.Request) error {
 	fields, err := fieldsOf(r)
 	if err != nil {
 		return err
@@ -32,7 +24,7 @@ func (c *Chat) Answer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	grant, err := c.access.Authorize(r, access.Subscribe, channel)
+	grant, err := p.access.Authorize(r, access.Subscribe, channel)
 	if err != nil {
 		return err
 	}
@@ -42,48 +34,48 @@ func (c *Chat) Answer(w http.ResponseWriter, r *http.Request) error {
 			return web.Refuse(http.StatusBadRequest, "cur_len must be the length of the text that you have.")
 		}
 	}
-	timeout, err := c.timeoutOf(fields)
+	timeout, err := p.timeoutOf(fields)
 	if err != nil {
 		return err
 	}
 	timeout = grant.Left(timeout)
-	ctx, leave, err := c.access.AdmitPoll(r, channel)
+	ctx, leave, err := p.access.AdmitPoll(r, channel)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	return c.follow(ctx, w, r, channel, length, timeout)
+	return p.followText(ctx, w, r, channel, length, timeout)
 }
 
 // follow waits until the text has another length, and answers with it.
-func (c *Chat) follow(ctx context.Context, w http.ResponseWriter, r *http.Request, channel string, length int, timeout time.Duration) error {
+func (p *Polls) followText(ctx context.Context, w http.ResponseWriter, r *http.Request, channel string, length int, timeout time.Duration) error {
 	// Only the first turn can be refused by the limit, so that a request counts once.
-	for admit := func() error { return c.access.AdmitRead(r) }; ; admit = func() error { return nil } {
-		now, err := c.transcripts.now(r.Context(), channel, admit)
+	for admit := func() error { return p.access.AdmitRead(r) }; ; admit = func() error { return nil } {
+		now, err := p.transcripts.now(r.Context(), channel, admit)
 		if err != nil {
 			return err
 		}
 		if now.length != length {
-			return c.write(w, r, now)
+			return p.writeText(w, r, now)
 		}
 		if timeout == 0 {
-			return c.notModified(w)
+			return p.notModified(w)
 		}
 		since := history.After(now.cursor) // not now.text, so that a waiting poll holds no text
-		page, err := c.next(ctx, hub.Place{Channel: channel, Since: since}, timeout)
+		page, err := p.nextOf(ctx, hub.Place{Channel: channel, Since: since}, timeout)
 		switch {
 		case endedInTime(err):
-			return c.notModified(w)
+			return p.notModified(w)
 		case err != nil:
 			return err
 		}
-		c.metrics.Deliver(page)
+		p.metrics.Deliver(page)
 	}
 }
 
 // next waits for the first message after a place.
-func (c *Chat) next(ctx context.Context, place hub.Place, timeout time.Duration) (*hub.Page, error) {
-	next, err := c.hub.Follow([]hub.Place{place}, 1)
+func (p *Polls) nextOf(ctx context.Context, place hub.Place, timeout time.Duration) (*hub.Page, error) {
+	next, err := p.hub.Follow([]hub.Place{place}, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +84,8 @@ func (c *Chat) next(ctx context.Context, place hub.Place, timeout time.Duration)
 	return next.Next(ctx)
 }
 
-func (c *Chat) write(w http.ResponseWriter, r *http.Request, s snapshot) error {
-	giveBack, ok := c.access.HoldAnswer(r, len(s.text))
+func (p *Polls) writeText(w http.ResponseWriter, r *http.Request, s snapshot) error {
+	giveBack, ok := p.access.HoldAnswer(r, len(s.text))
 	if !ok {
 		return access.ErrUnread
 	}
@@ -102,8 +94,8 @@ func (c *Chat) write(w http.ResponseWriter, r *http.Request, s snapshot) error {
 	return web.WriteText(w, s.text, s.fill)
 }
 
-func (c *Chat) notModified(w http.ResponseWriter) error {
-	c.responder.Closing(w.Header())
+func (p *Polls) notModified(w http.ResponseWriter) error {
+	p.responder.Closing(w.Header())
 	web.Fresh(w.Header())
 	w.WriteHeader(http.StatusNotModified)
 	return nil

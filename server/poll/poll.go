@@ -38,6 +38,9 @@ type Polls struct {
 	presence  *presence.Presence
 	readers   *readers
 
+	transcripts *transcripts // of /chat
+	listed      bool         // /channels answers; if not, it refuses every request
+
 	crowds   *crowd.Crowds // of polls that wait without a goroutine
 	kinds    map[*form]*crowd.Kind
 	timeouts wheel.Wheel
@@ -50,6 +53,7 @@ type Polls struct {
 func New(s *settings.Settings, h *hub.Hub, control *access.Control, responder *web.Responder, metrics *observe.Metrics, here *presence.Presence) *Polls {
 	p := &Polls{
 		hub: h, access: control, responder: responder, metrics: metrics, presence: here, readers: newReaders(control.Source),
+		transcripts: newTranscripts(h), listed: s.ListChannels,
 		timeout: s.PollTimeout, heartbeat: s.Heartbeat,
 	}
 	p.kinds = map[*form]*crowd.Kind{pages: p.kindOf(pages), events: p.kindOf(events), lists: p.kindOf(lists)}

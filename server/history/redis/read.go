@@ -82,7 +82,8 @@ func gapOf(said []rueidis.RedisMessage) *history.Gap {
 	return &history.Gap{Reason: reason, Missed: numberOf(&said[3])}
 }
 
-// SetBack implements [tail.SetBack].
+// SetBack gives a channel a new epoch, if the channel still has the given one. Readers are
+// then told that the channel was restarted.
 func (l *Log) SetBack(ctx context.Context, channel, epoch string) error {
 	_, err := l.call(ctx, setBackScript, []string{metaOf(channel)}, []string{epoch, history.NewEpoch()})
 	return err

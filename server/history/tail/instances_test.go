@@ -258,7 +258,7 @@ func (s *setBack) SetBack(context.Context, string, string) error {
 func TestForgedCursorsChangeNothing(t *testing.T) {
 	behind := &setBack{Log: memory.New(history.Options{})}
 	defer behind.Close()
-	l := tail.New(behind, tail.Options{Shared: true})
+	l := tail.New(behind, tail.Options{Shared: true, SetBack: behind.SetBack})
 	receipt, err := l.Append(t.Context(), history.Post{Channel: "chat", Object: []byte(`{}`)})
 	require.NoError(t, err)
 	for _, forged := range []history.Cursor{

@@ -37,6 +37,11 @@ type Options struct {
 	// Ring is called for each channel that may have messages which no Append of this log has
 	// returned. It must not wait. It is called with no lock held.
 	Ring func(channel string, id uint64)
+
+	// SetBack gives a channel of the log behind a new epoch, if the channel still has the given
+	// one. It is called when the log behind lacks messages that it had. It is nil if the log
+	// behind never goes back to an earlier state.
+	SetBack func(ctx context.Context, channel, epoch string) error
 }
 
 // Log is a [history.Log] that caches another one. It need not be closed. Make it with [New].
@@ -151,7 +156,7 @@ func (l *Log) refresh(ctx context.Context, t *tail, by netip.Addr, ask bool) err
 	if !ask { // messages up to now are needed, not only those of before
 		before = t.asked()
 	}
-	return t.refresh(context.WithoutCancel(ctx), l.behind, before, ask)
+	return t.refresh(context.WithoutCancel(ctx), l, before, ask)
 }
 
 // Heard tells that a channel has a message, whoever appended it.

@@ -266,7 +266,7 @@ func (t *tail) served(before int, ask bool) (next <-chan struct{}, is bool, fail
 
 // refresh asks the log behind for what is missing, once for all readers that come at the same
 // time. With ask set, a fetch counts only if it began after the first before fetches.
-func (t *tail) refresh(ctx context.Context, behind history.Log, before int, ask bool) error {
+func (t *tail) refresh(ctx context.Context, l *Log, before int, ask bool) error {
 	t.fetching.Lock()
 	defer t.fetching.Unlock()
 	t.mu.Lock()
@@ -283,7 +283,7 @@ func (t *tail) refresh(ctx context.Context, behind history.Log, before int, ask 
 	t.gone = 0
 	t.mu.Unlock()
 
-	page, err := t.read(ctx, behind, since)
+	page, err := t.read(ctx, l, since)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended = t.fetches; t.fetchEnd != nil {
@@ -307,32 +307,25 @@ func (t *tail) refresh(ctx context.Context, behind history.Log, before int, ask 
 	return nil
 }
 
-// SetBack is implemented by logs that may go back to an earlier state.
-type SetBack interface {
-	// SetBack gives a channel a new epoch, if it still has the given one. It is called when
-	// the log lacks messages that it had.
-	SetBack(ctx context.Context, channel, epoch string) error
-}
-
 // read reads the messages after a place. If they do not follow on that, it reads the newest
 // ones, and the page has a gap.
-func (t *tail) read(ctx context.Context, behind history.Log, since history.Since) (*history.Page, error) {
+func (t *tail) read(ctx context.Context, l *Log, since history.Since) (*history.Page, error) {
 	q := history.Query{Channel: t.channel, Since: since, Limit: t.window, Bytes: windowBytes, Fresh: true}
-	page, err := behind.Read(ctx, q)
+	page, err := l.behind.Read(ctx, q)
 	if err != nil || page.Gap == nil && !page.More {
 		return page, err
 	}
-	if log, can := behind.(SetBack); can && page.Gap != nil && page.Gap.Reason != history.Expired && page.Cursor.Epoch == since.Epoch {
-		if err := log.SetBack(ctx, t.channel, since.Epoch); err != nil {
+	if l.options.SetBack != nil && page.Gap != nil && page.Gap.Reason != history.Expired && page.Cursor.Epoch == since.Epoch {
+		if err := l.options.SetBack(ctx, t.channel, since.Epoch); err != nil {
 			return nil, err
 		}
 	}
 	if q.Since = history.Back(); since.Kind == history.SinceCursor {
-		page, err = behind.Read(ctx, q)
+		page, err = l.behind.Read(ctx, q)
 	}
 	if err == nil && page.More { // the newest messages have left, or others came meanwhile
 		q.Since = history.Now()
-		page, err = behind.Read(ctx, q)
+		page, err = l.behind.Read(ctx, q)
 	}
 	if err == nil {
 		page.Gap = &history.Gap{} // marks that the page does not follow on the tail
