@@ -105,3 +105,45 @@ func TestReadsOfOthersServe(t *testing.T) {
 		turns.Wait()
 	})
 }
+
+// A reader with a cursor that waits for a turn is served by what others have read since it came,
+// although more was heard of meanwhile.
+func TestReadsOfOthersServeACursor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		messages := memory.New(history.Options{})
+		defer messages.Close()
+		others := &meddling{Log: messages}
+		behind := &stuck{Log: others, free: "chat", release: make(chan struct{})}
+		l := tail.New(behind, tail.Options{Shared: true})
+		first := post(t, l)
+		ask := func(by, channel string, since history.Since) (ids []uint64) {
+			page, err := l.Read(t.Context(), history.Query{Channel: channel, Since: since, Limit: 9, Bytes: 99, By: netip.MustParseAddr(by)})
+			if assert.NoError(t, err) {
+				for _, m := range page.Messages {
+					ids = append(ids, m.ID)
+				}
+			}
+			return ids
+		}
+		require.Equal(t, []uint64{1}, ask("192.0.2.2", "chat", history.All()))
+		var turns sync.WaitGroup
+		for i := range 8 {
+			turns.Go(func() { ask("192.0.2.1", fmt.Sprint("stuck", i), history.Now()) })
+		}
+		synctest.Wait()
+		require.EqualValues(t, 8, behind.under.Load(), "as many as an address may have")
+
+		l.Heard("chat", post(t, messages)) // at another instance, as is the next
+		served := make(chan []uint64, 1)
+		began := time.Now()
+		go func() { served <- ask("192.0.2.1", "chat", history.After(first)) }()
+		synctest.Wait()
+		require.Empty(t, served)
+		others.afterRead = func() { l.Heard("chat", post(t, messages)) }
+		ask("192.0.2.2", "chat", history.Now())
+		require.Equal(t, []uint64{2}, <-served)
+		require.Zero(t, time.Since(began))
+		close(behind.release)
+		turns.Wait()
+	})
+}
