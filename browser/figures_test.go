@@ -27,7 +27,7 @@ var (
 )
 
 // afterwards are the files that the page asks for when it has shown the messages.
-const afterwards = `(presence|present|here|comings|typing|names)\.(js|css)$`
+const afterwards = `(presence|present|here|joins|typing|names)\.(js|css)$`
 
 var isAfterwards = regexp.MustCompile("/" + afterwards)
 

@@ -1,8 +1,8 @@
 // Tells of messages that come while nobody looks: how many in the title of the page, and those that name the reader by a
 // notice where he allowed it.
 
+import {identity} from "./cursor.js";
 import {nickOf, plain} from "./line.js";
-import {identity} from "./place.js";
 import {names} from "./text.js";
 
 let unread = 0;

@@ -1,14 +1,14 @@
 // The room that is shown: what is said in it, and what waits to be sent.
 
 import {Conversation} from "./conversation.js";
+import {identity} from "./cursor.js";
+import {LastSeen} from "./lastseen.js";
 import {recall, recallNames, remember} from "./memory.js";
-import {isMineOf, mineOf} from "./mine.js";
 import {keep, keptOf} from "./offline.js";
 import {Outbox} from "./outbox.js";
+import {isMineOf, mineOf} from "./ownids.js";
 import {Pending} from "./pending.js";
-import {identity} from "./place.js";
-import {read, silence} from "./reading.js";
-import {Seen} from "./seen.js";
+import {read, silence} from "./reader.js";
 import {Status} from "./status.js";
 
 const KEPT = 50;
@@ -75,7 +75,7 @@ export class Chat {
     this.#untold = [];
     this.#room = room;
     this.#mine = mineOf(room);
-    this.#seen = new Seen(room);
+    this.#seen = new LastSeen(room);
     this.#conversation.clear();
     this.#pending.clear();
     this.#older?.end();

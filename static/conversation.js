@@ -1,8 +1,8 @@
 // Shows messages, gaps and dates as lines, oldest first.
 
+import {identity} from "./cursor.js";
 import {Flood} from "./flood.js";
 import {dayNote, exactly, gapNote, messageLine, nickOf, note} from "./line.js";
-import {identity} from "./place.js";
 import {Scroller} from "./scroller.js";
 
 const MAX_LINES = 1000;

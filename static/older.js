@@ -1,6 +1,6 @@
 // Loads what was said before, as one scrolls up, and says where it ends.
 
-import {placeBefore} from "./place.js";
+import {placeBefore} from "./cursor.js";
 
 const BEGUN = "Here it began.";
 const EXPIRED = "What was said before has expired.";

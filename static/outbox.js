@@ -1,9 +1,9 @@
 // Sends what was written in a room, in order. It outlives a reload: each entry is in the browser's storage under a
 // name that sorts. All tabs show the entries; the one that holds a lock sends them.
 
-import {identity} from "./place.js";
-import {addMine} from "./mine.js";
+import {identity} from "./cursor.js";
 import {recallJSON, recallNames, remember} from "./memory.js";
+import {addMine} from "./ownids.js";
 
 // The server knows a key for 5 minutes. After that, sending again could publish twice.
 const DOUBT = 4 * 60_000;

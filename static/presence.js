@@ -1,9 +1,9 @@
 // Who is here: comes after the first messages, and joins its parts. Where the server does not tell it, the page goes on
 // without.
 
-import {Comings} from "./comings.js";
 import {stylesheet} from "./dom.js";
 import {Here} from "./here.js";
+import {Joins} from "./joins.js";
 import {keepPresent} from "./present.js";
 import {Typing, onTyping} from "./typing.js";
 
@@ -21,7 +21,7 @@ export class Presence {
   #room = "";
   #stop = () => {};
   #here = new Here(() => this.#names || this.#ask());
-  #comings;
+  #joins;
   #typing = new Typing();
   /** @type {Set<string> | null} null while the names are not known */
   #names = null;
@@ -37,7 +37,7 @@ export class Presence {
    */
   constructor(server, nick, onLine) {
     this.#server = server;
-    this.#comings = new Comings(onLine);
+    this.#joins = new Joins(onLine);
     this.#me = keepPresent(server, document.getElementById("nick"), nick);
     onTyping(document.getElementById("message"), () => this.#room && server.presence && server.typing(this.#room, server.presence));
   }
@@ -64,7 +64,7 @@ export class Presence {
     this.#room = "";
     this.#names = null;
     this.#here.hide();
-    this.#comings.clear();
+    this.#joins.clear();
     this.#typing.clear();
   }
 
@@ -86,7 +86,7 @@ export class Presence {
     if (came) this.#names?.add(name);
     else this.#names?.delete(name);
     this.#recount(count, this.#names);
-    if (!this.#me.has(name) && Date.now() > this.#settledAt) this.#comings.heard(came, name);
+    if (!this.#me.has(name) && Date.now() > this.#settledAt) this.#joins.heard(came, name);
   }
 
   /** Something was missed. */

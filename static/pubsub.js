@@ -57,7 +57,7 @@ addEventListener("hashchange", () => location.hash.includes("token=") && locatio
 for (const place of document.querySelectorAll(".address")) place.textContent = location.origin;
 byID("retry").addEventListener("click", () => server.retry());
 menu.addEventListener("toggle", async function offer() {
-  const tools = await import("./tools.js").catch(() => null); // without a network: the next time
+  const tools = await import("./toolbar.js").catch(() => null); // without a network: the next time
   if (!tools) return;
   menu.removeEventListener("toggle", offer);
   tools.offerTools(menu, () => chat.entries);

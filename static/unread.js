@@ -1,9 +1,9 @@
 // Follows other rooms, and counts what came there unseen.
 
-import {seenIn, seenOf} from "./seen.js";
-import {mineOf} from "./mine.js";
-import {identity} from "./place.js";
+import {identity} from "./cursor.js";
+import {seenIn, seenOf} from "./lastseen.js";
 import {onRemembered} from "./memory.js";
+import {mineOf} from "./ownids.js";
 
 export class Unread {
   #server;

@@ -1,6 +1,6 @@
 // Reads a room, and hands on together what comes together.
 
-import {numberOf} from "./place.js";
+import {numberOf} from "./cursor.js";
 
 const HISTORY = "-50";
 // In a flood messages are shown this seldom, and so many at a time unless the page falls behind: a slow computer still

@@ -1,6 +1,6 @@
 // What somebody has seen of a room, in this browser: where "New since you left" begins.
 
-import {epochOf} from "./place.js";
+import {epochOf} from "./cursor.js";
 import {recallJSON, remember} from "./memory.js";
 
 const name = (room) => `seen/${room}`;
@@ -11,7 +11,7 @@ export const seenOf = (room) => recallJSON(name(room))?.cursor ?? null;
 /** The room whose place was remembered under a name, null if none's was. */
 export const seenIn = (remembered) => (remembered.startsWith("seen/") ? remembered.slice(5) : null);
 
-export class Seen {
+export class LastSeen {
   #room;
   #left;
   #away = true;

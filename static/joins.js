@@ -10,7 +10,7 @@ const MANY = 4;
 const STORM = 10_000;
 const MAX = 500;
 
-export class Comings {
+export class Joins {
   #onLine;
   #line = element("p");
   #came = new Set();
