@@ -25,8 +25,7 @@ func attackers(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	f.IntVar(&o.Requests, "requests", 20_000, "how many the mix sends")
 	f.IntVar(&o.Marks.Memory, "max-memory", 200, "`MB` that the server may hold at the peak")
 	f.DurationVar(&o.Marks.Health, "max-health", 100*time.Millisecond, "how long a newcomer may wait for /healthz")
-	f.IntVar(&o.Marks.Kept, "max-kept", 20, "`MB` that may be left after the attack")
-	f.IntVar(&o.Marks.History, "history", 0, "`MB` that an attack on the history may leave beside that")
+	f.IntVar(&o.Marks.Kept, "max-kept", 20, "`MB` that may be left after the attack, beside the messages of it that are kept")
 	f.Float64Var(&o.Marks.Ratio, "max-ratio", 2, "how many times later the chat's messages may come in the median")
 	if err := parse(f, args); err != nil {
 		return err

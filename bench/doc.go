@@ -91,8 +91,9 @@
 //
 // A mark that is missed is told in the table and makes the exit status 1:
 // -max-memory, -max-health, -max-kept, -max-ratio, and nothing lost, doubled,
-// refused to the honest, or answered by a 5xx without a reason. -history is what
-// the attacks on the history may leave, since the server is meant to keep it.
+// refused to the honest, or answered by a 5xx without a reason. Messages of the
+// attacker that the server keeps, as it is meant to, are not in -max-kept: they
+// are read from its metric pubsub_history_bytes, if it has that.
 //
 // Memory is that of the server's processes; what the kernel holds for sockets
 // that are not read is not in it. The attackers take their share of this

@@ -27,7 +27,6 @@ type Attack struct {
 	secure  bool // the server speaks TLS, and with it HTTP/2
 	proxied bool // all come from one address, as through a proxy that says whose they are
 	people  int  // at most so many honest people; 0 for as many as asked for
-	history bool // fills the history, which the server is meant to keep
 }
 
 // All is every attack, in the order of the table.
@@ -50,9 +49,9 @@ var All = []Attack{
 		About: "900 polls on one channel are answered, and 20 posts of 16 KB come before they ask again; over and over."},
 	{Name: "subs-many", run: subs(3000, 30, 400),
 		About: "The same with 3,000 polls of 30 addresses and 400 posts."},
-	{Name: "history", run: historyOfOne, history: true,
+	{Name: "history", run: historyOfOne,
 		About: "One address posts 16 KB to many rooms as fast as it may."},
-	{Name: "history-many", run: historyOfMany, history: true,
+	{Name: "history-many", run: historyOfMany,
 		About: "60 addresses post 100 messages of 16 KB each at once."},
 	{Name: "logs", run: logs, stderr: read,
 		About: "Two connections ask without a pause for paths of 15 KB that are not there; what the server logs is counted."},

@@ -27,19 +27,20 @@ func TestAttacksAreNamed(t *testing.T) {
 }
 
 func TestMarks(t *testing.T) {
-	marks := Marks{Memory: 200, Health: 100 * time.Millisecond, Kept: 20, History: 90, Ratio: 2}
+	marks := Marks{Memory: 200, Health: 100 * time.Millisecond, Kept: 20, Ratio: 2}
 	good := Row{Before: 50 * mb, Peak: 200 * mb, After: 70 * mb, Worst: 100 * time.Millisecond, Calm: time.Second, During: 2 * time.Second}
-	require.Empty(t, marks.missed(good, Attack{}))
+	require.Empty(t, marks.missed(good))
 
 	bad := Row{Before: 50 * mb, Peak: 201 * mb, After: 71 * mb, Worst: time.Second, Calm: time.Second, During: 3 * time.Second,
 		Lost: 1, Doubled: 2, Gaps: 3, Refused: 4, Broken: 5}
-	require.Equal(t, []string{"memory above 200 MB", "/healthz slower than 100ms", "more than 20 MB kept", "chat more than 2 times later",
-		"1 lost", "2 doubled", "3 false gaps", "4 honest messages refused", "5 answers of 5xx without a reason"}, marks.missed(bad, Attack{}))
+	require.Equal(t, []string{"memory above 200 MB", "/healthz slower than 100ms", "more than 20 MB kept beside messages", "chat more than 2 times later",
+		"1 lost", "2 doubled", "3 false gaps", "4 honest messages refused", "5 answers of 5xx without a reason"}, marks.missed(bad))
 
 	kept := good
-	kept.After = 160 * mb
-	require.Empty(t, marks.missed(kept, Attack{history: true}), "a history may be kept")
-	require.NotEmpty(t, marks.missed(kept, Attack{}))
+	kept.After, kept.Messages = 160*mb, 90*mb
+	require.Empty(t, marks.missed(kept), "messages may be kept")
+	kept.Messages--
+	require.NotEmpty(t, marks.missed(kept))
 }
 
 func TestAnswersWithoutAReasonAreBroken(t *testing.T) {

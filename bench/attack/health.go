@@ -2,6 +2,8 @@ package attack
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,4 +58,17 @@ func (s *scene) healthz() (time.Duration, bool) {
 		return probeLimit, false
 	}
 	return time.Since(begin), true
+}
+
+// messages is how many bytes of messages the server keeps, 0 if it does not say.
+func (s *scene) messages() int64 {
+	c := &caller{scene: s, from: prober, counts: new(answers)}
+	defer c.hangUp()
+	for line := range strings.Lines(string(c.askWithin(context.Background(), probeLimit, s.get("/metrics")).body)) {
+		if text, is := strings.CutPrefix(line, "pubsub_history_bytes "); is {
+			bytes, _ := strconv.ParseFloat(strings.TrimSpace(text), 64) // 0 if it is no number
+			return int64(bytes)
+		}
+	}
+	return 0
 }

@@ -33,7 +33,7 @@ func (a Attack) Run(ctx context.Context, o Options) (row Row, err error) {
 	if took := time.Since(begin); took > stopLimit {
 		s.miss("SIGTERM did not end the server within %s", stopLimit)
 	}
-	row.Notes, row.Missed = s.notes, append(s.missed, o.Marks.missed(row, a)...)
+	row.Notes, row.Missed = s.notes, append(s.missed, o.Marks.missed(row)...)
 	return row, err
 }
 
@@ -73,12 +73,13 @@ func (a Attack) watched(ctx context.Context, s *scene) (Row, error) {
 	posts, endPosts := context.WithCancel(ctx)
 	posting.Go(func() { p.post(posts) })
 	pause(ctx, s.Before)
-	row.Before = s.target.Memory()
+	row.Before, row.Messages = s.target.Memory(), -s.messages()
 	p.phase.Store(int32(during))
 	err = a.attacked(ctx, s, &row)
 	p.phase.Store(int32(after))
 	pause(ctx, s.After)
 	row.After = s.target.Memory()
+	row.Messages = max(row.Messages+s.messages(), 0)
 	row.Peak = max(row.Peak, row.After) // what is not read may be written only then
 
 	endPosts()
