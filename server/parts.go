@@ -21,7 +21,7 @@ import (
 	"pubsub/server/web"
 )
 
-// parts are the parts of a server, in the order in which they are made.
+// parts are the parts of a server.
 type parts struct {
 	settings settings.Settings
 	log      *slog.Logger

@@ -37,7 +37,7 @@ type Server struct {
 
 // New returns a server with settings that [settings.Load] has checked. It serves the files of
 // static, and the template index.html of templates as the chat page. If log has a
-// [logs.Handler], the metrics show how many lines it drops. The errors are about files, keys,
+// [asynclog.Handler], the metrics show how many lines it drops. The errors are about files, keys,
 // the log of messages or the bus.
 func New(set settings.Settings, static, templates fs.FS, log *slog.Logger) (*Server, error) {
 	p, err := newParts(set, static, templates, log)
@@ -76,8 +76,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.access.LeaveRequest(r)
-	s.conns.Begin(r, s.access.Source.Of(r))
-	defer s.conns.End(r)
+	s.conns.CountForClient(r, s.access.Source.Of(r))
+	defer s.conns.CountForPeer(r)
 	if err != nil {
 		s.responder.Error(w, r, err)
 		return
@@ -103,7 +103,7 @@ var transportSecurity = []string{"max-age=31536000"}
 // receive does what all requests have in common. If answered is true, no handler may handle
 // the request.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool) {
-	conns.Handling(r)
+	conns.MarkHandled(r)
 	if r.TLS != nil {
 		w.Header()["Strict-Transport-Security"] = transportSecurity
 	}
@@ -111,7 +111,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool)
 		s.responder.Error(w, r, err)
 		return true
 	}
-	conns.Counted(r)
+	conns.RefundFrame(r)
 	if r.ContentLength != 0 {
 		// The deadline also bounds a body that no handler reads: net/http reads it to its end,
 		// and then removes the deadline. A test's ResponseRecorder has no deadlines.

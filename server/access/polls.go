@@ -61,7 +61,7 @@ func newPolls(s *settings.Settings, source address.Source) polls {
 // AdmitPoll is safe for concurrent use, and does not wait.
 func (p *polls) AdmitPoll(r *http.Request, channels ...string) (ctx context.Context, leave func(), err error) {
 	if r.Header.Get("X-Client-Id") == "" && r.ProtoMajor < 2 {
-		leave, err = p.AdmitStream(r, conns.End(r), channels)
+		leave, err = p.AdmitStream(r, conns.Ender(r), channels)
 		return r.Context(), leave, err
 	}
 	// The client's other polls, or those of the HTTP/2 connection, must not end with this one.

@@ -45,23 +45,23 @@ func (c *Control) HoldFor(address netip.Addr, bytes int) (giveBack func(), ok bo
 	return c.unread.hold(address, bytes)
 }
 
-// Room counts bytes of an address's answers before they are read from the log, because they
-// are in memory long before they are written. It is a [hub.Room], and for one goroutine.
-type Room struct {
+// Budget counts bytes of an address's answers before they are read from the log, because they
+// are in memory long before they are written. It is a [hub.Budget], and for one goroutine.
+type Budget struct {
 	unread  *unread
 	address netip.Addr
 	small   int // up to so many bytes count nothing
 	taken   int
 }
 
-// RoomFor returns an empty Room for answers to an address. Up to small bytes count nothing.
-func (c *Control) RoomFor(address netip.Addr, small int) *Room {
-	return &Room{unread: &c.unread, address: address, small: small}
+// BudgetFor returns an empty Budget for answers to an address. Up to small bytes count nothing.
+func (c *Control) BudgetFor(address netip.Addr, small int) *Budget {
+	return &Budget{unread: &c.unread, address: address, small: small}
 }
 
 // Take counts bytes, instead of those that the room has. It returns them, or [SmallAnswer] if
 // there is no room.
-func (r *Room) Take(bytes int) (granted int) {
+func (r *Budget) Take(bytes int) (granted int) {
 	if r.Keep(bytes) {
 		return bytes
 	}
@@ -71,7 +71,7 @@ func (r *Room) Take(bytes int) (granted int) {
 
 // Keep counts bytes, instead of those that the room has. If ok is false there is no room for
 // them, and nothing changes.
-func (r *Room) Keep(bytes int) (ok bool) {
+func (r *Budget) Keep(bytes int) (ok bool) {
 	if bytes <= r.small {
 		bytes = 0
 	}
@@ -90,7 +90,7 @@ func (r *Room) Keep(bytes int) (ok bool) {
 }
 
 // Leave stops counting.
-func (r *Room) Leave() { r.Keep(0) }
+func (r *Budget) Leave() { r.Keep(0) }
 
 // HoldPage is HoldFor for a page that many clients get. It is in memory once, so it counts
 // once for an address and once in all.

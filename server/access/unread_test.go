@@ -76,17 +76,17 @@ func TestUnreadCountsWhatIsHeld(t *testing.T) {
 func TestRoom(t *testing.T) {
 	c := &Control{}
 	const page = 256 << 10
-	var rooms []*Room
+	var rooms []*Budget
 	ann, bob := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	for range unreadPerAddress / page {
-		room := c.RoomFor(ann, SmallAnswer)
+		room := c.BudgetFor(ann, SmallAnswer)
 		require.Equal(t, page, room.Take(page))
 		rooms = append(rooms, room)
 	}
-	late := c.RoomFor(ann, SmallAnswer)
+	late := c.BudgetFor(ann, SmallAnswer)
 	require.Equal(t, SmallAnswer, late.Take(page))
 	require.True(t, late.Keep(SmallAnswer))
-	other := c.RoomFor(bob, SmallAnswer)
+	other := c.BudgetFor(bob, SmallAnswer)
 	require.Equal(t, page, other.Take(page))
 	require.True(t, other.Keep(unreadPerAddress*2), "alone")
 	require.True(t, rooms[0].Keep(100), "what is small counts nothing")

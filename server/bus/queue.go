@@ -40,7 +40,8 @@ const topicEnd = "\x00"
 // of which its topic is a prefix.
 func topic(channel string) string { return channel + topicEnd }
 
-// send gives the PUB a ring, unless it has one for the channel.
+// send gives the PUB a ring, unless it has one for the channel. No code reads the id in the
+// ring: it is for people who look at the bus, and keeps each frame longer than frameHeader.
 func (q *queue) send(channel string, id uint64) error {
 	q.waitingMu.Lock()
 	defer q.waitingMu.Unlock()

@@ -28,7 +28,7 @@ func secretlyWith(t *testing.T, set func(*tls.Config), do func(c *conns.Hijacked
 	serverTLS, clientTLS := certificate(t)
 	set(clientTLS)
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conns.Handling(r)
+		conns.MarkHandled(r)
 		if !conns.CanHijack(r) {
 			return // and the client gets no 101
 		}

@@ -23,15 +23,16 @@ type Conn struct {
 	socket  *socket       // nil for a connection in memory
 	conns   *Conns
 	id      uint64
-	known   atomic.Bool  // the client has sent something, so the connection is not unused
+	hasSent atomic.Bool  // the client has sent something, so the connection is not unused
 	handled atomic.Bool  // a handler has begun a request since the connection was idle
 	writeBy atomic.Int64 // the write deadline in ns since start, 0 for none
 	theirs  atomic.Bool  // the write deadline was set by a caller, not by setDeadline
 	holding *holding     // guarded by Conns.mu
 
-	// begin guards closed, cause, cancel and served; and end and forget, until a handler
-	// begins. hangups.mu may be taken under it.
-	begin  sync.Mutex
+	// lifeMu guards closed, cause, cancel and request. end and forget are set once under it,
+	// before the first handler; after that they are read without it. poller.mu may be taken under
+	// it.
+	lifeMu sync.Mutex
 	closed bool
 	cause  error // of the first call of end
 
@@ -39,24 +40,24 @@ type Conn struct {
 	context context.Context         // of net/http's requests; holds stint as a value
 	stint   *stint                  // nil when net/http does not have the connection
 	cancel  context.CancelCauseFunc // ends the contexts of net/http's requests
-	served  *served                 // the request that the loop serves
-	end     context.CancelCauseFunc // ends all contexts, and tells the owner and the waiting request
+	request *loopRequest            // the request that the loop serves
+	end     context.CancelCauseFunc // endAll, bound once so that no poll makes a closure; nil until net/http has the connection
 	gone    atomic.Bool             // end was called
 	owner   atomic.Pointer[owner]   // of a handler that has taken the connection over; nil if none has
 	tls     *asyncTLS               // the TLS of a connection that is taken over; nil without TLS
 	forget  func()                  // ends the watch for a hang-up; nil if the connection is not watched
 
-	watched uint64 // the connection's id in hangups
+	watched uint64 // the connection's id in poller
 
 	secure *tls.ConnectionState // set with HTTP/2 and in the loop, before the first request
-	frames *opened              // the connection's HTTP/2 frames; nil with HTTP/1
+	frames *http2Conn           // the connection's HTTP/2 frames; nil with HTTP/1
 
-	begun   bool        // Read was called
-	skips   atomic.Bool // Read skips net/http's read that waits for a hang-up
-	skipped bool        // the last read was skipped
+	paced        bool        // Read has waited for the pace of new connections
+	skipProbe    atomic.Bool // Read skips net/http's read that waits for a hang-up
+	probeSkipped bool        // the last read was skipped
 
-	// The fields below are the loop's.
-	loops     bool // the loop can serve the connection
+	// The fields below are the loop's. net/http's goroutine reads ahead, too.
+	canLoop   bool // the loop can serve the connection
 	state     state
 	exchange  *Exchange    // the request that waits
 	idleSince atomic.Int64 // in ns since start
@@ -90,17 +91,17 @@ func of(c net.Conn) *Conn {
 	return nil
 }
 
-// Handling marks the connection of r as one on which a handler runs. Call Handling before the
+// MarkHandled marks the connection of r as one on which a handler runs. Call it before the
 // handler.
-func Handling(r *http.Request) {
+func MarkHandled(r *http.Request) {
 	if c := Of(r); c != nil {
 		c.handled.Store(true)
 	}
 }
 
-// End returns a function that ends the contexts of all requests on the connection of r. The
+// Ender returns a function that ends the contexts of all requests on the connection of r. The
 // function does nothing if the connection is not from a listener of [Conns.Prepare].
-func End(r *http.Request) context.CancelCauseFunc {
+func Ender(r *http.Request) context.CancelCauseFunc {
 	if c := Of(r); c != nil {
 		return c.end
 	}
@@ -109,13 +110,13 @@ func End(r *http.Request) context.CancelCauseFunc {
 
 // endAll is the value of the field end.
 func (c *Conn) endAll(cause error) {
-	c.begin.Lock()
+	c.lifeMu.Lock()
 	if c.cause == nil {
 		c.cause = cmp.Or(cause, context.Canceled)
 	}
-	cancel, served := c.cancel, c.served
+	cancel, served := c.cancel, c.request
 	c.gone.Store(true)
-	c.begin.Unlock()
+	c.lifeMu.Unlock()
 	if cancel != nil { // nil: net/http does not have it
 		cancel(cause)
 	}
@@ -130,8 +131,8 @@ func (c *Conn) endAll(cause error) {
 
 // whyGone returns the cause of the first call of end, nil if there was none.
 func (c *Conn) whyGone() error {
-	c.begin.Lock()
-	defer c.begin.Unlock()
+	c.lifeMu.Lock()
+	defer c.lifeMu.Unlock()
 	return c.cause
 }
 
@@ -148,7 +149,7 @@ func ID(r *http.Request) uint64 {
 }
 
 // Read reads from the connection. But while a handler runs, net/http reads one byte only to
-// notice a hang-up. [hangups] notices it more cheaply, so Read skips that read: it returns 0
+// notice a hang-up. [poller] notices it more cheaply, so Read skips that read: it returns 0
 // bytes without an error, which ends net/http's wait. Read does not skip the next read.
 //
 // This saves each poll a goroutine with its stack, two system calls and two deadlines.
@@ -157,13 +158,13 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if c.tls != nil {
 		return c.tls.receive(b)
 	}
-	if c.skipped = len(b) == 1 && !c.skipped && c.skips.Load(); c.skipped {
+	if c.probeSkipped = len(b) == 1 && !c.probeSkipped && c.skipProbe.Load(); c.probeSkipped {
 		return 0, nil
 	}
-	if len(c.ahead) > 0 && c.secure == nil {
+	if len(c.ahead) > 0 && c.secure == nil { // with TLS, ahead is plain text, and backTLS reads it
 		return c.readAhead(b), nil
 	}
-	if !c.begun {
+	if !c.paced {
 		if err := c.pace(); err != nil {
 			return 0, err
 		}
@@ -174,7 +175,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 // pace waits until a new connection may be read. On an error of [Conns.Pace] it answers and
 // closes the connection, unless the client is gone.
 func (c *Conn) pace() error {
-	c.begun = true
+	c.paced = true
 	who, _, _ := c.conns.limitsOf(c)
 	if c.conns.Pace == nil || c.context == nil || !c.conns.bounded || !who.IsValid() {
 		return nil
@@ -198,8 +199,8 @@ func (c *Conn) readAhead(b []byte) int {
 // then the connection may be closed, to make room for one of another listener, or its client
 // may have hung up.
 func (c *Conn) attach(cancel context.CancelCauseFunc) {
-	c.begin.Lock()
-	defer c.begin.Unlock()
+	c.lifeMu.Lock()
+	defer c.lifeMu.Unlock()
 	c.cancel = cancel
 	if c.end == nil {
 		c.end = c.endAll
@@ -210,7 +211,7 @@ func (c *Conn) attach(cancel context.CancelCauseFunc) {
 		return
 	}
 	if c.forget == nil {
-		c.forget = c.conns.hangups.watch(c)
+		c.forget = c.conns.poller.watch(c)
 	}
 }
 
@@ -230,14 +231,14 @@ func (c *Conn) closeIf(state uint64) {
 
 // close is Close. was is the state that the connection had before.
 func (c *Conn) close(was uint64) error {
-	c.begin.Lock()
+	c.lifeMu.Lock()
 	c.closed = true
 	forget, end := c.forget, c.end
-	c.begin.Unlock()
+	c.lifeMu.Unlock()
 	if forget != nil {
 		forget()
 	}
-	switch was & states {
+	switch was & stateMask {
 	case waiting:
 		c.exchange.ended()
 		fallthrough
@@ -272,7 +273,7 @@ func (c *Conn) writeWaiting(b []byte) (int, error) {
 	c.setDeadline()
 	if !c.handled.Load() {
 		if problem := netHTTPError(b); problem != nil {
-			_, err := c.wire.Write(c.conns.responder.Turned(problem, c.RemoteAddr()).Response())
+			_, err := c.wire.Write(c.conns.responder.ProblemForConn(problem, c.RemoteAddr()).Response())
 			return len(b), err
 		}
 	}

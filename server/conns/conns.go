@@ -42,13 +42,13 @@ type Conns struct {
 	responder    *web.Responder
 	acceptFailed func() // called for each failure of Accept
 	unused       unused
-	hangups      *hangups
-	loop         *loop         // nil if hangups is
+	poller       *poller
+	loop         *loop         // nil if poller is
 	lastID       atomic.Uint64 // the last Conn.id given
 
 	http2      *http2         // set by Prepare
 	frameRates *rates.Limiter // of each address; only for frames that cost something
-	streams    streams
+	streams    http2Streams
 	bounded    bool // connections come from clients, not from proxies
 	secure     bool // connections have TLS; set by Prepare
 
@@ -77,7 +77,7 @@ func New(s *settings.Settings, responder *web.Responder, acceptFailed func()) *C
 // Prepare once, and Close after the server's last request.
 func (o *Conns) Prepare(server *http.Server, l net.Listener) net.Listener {
 	log := o.responder.Log
-	hangups, err := watchHangups(l)
+	hangups, err := newPoller(l)
 	if err != nil {
 		log.Warn("hang-ups cannot be watched for with epoll, so each poll takes a goroutine more", "error", err)
 	}
@@ -86,7 +86,7 @@ func (o *Conns) Prepare(server *http.Server, l net.Listener) net.Listener {
 	}
 	o.secure = server.TLSConfig != nil
 	o.http2 = o.serveHTTP2(server, l.Addr())
-	o.hangups, server.ConnContext, server.ConnState = hangups, o.connContext, o.track
+	o.poller, server.ConnContext, server.ConnState = hangups, o.connContext, o.track
 	if hangups != nil {
 		o.loop = newLoop(o, hangups, server, newBack(server, l.Addr()))
 		server.RegisterOnShutdown(o.loop.shut)
@@ -114,7 +114,7 @@ func (o *Conns) Close() error {
 	if o.loop != nil {
 		o.loop.close()
 	}
-	err := o.hangups.Close()
+	err := o.poller.Close()
 	if o.loop != nil {
 		o.loop.ends.Wait()
 	}
@@ -143,7 +143,7 @@ func (o *Conns) track(c net.Conn, state http.ConnState) {
 		ours.handled.Store(false)
 		return
 	case http.StateHijacked: // the handler that hijacked the connection needs every read
-		ours.skips.Store(false)
+		ours.skipProbe.Store(false)
 		ours.stint.over.Store(true)
 	}
 	o.unused.track(ours, state)
@@ -160,9 +160,9 @@ func (o *Conns) connContext(ctx context.Context, c net.Conn) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
 	ours.attach(cancel)
 	watched := ours.forget != nil && c == net.Conn(ours)
-	ours.skips.Store(watched)
+	ours.skipProbe.Store(watched)
 	_, tcp := ours.Conn.(*net.TCPConn)
-	ours.loops = tcp && ours.forget != nil
+	ours.canLoop = tcp && ours.forget != nil
 	ours.context = ours.withStint(ctx)
 	return ours.context
 }

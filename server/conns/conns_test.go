@@ -62,7 +62,7 @@ func serve(t *testing.T, handler http.Handler, config *tls.Config) serving {
 type waits struct{ began, ended chan struct{} }
 
 func (h waits) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	conns.Handling(r)
+	conns.MarkHandled(r)
 	h.began <- struct{}{}
 	<-r.Context().Done()
 	h.ended <- struct{}{}

@@ -32,8 +32,8 @@ type mirror struct {
 }
 
 func (m *mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	Handling(r)
-	if stintOf(r).served != nil {
+	MarkHandled(r)
+	if stintOf(r).request != nil {
 		m.inLoop.Add(1)
 	}
 	sent, err := io.ReadAll(r.Body)

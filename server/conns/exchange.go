@@ -23,7 +23,7 @@ type Exchange struct {
 // [Conns.InLoop] set, and the server not stopping.
 func CanWait(r *http.Request) bool {
 	s := stintOf(r)
-	return s != nil && s.conn.loops && s.conn.conns.InLoop != nil && !s.conn.conns.loop.closing.Load() &&
+	return s != nil && s.conn.canLoop && s.conn.conns.InLoop != nil && !s.conn.conns.loop.closing.Load() &&
 		r.ProtoMajor == 1 && r.ProtoMinor == 1 && r.ContentLength == 0
 }
 
@@ -49,10 +49,10 @@ func Wait(w http.ResponseWriter, r *http.Request, ended func()) (*Exchange, erro
 		e.header = h.Clone() // its values may share memory with the request
 	}
 	var err error
-	if s.served == nil {
+	if s.request == nil {
 		err = c.leaveServer(w, r)
 	} else {
-		err = s.served.leave()
+		err = s.request.leave()
 	}
 	if err == nil {
 		err = c.wait(e)
@@ -85,7 +85,7 @@ func (c *Conn) leaveServer(w http.ResponseWriter, r *http.Request) error {
 	c.detach()
 	c.remote, c.secure = r.RemoteAddr, r.TLS
 	c.handled.Store(true)
-	if err := l.hangups.watchInput(c); err != nil {
+	if err := l.poller.alsoInput(c); err != nil {
 		_ = c.Close()
 		return err
 	}
@@ -95,16 +95,16 @@ func (c *Conn) leaveServer(w http.ResponseWriter, r *http.Request) error {
 // detach ends the context of net/http's requests, because another goroutine has the
 // connection now.
 func (c *Conn) detach() {
-	c.begin.Lock()
+	c.lifeMu.Lock()
 	cancel := c.cancel
 	c.cancel, c.context, c.stint = nil, nil, nil
-	c.begin.Unlock()
+	c.lifeMu.Unlock()
 	cancel(nil)
 }
 
 // wait makes the exchange wait.
 func (c *Conn) wait(e *Exchange) error {
-	e.number = c.state.word.Load() / serveds
+	e.number = c.state.word.Load() / servingUnit
 	c.exchange = e
 	if _, moved := c.state.move(serving, waiting); !moved {
 		return net.ErrClosed
@@ -144,7 +144,7 @@ func (e *Exchange) Closes() bool { return e.closes || e.conn.conns.loop.closing.
 // set or [Exchange.Closes] is true.
 func (e *Exchange) Send(answer []byte, last bool, hold func(answer []byte) (giveBack func(), ok bool)) {
 	c := e.conn
-	c.conns.countForPeer(c)
+	c.conns.countPeer(c)
 	c.send(answer, last || e.closes, hold)
 }
 
@@ -197,7 +197,7 @@ func (c *Conn) sent(last bool, err error) {
 func (l *loop) rest(c *Conn, from uint64) {
 	c.idleSince.Store(int64(time.Since(start)))
 	was, moved := c.state.move(from, idle)
-	if moved && was&noted != 0 {
+	if moved && was&inputFlag != 0 {
 		l.push(c)
 	}
 	if l.closing.Load() { // shut may have looked for idle connections before

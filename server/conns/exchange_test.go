@@ -363,10 +363,10 @@ func TestContextsOfTheLoop(t *testing.T) {
 
 	displaced := errors.New("displaced")
 	c, b = serve()
-	End(b.Request)(displaced)
+	Ender(b.Request)(displaced)
 	require.Error(t, b.Context().Err())
 	require.Equal(t, displaced, context.Cause(b.Context()))
-	End(b.Request)(errors.New("once more"))
+	Ender(b.Request)(errors.New("once more"))
 	require.Equal(t, displaced, context.Cause(b.Context()))
 	close(b.release)
 	c.answer()
@@ -512,8 +512,8 @@ func TestForWhomAConnectionCountsThatWaits(t *testing.T) {
 	s := startLoop(t, func(s *looping, set *settings.Settings) {
 		set.TrustedHops = 1
 		s.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.conns.Begin(r, who)
-			defer s.conns.End(r)
+			s.conns.CountForClient(r, who)
+			defer s.conns.CountForPeer(r)
 			s.toy(w, r)
 		})
 	})

@@ -28,7 +28,7 @@ type frame struct {
 const smallPiece = 64
 
 // isCostly tells whether a frame costs the server more than the client. The cost of a headers
-// frame is given back when its request is admitted, see [Counted].
+// frame is given back when its request is admitted, see [RefundFrame].
 func (f frame) isCostly() bool {
 	return f.kind != data || f.length < smallPiece && !f.ends()
 }

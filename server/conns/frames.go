@@ -14,7 +14,7 @@ import (
 	"pubsub/server/rates"
 )
 
-// opened is an HTTP/2 connection without its TLS. It sees every frame, and limits two things
+// http2Conn is an HTTP/2 connection without its TLS. It sees every frame, and limits two things
 // that net/http does not:
 //
 //   - Work that reaches no handler: empty frames, and requests that are reset. A client that
@@ -22,7 +22,7 @@ import (
 //   - Requests whose handler has returned and whose answer is not read, see [streams].
 //
 // It hides the TLS, because net/http would expect to make the handshake otherwise.
-type opened struct {
+type http2Conn struct {
 	net.Conn
 	ours    *Conn
 	conns   *Conns
@@ -47,9 +47,9 @@ type opened struct {
 var errTooManyStreams = errors.New("the client has more requests under way than it may")
 
 // openFrames returns an HTTP/2 connection without its TLS.
-func (o *Conns) openFrames(c *tls.Conn, ours *Conn) *opened {
+func (o *Conns) openFrames(c *tls.Conn, ours *Conn) *http2Conn {
 	who, _, _ := o.limitsOf(ours)
-	opened := &opened{
+	opened := &http2Conn{
 		Conn: c, ours: ours, conns: o, address: who, bounded: o.bounded, in: frameReader{skip: len(preface)},
 		streams: make(map[uint32]struct{}), closed: make(chan struct{}),
 	}
@@ -58,11 +58,11 @@ func (o *Conns) openFrames(c *tls.Conn, ours *Conn) *opened {
 }
 
 // NetConn returns the connection with its TLS.
-func (o *opened) NetConn() net.Conn { return o.Conn }
+func (o *http2Conn) NetConn() net.Conn { return o.Conn }
 
 // Read implements [net.Conn]. It waits while the client sends too many frames that cost
 // something.
-func (o *opened) Read(b []byte) (int, error) {
+func (o *http2Conn) Read(b []byte) (int, error) {
 	n, err := o.Conn.Read(b)
 	if !o.bounded {
 		return n, err
@@ -108,7 +108,7 @@ const longestCrowd = 20 * time.Second
 
 // awaitRoom waits while the address has too many streams and the connection has more than a
 // few of them. Meanwhile no handler begins, because what was read is not passed on.
-func (o *opened) awaitRoom() error {
+func (o *http2Conn) awaitRoom() error {
 	const again = 100 * time.Millisecond
 	for waited := time.Duration(0); o.conns.streams.isCrowded(o, crowd*o.conns.perAddress/2); waited += again {
 		if waited >= longestCrowd {
@@ -124,7 +124,7 @@ func (o *opened) awaitRoom() error {
 }
 
 // Write implements [net.Conn].
-func (o *opened) Write(b []byte) (int, error) {
+func (o *http2Conn) Write(b []byte) (int, error) {
 	if o.bounded {
 		o.out.each(b, func(f frame) {
 			if f.kind == data {
@@ -139,7 +139,7 @@ func (o *opened) Write(b []byte) (int, error) {
 }
 
 // Close implements [net.Conn].
-func (o *opened) Close() error {
+func (o *http2Conn) Close() error {
 	err := o.Conn.Close()
 	o.close.Do(func() {
 		o.conns.streams.leave(o)
@@ -152,14 +152,14 @@ func (o *opened) Close() error {
 const maxEarned = 10_000
 
 // earn counts data that was sent: the client may answer it for free.
-func (o *opened) earn(bytes int) {
+func (o *http2Conn) earn(bytes int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.earned = min(o.earned+bytes, maxEarned*bytesForAnswer)
 }
 
 // unearned returns how many of the frames are not free.
-func (o *opened) unearned(frames int) int {
+func (o *http2Conn) unearned(frames int) int {
 	if frames == 0 {
 		return 0
 	}
@@ -180,7 +180,7 @@ var frameRate = rates.Rate{PerSecond: 50, Burst: 100}
 const longestFrameWait = 10 * time.Second
 
 // pay waits until the frames are within the rates, or the client is gone.
-func (o *opened) pay(frames int) error {
+func (o *http2Conn) pay(frames int) error {
 	if frames == 0 {
 		return nil
 	}
@@ -203,7 +203,7 @@ func (o *opened) pay(frames int) error {
 
 // refuseFrames logs that a client sends too many frames, and returns the error that ends its
 // connection.
-func (o *Conns) refuseFrames(c *opened) error {
+func (o *Conns) refuseFrames(c *http2Conn) error {
 	const reason = "frames"
 	err := errors.New("the client sends frames of HTTP/2 that carry nothing, or takes its requests back, more often than it may")
 	if o.responder.Refusals.Count(reason, slog.LevelInfo) {
@@ -212,9 +212,9 @@ func (o *Conns) refuseFrames(c *opened) error {
 	return err
 }
 
-// Counted gives back the cost of a request's frame, once the request is counted for its
+// RefundFrame gives back the cost of a request's frame, once the request is counted for its
 // address.
-func Counted(r *http.Request) {
+func RefundFrame(r *http.Request) {
 	c := Of(r)
 	if c == nil || c.frames == nil {
 		return
@@ -226,7 +226,7 @@ func Counted(r *http.Request) {
 
 // begin counts a stream, until finish. If the address has too many streams, begin closes the
 // connection that has most of them.
-func (o *opened) begin(stream uint32) {
+func (o *http2Conn) begin(stream uint32) {
 	o.last = stream
 	o.mu.Lock()
 	o.streams[stream] = struct{}{}
@@ -237,7 +237,7 @@ func (o *opened) begin(stream uint32) {
 }
 
 // finish stops counting a stream. It does nothing for a stream that is not counted.
-func (o *opened) finish(stream uint32) {
+func (o *http2Conn) finish(stream uint32) {
 	o.mu.Lock()
 	_, counted := o.streams[stream]
 	delete(o.streams, stream)
@@ -248,7 +248,7 @@ func (o *opened) finish(stream uint32) {
 }
 
 // closeFull closes a connection whose address has too many streams.
-func (o *Conns) closeFull(c *opened) {
+func (o *Conns) closeFull(c *http2Conn) {
 	const reason = "streams-per-address"
 	if o.responder.Refusals.Count(reason, slog.LevelInfo) {
 		o.responder.Log.Info("hung up", "reason", reason, "address", c.RemoteAddr(), "error", errTooManyStreams)
@@ -258,14 +258,14 @@ func (o *Conns) closeFull(c *opened) {
 
 // streams counts the open HTTP/2 streams of each address. A stream stays open after its
 // handler has returned, until the client has read the answer. The zero value is empty.
-type streams struct {
-	mu        sync.Mutex // guards byAddress and opened.left; no other lock is taken under it
+type http2Streams struct {
+	mu        sync.Mutex // guards byAddress and http2Conn.left; no other lock is taken under it
 	byAddress map[netip.Addr]*addressStreams
 }
 
 type addressStreams struct {
 	total int
-	of    map[*opened]int
+	of    map[*http2Conn]int
 }
 
 // fewStreams is how many streams a connection may have while its address has too many.
@@ -273,7 +273,7 @@ const fewStreams = 4
 
 // isCrowded tells whether the connection has many streams and its address more than the
 // limit. A limit of 0 is none.
-func (s *streams) isCrowded(c *opened, limit int) bool {
+func (s *http2Streams) isCrowded(c *http2Conn, limit int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.byAddress[c.address]
@@ -282,7 +282,7 @@ func (s *streams) isCrowded(c *opened, limit int) bool {
 
 // add counts a stream. If the address has more than the limit, add returns the connection
 // that has most streams, and counts that connection no more. A limit of 0 is none.
-func (s *streams) add(c *opened, limit int) (most *opened) {
+func (s *http2Streams) add(c *http2Conn, limit int) (most *http2Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.left { // read, but not passed on before the connection was closed
@@ -293,7 +293,7 @@ func (s *streams) add(c *opened, limit int) (most *opened) {
 	}
 	all := s.byAddress[c.address]
 	if all == nil {
-		all = &addressStreams{of: make(map[*opened]int)}
+		all = &addressStreams{of: make(map[*http2Conn]int)}
 		s.byAddress[c.address] = all
 	}
 	all.total++
@@ -307,7 +307,7 @@ func (s *streams) add(c *opened, limit int) (most *opened) {
 }
 
 // most returns the connection that has most streams.
-func (a *addressStreams) most() (most *opened) {
+func (a *addressStreams) most() (most *http2Conn) {
 	for c, n := range a.of {
 		if most == nil || n > a.of[most] {
 			most = c
@@ -316,7 +316,7 @@ func (a *addressStreams) most() (most *opened) {
 	return most
 }
 
-func (s *streams) remove(c *opened) {
+func (s *http2Streams) remove(c *http2Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.byAddress[c.address]
@@ -333,7 +333,7 @@ func (s *streams) remove(c *opened) {
 
 // leave stops counting a connection for good. Streams that were read before do not count
 // either.
-func (s *streams) leave(c *opened) {
+func (s *http2Streams) leave(c *http2Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.left = true
@@ -341,7 +341,7 @@ func (s *streams) leave(c *opened) {
 }
 
 // drop stops counting a connection. mu is held.
-func (s *streams) drop(c *opened) {
+func (s *http2Streams) drop(c *http2Conn) {
 	all := s.byAddress[c.address]
 	if all == nil {
 		return

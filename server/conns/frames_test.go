@@ -9,8 +9,8 @@ import (
 
 // What was read of a connection just before it was closed is not counted for ever.
 func TestStreamsOfAClosedConnectionCountNothing(t *testing.T) {
-	var all streams
-	c, other := &opened{address: netip.MustParseAddr("192.0.2.1")}, &opened{address: netip.MustParseAddr("192.0.2.1")}
+	var all http2Streams
+	c, other := &http2Conn{address: netip.MustParseAddr("192.0.2.1")}, &http2Conn{address: netip.MustParseAddr("192.0.2.1")}
 	all.add(c, 0)
 	all.add(other, 0)
 	all.leave(c)

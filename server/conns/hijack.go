@@ -20,7 +20,7 @@ type Hijacked struct{ *Conn }
 // with HTTP/2, where a connection has many requests, or if hang-ups are not watched.
 func CanHijack(r *http.Request) bool {
 	s := stintOf(r)
-	return s != nil && s.served == nil && s.conn.socket != nil && s.conn.forget != nil && r.ProtoMajor < 2
+	return s != nil && s.request == nil && s.conn.socket != nil && s.conn.forget != nil && r.ProtoMajor < 2
 }
 
 // Hijack takes over the connection of a request, for which [CanHijack] must be true. sent
@@ -63,7 +63,7 @@ func (t *Hijacked) OnInput(input func()) error {
 	if t.tls != nil {
 		input() // crypto/tls may hold bytes that it has read
 	}
-	return t.conns.hangups.watchInput(t.Conn)
+	return t.conns.poller.alsoInput(t.Conn)
 }
 
 // readable calls the function of OnInput. It returns false if there is none.

@@ -10,7 +10,7 @@ import (
 
 // http2 serves the connections that have agreed on HTTP/2. net/http would do so by itself,
 // but would hide the frames, and a client could send any number of those that reach no
-// handler. So the connection goes without its TLS to an http.Server of its own, see [opened].
+// handler. So the connection goes without its TLS to an http.Server of its own, see [http2Conn].
 type http2 struct {
 	conns  *Conns
 	server *http.Server

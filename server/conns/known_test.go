@@ -15,11 +15,11 @@ func TestKnownRequestsAreAsIfTheyWereParsed(t *testing.T) {
 		"GET /sub/room?timeout=5&since=%s&presence=a%%20b HTTP/1.1\r\nHost: chat\r\nX-A: 1\r\nx-a: 2\r\n\r\n",
 		"GET /sub/r%%20oom?x=%%3F&since=%s&since=other HTTP/1.1\r\nHost: chat\r\nConnection: close\r\n\r\n",
 	} {
-		g := newGate()
+		g := newParser()
 		for i, cursor := range []string{"now", "abcdefghijkl.mnop-12", "a-1,b-2", ""} {
 			b := fmt.Appendf(nil, head, cursor)
 			is, _ := g.request(b)
-			want, n := newGate().request(b)
+			want, n := newParser().request(b)
 			require.NotNil(t, want)
 			require.Len(t, b, n)
 			require.Equal(t, want, is)
@@ -29,7 +29,7 @@ func TestKnownRequestsAreAsIfTheyWereParsed(t *testing.T) {
 }
 
 func TestWhatIsNotKnown(t *testing.T) {
-	g := newGate()
+	g := newParser()
 	r, _ := g.request([]byte("GET /sub/room?since=now HTTP/1.1\r\nHost: chat\r\n\r\n"))
 	require.NotNil(t, r)
 	for _, head := range []string{
@@ -55,10 +55,10 @@ func FuzzKnown(f *testing.F) {
 	f.Add([]byte("GET /sub/room?since=now HTTP/1.1 HTTP/1.1\r\nHost: chat\r\n\r\n"), []byte("GET /sub/room?since=a&x?since=b HTTP/1.1\r\nHost: chat\r\n\r\n"))
 	f.Add([]byte("GET /?a=?&since=now HTTP/1.1\r\nHost: chat\r\n\r\n"), []byte("GET /?a=?&since= HTTP/1.1\r\nHost: chat\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, first, second []byte) {
-		g := newGate()
+		g := newParser()
 		g.request(first)
 		is, n := g.request(second)
-		want, m := newGate().request(second)
+		want, m := newParser().request(second)
 		require.Equal(t, m, n)
 		require.Equal(t, want, is)
 	})

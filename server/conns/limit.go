@@ -50,25 +50,27 @@ func (o *Conns) enter(c *Conn) (displaced *Conn, err error) {
 	return displaced, nil
 }
 
-// Begin counts the connection of a request for the client's address until [Conns.End]. It
-// does so behind a proxy only, where otherwise the proxy would always have most connections.
-// With HTTP/2 nothing changes, as one connection has requests of many clients.
-func (o *Conns) Begin(r *http.Request, who netip.Addr) {
+// CountForClient counts the connection of a request for the client's address until
+// [Conns.CountForPeer]. It does so behind a proxy only, where otherwise the proxy would always
+// have most connections. With HTTP/2 nothing changes, as one connection has requests of many
+// clients.
+func (o *Conns) CountForClient(r *http.Request, who netip.Addr) {
 	if c := Of(r); c != nil && !o.bounded && r.ProtoMajor < 2 {
 		o.countFor(who, c)
 	}
 }
 
-// End is called when the handler of a request has returned. A connection that was taken over
-// still counts for the client's address. For a request that waits, see [Exchange.Send].
-func (o *Conns) End(r *http.Request) {
+// CountForPeer is called when the handler of a request has returned. A connection that was
+// taken over still counts for the client's address. For a request that waits, see
+// [Exchange.Send].
+func (o *Conns) CountForPeer(r *http.Request) {
 	if s := stintOf(r); s != nil && r.ProtoMajor < 2 && !s.over.Load() {
-		o.countForPeer(s.conn)
+		o.countPeer(s.conn)
 	}
 }
 
 // countForPeer counts a connection for the address at its other end.
-func (o *Conns) countForPeer(c *Conn) {
+func (o *Conns) countPeer(c *Conn) {
 	if !o.bounded {
 		peer, _, _ := o.limitsOf(c)
 		o.countFor(peer, c)
@@ -145,7 +147,7 @@ const turnAwayFor = 10 * time.Millisecond
 // turnAway answers a connection before its first request, and closes it. On a socket that
 // does not wait, because the buffer of a new one has room for so short an answer.
 func (o *Conns) turnAway(c *Conn, err error) {
-	answer := o.responder.Turned(err, c.RemoteAddr()).Response()
+	answer := o.responder.ProblemForConn(err, c.RemoteAddr()).Response()
 	if c.socket != nil {
 		_, _ = c.socket.tryWrite(answer) // if it fails, nobody can be told
 	} else {

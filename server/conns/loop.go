@@ -15,14 +15,14 @@ import (
 //
 // The loop also reports hang-ups on net/http's connections, and the input of taken-over ones.
 type loop struct {
-	conns   *Conns
-	hangups *hangups
-	server  *http.Server // serves the requests with its handler
-	back    *back
+	conns  *Conns
+	poller *poller
+	server *http.Server // serves the requests with its handler
+	back   *back
 
 	// Only for the goroutine that is the loop.
 	turn   []*Conn // have noted input, and are to be served in this round
-	gate   *gate
+	parser *parser
 	buffer [MaxHeader]byte
 
 	ended   chan struct{}  // closed when the loop has ended
@@ -42,8 +42,8 @@ type event struct {
 	hungUp bool   // otherwise there is input
 }
 
-func newLoop(o *Conns, h *hangups, server *http.Server, back *back) *loop {
-	l := &loop{conns: o, hangups: h, server: server, back: back, gate: newGate(), ended: make(chan struct{})}
+func newLoop(o *Conns, h *poller, server *http.Server, back *back) *loop {
+	l := &loop{conns: o, poller: h, server: server, back: back, parser: newParser(), ended: make(chan struct{})}
 	go l.run()
 	if server.IdleTimeout > 0 {
 		l.ends.Go(func() { l.endIdle(server.IdleTimeout, l.ended) })
@@ -52,10 +52,10 @@ func newLoop(o *Conns, h *hangups, server *http.Server, back *back) *loop {
 	return l
 }
 
-// run runs the loop until it is handed on or hangups is closed.
+// run runs the loop until it is handed on or poller is closed.
 func (l *loop) run() {
 	for open := true; open; open = l.gather() {
-		for e, some := l.hangups.next(); some; e, some = l.hangups.next() {
+		for e, some := l.poller.next(); some; e, some = l.poller.next() {
 			if !l.happened(e) {
 				return
 			}
@@ -79,7 +79,7 @@ func (l *loop) gather() (open bool) {
 	idle := len(l.turn) == 0
 	l.asleep = idle
 	l.mu.Unlock()
-	open = l.hangups.look(idle)
+	open = l.poller.look(idle)
 	if idle {
 		l.mu.Lock()
 		l.asleep = false
@@ -96,20 +96,20 @@ func (l *loop) push(c *Conn) {
 	l.asleep = false
 	l.mu.Unlock()
 	if wake {
-		l.hangups.wake()
+		l.poller.wake()
 	}
 }
 
 // happened handles an event. It returns false if its goroutine is not the loop any more.
 func (l *loop) happened(e event) (still bool) {
-	c := l.hangups.conn(e.id)
+	c := l.poller.conn(e.id)
 	switch {
 	case c == nil: // closed at the same time, or an event of wake
-	case !c.state.is(outside):
+	case !c.state.is(outside): // the loop's own: served now if it is idle, otherwise the input is noted for later
 		if e.hungUp {
 			c.hungUp()
 		}
-		if was := c.state.note(idle, outside, closed); was&states == idle {
+		if was := c.state.note(idle, outside, closed); was&stateMask == idle {
 			return l.serve(c)
 		}
 	case c.readable():
@@ -142,7 +142,7 @@ func (l *loop) read(c *Conn) *http.Request {
 	c.ahead = nil
 	all := false // all input was read, so more input is a new event
 	for limit, tries := firstRead, 0; ; limit, tries = MaxHeader, tries+1 {
-		r, n := l.gate.request(b)
+		r, n := l.parser.request(b)
 		switch {
 		case r != nil && l.conns.InLoop(r) && !c.gone.Load() && !l.closing.Load():
 			if n < len(b) {
@@ -203,14 +203,14 @@ func (c *Conn) tryReadAll(b []byte) (n int, all bool, err error) {
 
 // giveBack makes net/http serve a connection again. b was read from it already.
 func (l *loop) giveBack(c *Conn, b []byte) {
-	c.ahead, c.skipped = bytes.Clone(b), false
+	c.ahead, c.probeSkipped = bytes.Clone(b), false
 	c.handled.Store(false)
 	back, ok := c.endTLS()
 	if _, moved := c.state.move(serving, outside); !moved {
 		return
 	}
 	l.leave()
-	if err := l.hangups.watchHangUp(c); err != nil || !ok || !l.back.push(back) {
+	if err := l.poller.onlyHangUps(c); err != nil || !ok || !l.back.push(back) {
 		_ = c.Close()
 	}
 }
@@ -234,7 +234,7 @@ func (l *loop) leave() {
 // shut closes the idle connections, and makes rest close each that becomes idle later.
 func (l *loop) shut() {
 	l.closing.Store(true)
-	for _, c := range l.hangups.find(func(c *Conn) bool { return c.state.is(idle) }) {
+	for _, c := range l.poller.find(func(c *Conn) bool { return c.state.is(idle) }) {
 		c.closeIf(idle)
 	}
 }
@@ -264,7 +264,7 @@ func (l *loop) drain(ctx context.Context) error {
 func (l *loop) close() {
 	l.closing.Store(true)
 	_ = l.back.Close()
-	for _, c := range l.hangups.find(func(c *Conn) bool { return !c.state.is(outside) }) {
+	for _, c := range l.poller.find(func(c *Conn) bool { return !c.state.is(outside) }) {
 		_ = c.Close()
 	}
 }
@@ -289,7 +289,7 @@ func (l *loop) endIdle(after time.Duration, stop <-chan struct{}) {
 func (l *loop) closeIdleSince(t time.Time) {
 	since := int64(t.Sub(start))
 	old := func(c *Conn) bool { return c.state.is(idle) && c.idleSince.Load() <= since }
-	for _, c := range l.hangups.find(old) {
+	for _, c := range l.poller.find(old) {
 		c.closeIf(idle)
 	}
 }

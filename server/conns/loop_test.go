@@ -110,7 +110,7 @@ func startLoop(t testing.TB, change ...func(*looping, *settings.Settings)) *loop
 
 // toy waits at /sub/wait, and answers all else with what was asked for, and how it is served.
 func (s *looping) toy(w http.ResponseWriter, r *http.Request) {
-	Handling(r)
+	MarkHandled(r)
 	if servedBy(r) == "loop" {
 		s.times.Add(1)
 	}
@@ -156,7 +156,7 @@ func (s *looping) open() int {
 }
 
 func servedBy(r *http.Request) string {
-	if stintOf(r).served != nil {
+	if stintOf(r).request != nil {
 		return "loop"
 	}
 	return "net/http"

@@ -16,16 +16,16 @@ import (
 // while the handler waits, as with net/http: what the handler holds for the answer must not
 // be given back too early.
 type reply struct {
-	served *served
-	header http.Header // nil until the handler calls Header
-	begun  bool        // WriteHeader was called
-	about  head        // set by WriteHeader
-	body   *bufio.Writer
-	headed bool   // the head is in out, or sent
-	chunks bool   // the body comes in chunks
-	closes bool   // the head says that the connection closes
-	wrote  int64  // bytes of the body
-	out    []byte // not yet sent
+	request *loopRequest
+	header  http.Header // nil until the handler calls Header
+	begun   bool        // WriteHeader was called
+	about   head        // set by WriteHeader
+	body    *bufio.Writer
+	headed  bool   // the head is in out, or sent
+	chunks  bool   // the body comes in chunks
+	closes  bool   // the head says that the connection closes
+	wrote   int64  // bytes of the body
+	out     []byte // not yet sent
 }
 
 // Header implements http.ResponseWriter.
@@ -41,7 +41,7 @@ func (p *reply) WriteHeader(status int) {
 	if status < 100 || status > 999 {
 		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
 	}
-	if p.begun || p.served.over.Load() || status < 200 {
+	if p.begun || p.request.over.Load() || status < 200 {
 		return
 	}
 	p.begun = true
@@ -69,7 +69,7 @@ var bodies = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, beforeC
 
 // begin must be called before n bytes of the body are written.
 func (p *reply) begin(n int) error {
-	if p.served.over.Load() {
+	if p.request.over.Load() {
 		return http.ErrHijacked
 	}
 	if !p.begun {
@@ -123,8 +123,8 @@ func (p *reply) writeHead(first []byte) {
 	p.headed = true
 	p.out = make([]byte, 0, usualAnswer)
 	p.about.first = first
-	p.about.closes = p.served.closes
-	p.about.keeps = !p.served.loop.closing.Load()
+	p.about.closes = p.request.closes
+	p.about.keeps = !p.request.loop.closing.Load()
 	p.out, p.chunks, p.closes = p.about.append(p.out)
 	p.about.first = nil
 }
@@ -162,7 +162,7 @@ func (p *reply) free() {
 
 // FlushError is called by http.ResponseController. It may wait.
 func (p *reply) FlushError() error {
-	if p.served.over.Load() {
+	if p.request.over.Load() {
 		return http.ErrHijacked
 	}
 	if !p.begun {
@@ -177,10 +177,10 @@ func (p *reply) FlushError() error {
 func (p *reply) send() error {
 	out := p.out
 	p.out = nil
-	c := p.served.conn
+	c := p.request.conn
 	n, waits, err := c.tryWrite(out)
 	if err == nil && waits {
-		p.served.HandOn()
+		p.request.HandOn()
 		_, err = c.writeAll(out[n:])
 	}
 	return err
@@ -194,4 +194,4 @@ func (p *reply) Flush() { _ = p.FlushError() }
 func (p *reply) SetReadDeadline(time.Time) error { return nil }
 
 // SetWriteDeadline is called by http.ResponseController.
-func (p *reply) SetWriteDeadline(t time.Time) error { return p.served.conn.SetWriteDeadline(t) }
+func (p *reply) SetWriteDeadline(t time.Time) error { return p.request.conn.SetWriteDeadline(t) }

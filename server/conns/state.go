@@ -31,22 +31,23 @@ const (
 	answering               // an answer is being sent
 	closed                  // for good
 
-	states  = 7
-	noted   = 8  // a flag: there is unread input, to be read when the connection becomes idle
-	serveds = 16 // one serving in the number of servings, by which an Exchange knows its own
+	stateMask   = 7
+	inputFlag   = 8  // a flag: there is unread input, to be read when the connection becomes idle
+	servingUnit = 16 // one serving in the number of servings, by which an Exchange knows its own
 )
 
-// state is one of the states, the flag noted, and the number of servings.
+// state has one of the states in bits 0 to 2, inputFlag in bit 3, and above them the number of
+// servings.
 type state struct{ word atomic.Uint64 }
 
-func (s *state) is(what uint64) bool { return s.word.Load()&states == what }
+func (s *state) is(what uint64) bool { return s.word.Load()&stateMask == what }
 
 // move moves the state from one to another. If the state is not from, nothing moves. was is
 // the word before.
 func (s *state) move(from, to uint64) (was uint64, moved bool) {
 	for {
 		was = s.word.Load()
-		if was&states != from {
+		if was&stateMask != from {
 			return was, false
 		}
 		if s.word.CompareAndSwap(was, after(was, to)) {
@@ -59,7 +60,7 @@ func (s *state) move(from, to uint64) (was uint64, moved bool) {
 func (s *state) moveServing(number, from, to uint64) bool {
 	for {
 		was := s.word.Load()
-		if was&states != from || was/serveds != number {
+		if was&stateMask != from || was/servingUnit != number {
 			return false
 		}
 		if s.word.CompareAndSwap(was, after(was, to)) {
@@ -70,12 +71,12 @@ func (s *state) moveServing(number, from, to uint64) bool {
 
 // after returns the word that follows was when the state becomes to.
 func after(was, to uint64) uint64 {
-	next := was&^states | to
+	next := was&^stateMask | to
 	switch to {
 	case serving:
-		return next + serveds
+		return next + servingUnit
 	case idle, outside:
-		return next &^ noted
+		return next &^ inputFlag
 	}
 	return next
 }
@@ -84,10 +85,10 @@ func after(was, to uint64) uint64 {
 func (s *state) note(unless ...uint64) uint64 {
 	for {
 		was := s.word.Load()
-		if slices.Contains(unless, was&states) {
+		if slices.Contains(unless, was&stateMask) {
 			return was
 		}
-		if was&noted != 0 || s.word.CompareAndSwap(was, was|noted) {
+		if was&inputFlag != 0 || s.word.CompareAndSwap(was, was|inputFlag) {
 			return was
 		}
 	}

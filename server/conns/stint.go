@@ -9,9 +9,9 @@ import (
 // stint is a time in which one server has a connection: net/http until the connection is
 // taken over, or the loop for one request. The contexts of requests hold it as a value.
 type stint struct {
-	conn   *Conn
-	served *served     // nil in a stint of net/http
-	over   atomic.Bool // the stint has ended: another goroutine has the connection
+	conn    *Conn
+	request *loopRequest // nil in a stint of net/http
+	over    atomic.Bool  // the stint has ended: another goroutine has the connection
 }
 
 type connKey struct{}

@@ -14,11 +14,11 @@ type unused struct {
 }
 
 func (n *unused) track(c *Conn, state http.ConnState) {
-	if c.known.Load() {
+	if c.hasSent.Load() {
 		return
 	}
 	if state != http.StateNew {
-		c.known.Store(true)
+		c.hasSent.Store(true)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

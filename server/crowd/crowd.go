@@ -31,7 +31,7 @@ type Crowd struct {
 	at     []history.Cursor
 	shards []*shard // only the last one takes new readers
 	ended  bool     // no reader can join any more
-	look   func()   // ends the wait for news; nil before the first
+	look   func()   // cancels the wait for news, see next; nil before the first
 }
 
 // Channels returns the names of the channels. The slice is shared: do not change it.
@@ -153,8 +153,8 @@ func (c *Crowd) run() {
 // nobody posts.
 const lookEvery = 20 * time.Second
 
-// next returns the next news. At the timeout, or when Look is called, it returns where the
-// log is.
+// next returns the next news. At the timeout, or when Look cancels the wait, the follower reads
+// the log once more; if that has no news either, next returns an error that is quiet.
 func (c *Crowd) next() (*hub.Page, error) {
 	ctx, look := context.WithCancel(c.ctx)
 	defer look()
@@ -175,8 +175,8 @@ func (c *Crowd) Look() {
 	}
 }
 
-// contain makes a panic end the crowd and not the process. The readers come back to another
-// crowd.
+// contain reports a panic and ends it here, not the process. A deferred contain in run ends the
+// crowd: the readers come back to another one.
 func (c *Crowd) contain() {
 	if cause := recover(); cause != nil {
 		c.crowds.panicked(cause, c.channels)
@@ -230,8 +230,8 @@ func (c *Crowd) pause() {
 	}
 }
 
-// deliver gives a page to all readers. It sets the place of the crowd first, so a shard made
-// meanwhile starts behind the page.
+// deliver gives a page to all readers. It sets the place of the crowd first, so a shard
+// made meanwhile starts after the page and is not given it.
 func (c *Crowd) deliver(page *hub.Page) {
 	c.follower.Cut(page, c.kind().Bytes)
 	news := &News{Page: page, To: slices.Clone(page.Cursors)}
@@ -315,8 +315,8 @@ func (c *Crowd) IsAt(at []history.Cursor) bool {
 }
 
 // JoinUnread is Join for a reader that has not read the log, but has everything up to at by
-// its own account. It is Behind if the crowd is at any other place: the log may have lost the
-// next messages, or be another one.
+// its own account. It joins only where the crowd is, or where a shard is that still lags. Else
+// it is Behind: the log may have lost the next messages, or be another one.
 func (c *Crowd) JoinUnread(r Reader, at []history.Cursor) Outcome { return c.join(r, at, false) }
 
 func (c *Crowd) join(r Reader, at []history.Cursor, read bool) Outcome {
@@ -325,7 +325,9 @@ func (c *Crowd) join(r Reader, at []history.Cursor, read bool) Outcome {
 	switch {
 	case c.ended:
 		return Ended
-	case c.withRoom().join(r, at, read || same(at, c.at)): // c.at: the shard may be about to get the page up to there
+	// If the reader is where the crowd is, its shard may still be a page behind. Then the
+	// reader counts as ahead of the shard.
+	case c.withRoom().join(r, at, read || same(at, c.at)):
 		return Joined
 	}
 	return Behind

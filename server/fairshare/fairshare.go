@@ -25,7 +25,7 @@ type share[K comparable] struct {
 // Add adds n to what a holder has, and returns the sum. n may be negative, but the sum must
 // not. A holder with 0 takes no memory.
 func (s *Shares[K]) Add(holder K, n int) int {
-	share := s.of(holder)
+	share := s.shareOf(holder)
 	if s.add(share, n); share.weight == 0 {
 		s.drop(share)
 	}
@@ -33,7 +33,7 @@ func (s *Shares[K]) Add(holder K, n int) int {
 }
 
 // of returns a holder's share, and makes it if there is none.
-func (s *Shares[K]) of(holder K) *share[K] {
+func (s *Shares[K]) shareOf(holder K) *share[K] {
 	known := s.byHolder[holder]
 	if known == nil {
 		if s.byHolder == nil {

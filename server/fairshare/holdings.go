@@ -50,7 +50,7 @@ func (h *Holdings[K, T]) chainOf(holder K) *chain[K, T] {
 		if h.byHolder == nil {
 			h.byHolder = make(map[K]*chain[K, T])
 		}
-		known = &chain[K, T]{share: h.Weights.of(holder)}
+		known = &chain[K, T]{share: h.Weights.shareOf(holder)}
 		h.byHolder[holder] = known
 	}
 	return known

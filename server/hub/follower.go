@@ -34,12 +34,12 @@ type reader struct {
 	places []Place
 	limit  int
 	gather time.Duration // see Follower.Next
-	room   Room          // nil if a page may always have PageBytes
+	room   Budget        // nil if a page may always have PageBytes
 }
 
-// Room counts the bytes of a reader's pages. They are counted before they are read, so that
+// Budget counts the bytes of a reader's pages. They are counted before they are read, so that
 // many readers cannot read more than there is memory for.
-type Room interface {
+type Budget interface {
 	// Take counts bytes for the next page, and returns them. Without room for them, it
 	// returns how many the page may have instead.
 	Take(bytes int) (granted int)
@@ -85,9 +85,9 @@ func (f *Follower) Close() {
 // counted from now. 0 is no timeout, which is the default.
 func (f *Follower) SetTimeout(timeout time.Duration) { f.rings[0].SetTimeout(timeout) }
 
-// SetRoom sets the room that counts the pages of Read and Next. Nothing is counted while the
+// SetBudget sets the budget that counts the pages of Read and Next. Nothing is counted while the
 // follower waits.
-func (f *Follower) SetRoom(room Room) { f.room = room }
+func (f *Follower) SetBudget(room Budget) { f.room = room }
 
 // Ready returns a channel that receives when Read may have news. It may also receive when
 // there is none. It does not receive for messages published before the follower was opened,

@@ -36,7 +36,7 @@ func (r *reader) rest(ctx context.Context, wait time.Duration) {
 // Gathered returns the messages after the places. If they are very new it waits for more
 // first, as [Follower.Next] does, at most for [Gather] or until ctx ends. A page without news
 // has only cursors.
-func (h *Hub) Gathered(ctx context.Context, places []Place, limit int, room Room) (*Page, error) {
+func (h *Hub) Gathered(ctx context.Context, places []Place, limit int, room Budget) (*Page, error) {
 	r := reader{hub: h, places: places, limit: limit, gather: Gather, room: room}
 	page, err := r.peek(ctx)
 	if err == nil {

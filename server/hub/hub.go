@@ -16,10 +16,11 @@ import (
 	"pubsub/server/history"
 )
 
-// Hub publishes messages and reads them. No other package uses the log and the bus. Make it
-// with [New]. It need not be closed: its caller closes the bus and the log. Its methods are
-// safe for concurrent use. Those that use the log may wait for a disk or a network, and take
-// no lock of this package.
+// Hub publishes messages and reads them. Nobody else uses both the log and the bus, but for the
+// cache of a shared log, which rings for what other instances have appended. Make it with
+// [New]. It need not be closed: its caller closes the bus and the log. Its methods are safe
+// for concurrent use. Those that use the log may wait for a disk or a network, and take no
+// lock of this package.
 type Hub struct {
 	bus     *bus.Bus
 	log     history.Log

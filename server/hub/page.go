@@ -27,7 +27,7 @@ type Page struct {
 	LastTime time.Time         // timestamp of the newest message in the channels; zero if there is none
 
 	flood bool
-	ends  []int             // for each place, where its messages end in Messages; nil if there is one place
+	ends  []int             // for each place, where its messages end in Messages
 	one   [2]history.Cursor // backs Starts and Cursors of a single place, to save an allocation
 }
 

@@ -103,7 +103,7 @@ func TestFollowerTakesRoomFirst(t *testing.T) {
 		require.NoError(t, err)
 		defer f.Close()
 		l.room = &room{has: 35_000}
-		f.SetRoom(l.room)
+		f.SetBudget(l.room)
 		for _, want := range []int{3, 3, 3} {
 			page, err := f.Next(t.Context())
 			require.NoError(t, err)

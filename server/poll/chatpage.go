@@ -45,7 +45,7 @@ func (p *Polls) lines(r *http.Request, channel string) ([]web.Line, error) {
 		return nil, err
 	}
 	by := p.access.Source.Of(r)
-	room := p.access.RoomFor(by, access.SmallAnswer)
+	room := p.access.BudgetFor(by, access.SmallAnswer)
 	defer room.Leave()
 	bytes := room.Take(maxBytes)
 	page, err := p.hub.ReadUpTo(r.Context(), []hub.Place{{Channel: channel, Since: history.Back(), By: by}}, plainMessages, bytes)

@@ -21,7 +21,7 @@ func (p *Polls) Back(w http.ResponseWriter, r *http.Request, channel string) err
 		return err
 	}
 	by := p.access.Source.Of(r)
-	room := p.access.RoomFor(by, access.SmallAnswer)
+	room := p.access.BudgetFor(by, access.SmallAnswer)
 	defer room.Leave()
 	bytes := room.Take(maxBytes)
 	page, err := p.hub.ReadUpTo(r.Context(), []hub.Place{{Channel: channel, Since: since, By: by}}, limit, bytes)

@@ -116,7 +116,7 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 		next.SetTimeout(q.timeout)
 		room := p.roomFor(r)
 		defer room.Leave()
-		next.SetRoom(room)
+		next.SetBudget(room)
 		page, ended := next.Next(ctx)
 		err = p.answer(w, r, q, page, room, ended)
 	}
@@ -125,12 +125,12 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 	}
 }
 
-func (p *Polls) roomFor(r *http.Request) *access.Room {
-	return p.access.RoomFor(p.access.Source.Of(r), access.SmallAnswer)
+func (p *Polls) roomFor(r *http.Request) *access.Budget {
+	return p.access.BudgetFor(p.access.Source.Of(r), access.SmallAnswer)
 }
 
 // read reads the messages that are there, and counts them in room.
-func (p *Polls) read(r *http.Request, places []hub.Place, limit int, room *access.Room) (*hub.Page, error) {
+func (p *Polls) read(r *http.Request, places []hub.Place, limit int, room *access.Budget) (*hub.Page, error) {
 	bytes := room.Take(maxBytes)
 	page, err := p.hub.ReadUpTo(r.Context(), places, limit, bytes)
 	if err != nil {
@@ -142,7 +142,7 @@ func (p *Polls) read(r *http.Request, places []hub.Place, limit int, room *acces
 }
 
 // answer answers a poll whose wait returned page and err. The page is counted in room.
-func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *hub.Page, room *access.Room, err error) error {
+func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *hub.Page, room *access.Budget, err error) error {
 	if err != nil && !endedInTime(err) {
 		return err
 	}
@@ -160,7 +160,7 @@ func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *h
 
 // slowRestart delays the client of a restarted log. If it waited, it returns what is read
 // after that instead of the page.
-func (p *Polls) slowRestart(r *http.Request, q *Query, page *hub.Page, room *access.Room) *hub.Page {
+func (p *Polls) slowRestart(r *http.Request, q *Query, page *hub.Page, room *access.Budget) *hub.Page {
 	if !p.access.SlowRestart(r, p.responder.Log, func() { page.Empty(); room.Leave() }) {
 		return page
 	}

@@ -224,7 +224,7 @@ func (m *waiter) read(at []history.Cursor) (*hub.Page, error) {
 	for i, channel := range m.crowd.Channels() {
 		places[i] = hub.Place{Channel: channel, Since: history.After(at[i]), By: m.address}
 	}
-	room := m.polls.access.RoomFor(m.address, access.SmallAnswer)
+	room := m.polls.access.BudgetFor(m.address, access.SmallAnswer)
 	defer room.Leave()
 	return m.polls.hub.Gathered(context.Background(), places, m.form.limit, room)
 }
@@ -358,7 +358,7 @@ func (m *waiter) hold(answer []byte) (giveBack func(), ok bool) {
 func (m *waiter) refuse(err error) {
 	m.over(func() {
 		a, r := web.Collect(m.exchange.Header(), m.compressor), m.request()
-		m.polls.responder.Answer(a, r, m.polls.responder.Refused(r, err))
+		m.polls.responder.Answer(a, r, m.polls.responder.ProblemFor(r, err))
 		m.sendAnswer(a)
 	})
 }

@@ -34,7 +34,7 @@ type writer []byte
 func (w *writer) Write(b []byte) (int, error) { *w = append(*w, b...); return len(b), nil }
 
 // read reads the first page of a stream, and counts it in room.
-func (s *Streams) read(r *http.Request, places []hub.Place, room *access.Room) (*hub.Page, error) {
+func (s *Streams) read(r *http.Request, places []hub.Place, room *access.Budget) (*hub.Page, error) {
 	bytes := room.Take(maxBytes)
 	page, err := s.hub.Peek(r.Context(), places, maxPage, bytes)
 	if err != nil {
@@ -145,7 +145,7 @@ func (m *member) next(at []history.Cursor) (page *hub.Page, giveBack func(), err
 
 // awaitRoom waits until there is room. ok is false if there is none in time, or if the stream
 // is to end.
-func (m *member) awaitRoom(room *access.Room, bytes int) (ok bool) {
+func (m *member) awaitRoom(room *access.Budget, bytes int) (ok bool) {
 	room.Leave()
 	until := time.Now().Add(roomWithin)
 	for ; !m.over.Load() && m.why.Load() == nil && time.Now().Before(until); <-time.After(lookAgain) {
@@ -165,8 +165,8 @@ func (m *member) contain() {
 }
 
 // roomFor returns the room in which the pages of a stream count. A small page counts nothing.
-func (s *Streams) roomFor(address netip.Addr) *access.Room {
-	return s.access.RoomFor(address, 2*access.SmallAnswer)
+func (s *Streams) roomFor(address netip.Addr) *access.Budget {
+	return s.access.BudgetFor(address, 2*access.SmallAnswer)
 }
 
 // hold counts bytes written to an address until giveBack is called. Few bytes count nothing.

@@ -28,7 +28,7 @@ type handlerSink struct {
 	returned bool       // the handler has returned, so out must not be used
 }
 
-// output is the destination of a handed.
+// output is the destination of a handlerSink.
 type output interface {
 	io.Writer
 	// Flush sends what is buffered.
@@ -51,16 +51,16 @@ const (
 func hand(w http.ResponseWriter, way Way) (h *handlerSink, head []byte, said io.Reader, err error) {
 	if !way.talks() {
 		w.WriteHeader(way.status())
-		return newHanded(response{w, http.NewResponseController(w)}), nil, nil, nil
+		return newHandlerSink(response{w, http.NewResponseController(w)}), nil, nil, nil
 	}
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	return newHanded(hijacked{conn}), headOf(w.Header(), way.status()), buffered, nil
+	return newHandlerSink(hijacked{conn}), headOf(w.Header(), way.status()), buffered, nil
 }
 
-func newHanded(out output) *handlerSink {
+func newHandlerSink(out output) *handlerSink {
 	return &handlerSink{
 		out: out, queue: make(chan []byte, maxQueue), waits: make(chan []byte),
 		written: make(chan error, 1), over: make(chan struct{}),

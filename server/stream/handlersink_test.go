@@ -33,7 +33,7 @@ func (o *slowOutput) Close() error                     { return nil }
 func TestHandedOverInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := new(slowOutput)
-		h := newHanded(out)
+		h := newHandlerSink(out)
 		go func() {
 			defer h.release()
 			h.run(t.Context(), func() { t.Error("nobody has hung up") })
@@ -70,7 +70,7 @@ func TestHandedEnds(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			out := new(slowOutput)
-			h := newHanded(out)
+			h := newHandlerSink(out)
 			hungUp, left := make(chan struct{}, 1), make(chan struct{})
 			go func() {
 				defer h.release()

@@ -56,7 +56,7 @@ func (t *inbound) pace(header ws.Header) *farewell {
 		return nil
 	}
 	if err := t.streams.access.PaceFrame(t.request, int(header.Length)); err != nil {
-		return notAllowed(t.streams.responder.Refused(t.request, err))
+		return notAllowed(t.streams.responder.ProblemFor(t.request, err))
 	}
 	return nil
 }
@@ -291,7 +291,7 @@ func (t *inbound) channelOf(name string) (string, error) {
 }
 
 func (t *inbound) refuse(key string, err error) []byte {
-	problem := t.streams.responder.Refused(t.request, err)
+	problem := t.streams.responder.ProblemFor(t.request, err)
 	object := map[string]any{"error": problem.Text, "status": problem.Status}
 	if wait := problem.Wait(); wait > 0 {
 		object["retry_after"] = wait

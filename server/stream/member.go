@@ -32,7 +32,7 @@ type member struct {
 	sink    sink
 
 	expiry  atomic.Pointer[time.Timer] // dismisses the stream when its token expires; nil if it does not
-	room    *access.Room               // for the first page
+	room    *access.Budget             // for the first page
 	hasSink atomic.Bool                // sink is set
 	why     atomic.Pointer[farewell]   // the reason to end; nil if there is none, or if the client is not told
 	over    atomic.Bool                // the stream must not be in its crowd any more

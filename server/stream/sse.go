@@ -34,7 +34,7 @@ func (events) status() int { return http.StatusOK }
 // refuse answers a limit or a drain with a stream that ends at once and says when to come
 // back. At any other status than 200 a browser's EventSource gives up for good.
 func (e events) refuse(responder *web.Responder, w http.ResponseWriter, r *http.Request, err error) {
-	problem := responder.Refused(r, err)
+	problem := responder.ProblemFor(r, err)
 	if problem.Status != http.StatusTooManyRequests && problem.Status != http.StatusServiceUnavailable {
 		unset(w.Header())
 		responder.Answer(w, r, problem)
@@ -51,7 +51,8 @@ func (e events) refuse(responder *web.Responder, w http.ResponseWriter, r *http.
 	_ = web.Write(w, http.StatusOK, eventStream, append(b, "\n\n"...))
 }
 
-// unset deletes the headers that accept has set, as web.Write sets them anew.
+// unset deletes the headers that accept has set. Otherwise package web would take the answer
+// for begun, and write no status.
 func unset(h http.Header) {
 	for _, name := range []string{"Cache-Control", "Content-Type", "X-Accel-Buffering"} {
 		delete(h, name)

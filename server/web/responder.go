@@ -49,13 +49,13 @@ func (p *Responder) Handle(h Handler) http.HandlerFunc {
 // would answer with an empty 200. A problem with status 429 is delayed.
 func (p *Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.Is(err, ErrAnswered) {
-		p.Answer(w, r, p.Refused(r, err))
+		p.Answer(w, r, p.ProblemFor(r, err))
 	}
 }
 
-// Refused is Error for a caller that writes the answer: it returns the [Problem]. The error
+// ProblemFor is Error for a caller that writes the answer: it returns the [Problem]. The error
 // must not be [ErrAnswered].
-func (p *Responder) Refused(r *http.Request, err error) *Problem {
+func (p *Responder) ProblemFor(r *http.Request, err error) *Problem {
 	if errors.Is(err, context.Canceled) {
 		panic(http.ErrAbortHandler)
 	}
@@ -113,9 +113,9 @@ func (p *Responder) count(r *http.Request, problem *Problem, err error) {
 	}
 }
 
-// Turned is Error for a connection without a handler. It returns the [Problem], which the
+// ProblemForConn is Error for a connection without a handler. It returns the [Problem], which the
 // caller writes: see [Problem.Response].
-func (p *Responder) Turned(err error, from net.Addr) *Problem {
+func (p *Responder) ProblemForConn(err error, from net.Addr) *Problem {
 	problem := problemOf(err)
 	reason := problem.reason()
 	if p.Refusals.Count(reason, slog.LevelInfo) {

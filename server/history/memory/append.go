@@ -52,7 +52,9 @@ func (l *Log) lockChannel(name string, by history.Owner) (*channel, error) {
 			return c, nil
 		}
 		c.mu.Unlock()
-		l.retireEmpty(c) // the next post begins it anew
+		// An empty channel goes through dormant, which decides its next id. If it was removed
+		// meanwhile, retireEmpty does nothing.
+		l.retireEmpty(c)
 	}
 }
 

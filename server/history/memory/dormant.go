@@ -16,7 +16,7 @@ const (
 // dormantChannels remembers the positions of channels that have no messages any more. So
 // their ids go on, and their readers are told exactly what they missed. A position is
 // forgotten after a day. If there are too many, the channel that has been dormant for longest
-// is forgotten earlier. Log.channelsMu guards it.
+// is forgotten earlier. Log.channelsMu guards it, except epochs.known, which is atomic.
 type dormantChannels struct {
 	byName map[string]*list.Element
 	oldest list.List // of *dormantChannel, the longest dormant first

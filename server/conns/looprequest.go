@@ -11,29 +11,29 @@ import (
 	"pubsub/server/turn"
 )
 
-// served is a request that the loop serves. It is the context of the request, too.
-type served struct {
+// loopRequest is a request that the loop serves. It is the context of the request, too.
+type loopRequest struct {
 	stint
 	loop   *loop
 	closes bool        // the client wants the connection closed after the answer
 	handed atomic.Bool // its goroutine is not the loop any more, or the request has ended
 	reply  reply
 
-	mu     sync.Mutex      // guards real, cancel and cause; Conn.begin may be taken under it
+	mu     sync.Mutex      // guards real, cancel and cause; Conn.lifeMu may be taken under it
 	real   context.Context // nil until it is needed
 	cancel context.CancelCauseFunc
 	cause  error // why the context has ended, nil if it has not
 }
 
-var _ context.Context = (*served)(nil)
+var _ context.Context = (*loopRequest)(nil)
 
 // answer calls the handler for a request. It returns false if its goroutine is not the loop
 // any more.
 func (l *loop) answer(c *Conn, r *http.Request) (still bool) {
-	s := &served{loop: l, closes: wantsClose(r)}
-	s.stint.conn, s.stint.served, s.reply.served = c, s, s
+	s := &loopRequest{loop: l, closes: wantsClose(r)}
+	s.stint.conn, s.stint.request, s.reply.request = c, s, s
 	c.handled.Store(true)
-	c.setServed(nil, s)
+	c.setRequest(nil, s)
 	r.RemoteAddr, r.TLS = c.remote, c.secure
 	if s.call(r.WithContext(s)) && !s.over.Load() {
 		s.finish()
@@ -43,7 +43,7 @@ func (l *loop) answer(c *Conn, r *http.Request) (still bool) {
 }
 
 // call calls the handler. If the handler panics before it has left, the connection is closed.
-func (s *served) call(r *http.Request) (returned bool) {
+func (s *loopRequest) call(r *http.Request) (returned bool) {
 	defer func() {
 		if returned {
 			return
@@ -61,21 +61,21 @@ func (s *served) call(r *http.Request) (returned bool) {
 }
 
 // finish sends the answer after the handler has returned.
-func (s *served) finish() {
+func (s *loopRequest) finish() {
 	last := s.reply.finish()
 	s.over.Store(true)
-	s.conn.setServed(s, nil)
+	s.conn.setRequest(s, nil)
 	if _, moved := s.conn.state.move(serving, answering); moved { // false if the connection was closed
 		s.conn.send(s.reply.out, last, holdNothing)
 	}
 }
 
 // leave is called in [Wait]: the handler will return without an answer.
-func (s *served) leave() error {
+func (s *loopRequest) leave() error {
 	if s.reply.begun || s.over.Swap(true) {
 		return http.ErrHijacked
 	}
-	s.conn.setServed(s, nil)
+	s.conn.setRequest(s, nil)
 	if !s.conn.state.is(serving) {
 		return net.ErrClosed
 	}
@@ -84,25 +84,25 @@ func (s *served) leave() error {
 
 // HandOn implements [turn.Holder]. Another goroutine becomes the loop. Further calls do
 // nothing.
-func (s *served) HandOn() {
+func (s *loopRequest) HandOn() {
 	if !s.handed.Swap(true) {
 		go s.loop.run()
 	}
 }
 
-// setServed sets Conn.served to is if its value is was.
-func (c *Conn) setServed(was, is *served) {
-	c.begin.Lock()
-	defer c.begin.Unlock()
-	if c.served == was {
-		c.served = is
+// setRequest sets Conn.request to is if its value is was.
+func (c *Conn) setRequest(was, is *loopRequest) {
+	c.lifeMu.Lock()
+	defer c.lifeMu.Unlock()
+	if c.request == was {
+		c.request = is
 	}
 }
 
 // Most requests never use their context, so a real one is made only when it is needed.
 
 // Value implements context.Context.
-func (s *served) Value(key any) any {
+func (s *loopRequest) Value(key any) any {
 	switch key {
 	case connKey{}:
 		return &s.stint
@@ -113,13 +113,13 @@ func (s *served) Value(key any) any {
 }
 
 // Deadline implements context.Context.
-func (s *served) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (s *loopRequest) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Done implements context.Context.
-func (s *served) Done() <-chan struct{} { return s.context().Done() }
+func (s *loopRequest) Done() <-chan struct{} { return s.context().Done() }
 
 // Err implements context.Context.
-func (s *served) Err() error {
+func (s *loopRequest) Err() error {
 	s.mu.Lock()
 	nothing := s.real == nil && s.cause == nil
 	s.mu.Unlock()
@@ -130,7 +130,7 @@ func (s *served) Err() error {
 }
 
 // context returns the real context, and makes it at the first call.
-func (s *served) context() context.Context {
+func (s *loopRequest) context() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.real != nil {
@@ -147,7 +147,7 @@ func (s *served) context() context.Context {
 }
 
 // end ends the context. Only the first cause counts.
-func (s *served) end(cause error) {
+func (s *loopRequest) end(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cause == nil {

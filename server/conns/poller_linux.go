@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hangups watches connections, and tells when the client of one hangs up. It tells of input,
+// poller watches connections, and tells when the client of one hangs up. It tells of input,
 // too, if that is asked for. One epoll set serves all connections.
 //
 // Without it, net/http has a goroutine beside every handler, which waits in a read. That
 // costs each poll a stack, two system calls and two deadlines. It also misses the hang-up of
 // a client that has sent its next request before the answer: the read returns a byte of that
 // request, and net/http reads no further.
-type hangups struct {
+type poller struct {
 	epoll  *os.File
 	events syscall.RawConn
 	waker  *os.File // an eventfd that ends a wait
@@ -35,10 +35,10 @@ type hangups struct {
 	conns map[uint64]*Conn
 }
 
-// watchHangups returns hangups for the connections of l. It returns nil if l has no file
-// descriptor, such as a listener in memory. A nil hangups watches nothing: net/http notices
+// newPoller returns poller for the connections of l. It returns nil if l has no file
+// descriptor, such as a listener in memory. A nil poller watches nothing: net/http notices
 // hang-ups.
-func watchHangups(l net.Listener) (*hangups, error) {
+func newPoller(l net.Listener) (*poller, error) {
 	if _, ok := l.(syscall.Conn); !ok {
 		return nil, nil
 	}
@@ -50,7 +50,7 @@ func watchHangups(l net.Listener) (*hangups, error) {
 		_ = syscall.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	h := &hangups{epoll: os.NewFile(uintptr(fd), "epoll"), conns: make(map[uint64]*Conn)}
+	h := &poller{epoll: os.NewFile(uintptr(fd), "epoll"), conns: make(map[uint64]*Conn)}
 	h.events, err = h.epoll.SyscallConn()
 	if err == nil {
 		err = h.epoll.SetReadDeadline(time.Time{}) // fails if os.File cannot wait for the descriptor
@@ -68,7 +68,7 @@ func watchHangups(l net.Listener) (*hangups, error) {
 }
 
 // addWaker adds the eventfd of wake. Its events have id 0, which no connection has.
-func (h *hangups) addWaker() error {
+func (h *poller) addWaker() error {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		return os.NewSyscallError("eventfd2", err)
@@ -83,7 +83,7 @@ func (h *hangups) addWaker() error {
 }
 
 // Close stops watching, and makes look return false. watch must not be called any more.
-func (h *hangups) Close() error {
+func (h *poller) Close() error {
 	if h == nil {
 		return nil
 	}
@@ -91,14 +91,14 @@ func (h *hangups) Close() error {
 }
 
 // look looks for events, for next to return. If wait is set, look waits until there is one.
-// It returns false when hangups is closed.
-func (h *hangups) look(wait bool) (open bool) {
+// It returns false when poller is closed.
+func (h *poller) look(wait bool) (open bool) {
 	h.waits, h.at, h.n = wait, 0, 0
 	return h.events.Read(h.take) == nil
 }
 
 // taken is called by look with the epoll descriptor. It returns false if look must wait.
-func (h *hangups) taken(fd uintptr) bool {
+func (h *poller) taken(fd uintptr) bool {
 	for {
 		n, err := syscall.EpollWait(int(fd), h.batch[:], 0)
 		if err == syscall.EINTR {
@@ -110,7 +110,7 @@ func (h *hangups) taken(fd uintptr) bool {
 }
 
 // next returns the next event that look has found. some is false if there is none left.
-func (h *hangups) next() (e event, some bool) {
+func (h *poller) next() (e event, some bool) {
 	if h.at == h.n {
 		return event{}, false
 	}
@@ -124,19 +124,19 @@ func (h *hangups) next() (e event, some bool) {
 var one = binary.NativeEndian.AppendUint64(nil, 1)
 
 // wake ends the wait of look.
-func (h *hangups) wake() {
-	_, _ = h.waker.Write(one) // if it fails, hangups is closed
+func (h *poller) wake() {
+	_, _ = h.waker.Write(one) // if it fails, poller is closed
 }
 
 // conn returns the connection of an event, nil if it is not watched any more.
-func (h *hangups) conn(id uint64) *Conn {
+func (h *poller) conn(id uint64) *Conn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.conns[id]
 }
 
 // find returns the connections for which such returns true. such is called with mu held.
-func (h *hangups) find(such func(*Conn) bool) (found []*Conn) {
+func (h *poller) find(such func(*Conn) bool) (found []*Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, c := range h.conns {
@@ -156,7 +156,7 @@ const (
 
 // watch watches for the client of c to hang up. forget ends the watch: call it before c is
 // closed. It is nil if c cannot be watched.
-func (h *hangups) watch(c *Conn) (forget func()) {
+func (h *poller) watch(c *Conn) (forget func()) {
 	if c.socket == nil || h == nil {
 		return nil
 	}
@@ -177,18 +177,18 @@ func (h *hangups) watch(c *Conn) (forget func()) {
 	return forget
 }
 
-// watchInput makes input of c an event, too, also input that is there already. c must be
+// alsoInput makes input of c an event, too, also input that is there already. c must be
 // watched.
-func (h *hangups) watchInput(c *Conn) error {
+func (h *poller) alsoInput(c *Conn) error {
 	return h.control(c.socket, syscall.EPOLL_CTL_MOD, onHangUp|onInput, c.watched)
 }
 
-// watchHangUp undoes watchInput.
-func (h *hangups) watchHangUp(c *Conn) error {
+// onlyHangUps undoes alsoInput.
+func (h *poller) onlyHangUps(c *Conn) error {
 	return h.control(c.socket, syscall.EPOLL_CTL_MOD, onHangUp, c.watched)
 }
 
-func (h *hangups) control(s *socket, op int, events uint32, id uint64) error {
+func (h *poller) control(s *socket, op int, events uint32, id uint64) error {
 	event := syscall.EpollEvent{Events: events, Fd: int32(uint32(id)), Pad: int32(uint32(id >> 32))}
 	var err error
 	if closed := s.raw.Control(func(fd uintptr) {

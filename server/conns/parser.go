@@ -9,22 +9,24 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// gate parses requests, but only those that net/http's server would certainly accept and read
-// in the same way. net/http serves all others, so gate answers nothing.
-type gate struct {
+// parser parses requests, but only those that net/http's server would certainly accept and read
+// in the same way. net/http serves all others, so the parser answers nothing.
+type parser struct {
 	source bytes.Reader
 	reader *bufio.Reader
 	known  known
 }
 
-func newGate() *gate { return &gate{reader: bufio.NewReaderSize(nil, MaxHeader), known: newKnown()} }
+func newParser() *parser {
+	return &parser{reader: bufio.NewReaderSize(nil, MaxHeader), known: newKnown()}
+}
 
 var headEnd = []byte("\r\n\r\n")
 
 // request parses the request at the beginning of b, which is n bytes long. It returns nil
 // unless this is a whole GET without a body, beyond doubt. The request is valid until the
 // next call.
-func (g *gate) request(b []byte) (r *http.Request, n int) {
+func (g *parser) request(b []byte) (r *http.Request, n int) {
 	end := bytes.Index(b, headEnd)
 	if end < 0 {
 		return nil, 0
