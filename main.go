@@ -24,6 +24,7 @@ import (
 	"pubsub/server/asynclog"
 	"pubsub/server/conns"
 	"pubsub/server/settings"
+	"pubsub/server/version"
 )
 
 // gcPercent lets the heap grow to five times what is in use before the garbage collector
@@ -84,7 +85,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	case err != nil && word != "version":
 		return fmt.Errorf("wrong settings:\n%w", err)
 	case word == "version" || set.ShowVersion:
-		fmt.Fprintln(stdout, "pubsub", version())
+		fmt.Fprintln(stdout, "pubsub", version.String())
 		return nil
 	}
 	return serve(ctx, set, stdout, stderr)
@@ -170,20 +171,4 @@ func browsable(addr net.Addr, set *settings.Settings) string {
 		return fmt.Sprintf("%slocalhost:%d (on all interfaces)", scheme, tcp.Port)
 	}
 	return scheme + addr.String()
-}
-
-// version returns the version that Go has built in: a tag or a commit, and the Go
-// version.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "(unknown version)"
-	}
-	text := info.Main.Version
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" && !strings.Contains(text, setting.Value[:12]) {
-			text += " " + setting.Value[:12]
-		}
-	}
-	return text + ", " + info.GoVersion
 }

@@ -21,6 +21,7 @@ import (
 
 	"pubsub/internal/pubsubtest"
 	"pubsub/server/settings"
+	"pubsub/server/version"
 )
 
 func TestMain(m *testing.M) {
@@ -116,7 +117,7 @@ func TestSettingsAreToldToAPerson(t *testing.T) {
 
 	out.Reset()
 	require.NoError(t, run(t.Context(), []string{"-version"}, nil, &out, io.Discard))
-	require.Regexp(t, `^pubsub \S+`, out.String())
+	require.Equal(t, "pubsub "+version.String()+"\n", out.String())
 
 	env := []string{"PORT=http", "PUBSUB_HEARTBEAT=soon"}
 	err := run(t.Context(), []string{"-max-channels=many", "-history-age=-1s"}, env, &out, io.Discard)

@@ -5,6 +5,7 @@ package observe
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"pubsub/server/bus"
 	"pubsub/server/history"
 	"pubsub/server/hub"
+	"pubsub/server/version"
 	"pubsub/server/web"
 )
 
@@ -82,6 +84,10 @@ func NewMetrics(h *hub.Hub, b *bus.Bus) *Metrics {
 			Name: "pubsub_bus_merged_total", Help: "Rings dropped because one before them was still to be heard.",
 		}, func() float64 { return float64(b.Stats().Merged) }),
 	)
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "pubsub_build_info", Help: "1, with what runs as labels.",
+		ConstLabels: prometheus.Labels{"version": version.Number, "revision": version.Revision(), "goversion": runtime.Version()},
+	}, func() float64 { return 1 }))
 	for _, reason := range []string{history.Expired, history.Restarted, history.Ahead} {
 		m.gaps.WithLabelValues(reason) // shows 0 before the first gap, which rate() needs
 	}

@@ -1,10 +1,12 @@
 package observe_test
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +22,7 @@ import (
 	"pubsub/server/history/memory"
 	"pubsub/server/hub"
 	"pubsub/server/observe"
+	"pubsub/server/version"
 	"pubsub/server/web"
 )
 
@@ -55,7 +58,8 @@ func TestMetricsAtTheBeginning(t *testing.T) {
 	m, _ := newMetrics(t)
 	shows(t, m,
 		"# TYPE pubsub_messages_published_total counter", "pubsub_messages_published_total 0", "pubsub_messages_delivered_total 0",
-		"pubsub_polls_pending 0", "pubsub_channels 0", "pubsub_panics_total 0", "pubsub_accept_errors_total 0",
+		"pubsub_polls_pending 0", "pubsub_channels 0",
+		fmt.Sprintf(`pubsub_build_info{goversion=%q,revision=%q,version=%q} 1`, runtime.Version(), version.Revision(), version.Number), "pubsub_panics_total 0", "pubsub_accept_errors_total 0",
 		`pubsub_gaps_total{reason="expired"} 0`, `pubsub_gaps_total{reason="restarted"} 0`, `pubsub_gaps_total{reason="ahead"} 0`,
 		"pubsub_delivery_seconds_count 0", "pubsub_bus_connects_total 0", "pubsub_bus_merged_total 0")
 }
