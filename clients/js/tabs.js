@@ -181,8 +181,10 @@ function hold(name) {
   return {held, release: () => void held.then(() => release())};
 }
 
-/** 128 random bits. crypto.randomUUID does not exist on plain http. */
+/** 128 random bits. crypto.randomUUID does not exist on plain http, and node 18 has no crypto. */
 export function randomID() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const bytes = new Uint8Array(16);
+  if (globalThis.crypto) crypto.getRandomValues(bytes);
+  else bytes.forEach((_, i) => (bytes[i] = Math.random() * 256));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
