@@ -75,6 +75,10 @@ func TestFiguresOfVisits(t *testing.T) {
 	for i := range 60 {
 		s.publish("talk", "ann", fmt.Sprint("message ", i))
 	}
+	most := 40_000.0
+	if testing.Short() {
+		most -= 500 // as a browser without windows does not ask for the manifest
+	}
 	for _, room := range []string{"empty", "talk"} {
 		if testing.Short() && room == "empty" {
 			continue // which asks for no more
@@ -87,7 +91,7 @@ func TestFiguresOfVisits(t *testing.T) {
 		has(p, true, `navigator.serviceWorker.ready.then(({active}) => active.state === "activated")`)
 		requests, bytes := first.now()
 		t.Logf("first visit, room %s: %d requests, %.0f bytes", room, requests, bytes)
-		assert.LessOrEqual(t, bytes, 40_000.0, room)
+		assert.LessOrEqual(t, bytes, most, room)
 
 		// The service worker may bring these, so only the page knows of them.
 		has(p, 7, late+".length")

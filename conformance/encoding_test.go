@@ -164,8 +164,8 @@ func requirePacked(t *testing.T, target string, plain answer) {
 	}
 }
 
-// All that the page needs is under one address that a browser keeps for ever. What a browser installs is at an
-// address that stays, where it looks for a newer one.
+// All that the page needs is under one address that a browser keeps for ever. Its service worker is at an address that
+// stays, where a browser looks for a newer one.
 func TestFilesOfThePageAreKept(t *testing.T) {
 	if !ours(t, "its files have one address each") {
 		return
@@ -178,9 +178,6 @@ func TestFilesOfThePageAreKept(t *testing.T) {
 		require.Equal(t, "no-cache", base.Get(t, installed).Header.Get("Cache-Control"))
 	}
 	for _, link := range anyLink.FindAllStringSubmatch(home.Body, -1) {
-		if link[1] == "/manifest.webmanifest" {
-			continue
-		}
 		require.True(t, strings.HasPrefix(link[1], folder+"/"), link[1])
 		a := base.Get(t, link[1])
 		require.Equal(t, http.StatusOK, a.Status)

@@ -2,7 +2,7 @@
 // answers where the network does not. It is at an address without a hash, as a browser looks there for a newer one.
 
 const CACHE = "pubsub page";
-const isFile = (path) => path.startsWith("/@") || path === "/favicon.svg" || path === "/manifest.webmanifest";
+const isFile = (path) => path.startsWith("/@");
 
 addEventListener("install", () => skipWaiting());
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
