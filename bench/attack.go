@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strings"
 	"time"
 
 	"pubsub/bench/attack"
+	"pubsub/bench/target"
 )
 
 // attackers is bench attack: what a hostile stranger would do.
@@ -34,6 +36,16 @@ func attackers(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	if err = errors.Join(err, o.Validate()); err != nil {
 		return err
 	}
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	floor, _, err := target.Peers(ctx, []string{"floor"}, dir, "")
+	if err != nil {
+		return err
+	}
+	o.Beside = floor[0]
 	// With a thread to spare the honest and the newcomer are not kept waiting by
 	// the attackers in this process, only by the machine.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 8))

@@ -82,7 +82,9 @@
 // reads the memory again -after that. Every person has a loopback address of
 // its own, 127.1.x.y, and reads with a cursor; one posts five messages a second.
 // A newcomer asks for /healthz on a fresh connection four times a second, and a
-// look that has no answer counts as its limit of 15 s. The attacker is
+// look that has no answer counts as its limit of 15 s. At the same moments the
+// floor is asked, which runs beside the server and is not attacked: what that
+// waits for is the machine. The attacker is
 // 127.0.0.66, and 127.66.x.y where it takes many.
 //
 //	go run . attack -help                                  the attacks, and the marks
@@ -98,7 +100,7 @@
 // Memory is that of the server's processes; what the kernel holds for sockets
 // that are not read is not in it. The attackers take their share of this
 // machine, which a real stranger brings along: hold a slow /healthz against the
-// row "none", and a slow chat in "polls" against its twenty times more readers.
+// floor's in the same row, and a slow chat in "polls" against its twenty times more readers.
 // All attacks take some 20 minutes, and 20,000 open files (ulimit -n).
 //
 // # Where things are

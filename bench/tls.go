@@ -91,23 +91,12 @@ func middle(all []cost) cost {
 	return cost{byCPU[half].cpu, byMemory[half].memory}
 }
 
-// with adds a certificate to a target.
-func with(spec target.Spec) target.Spec {
-	spec.Prepare = target.Certify
-	if spec.Name == "floor" {
-		spec.Command += " -queue 16 -cert {dir}/cert.pem -key {dir}/key.pem"
-	} else {
-		spec.Command += " -tls-cert {dir}/cert.pem -tls-key {dir}/key.pem"
-	}
-	return spec
-}
-
 func (w secureWork) run(ctx context.Context, spec target.Spec, line string) (cost, error) {
 	scheme := "http://"
 	if line != "plain" {
-		spec, scheme = with(spec), "https://"
+		scheme = "https://"
 	}
-	t, err := target.Start(ctx, spec)
+	t, err := target.Start(ctx, spec.WithCertificate(line != "plain"))
 	if err != nil {
 		return cost{}, err
 	}

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"pubsub/bench/target"
 )
 
 // Attack is one way to hurt a server.
@@ -121,8 +123,9 @@ func Names() (names []string) {
 
 // Options say how an attack is run.
 type Options struct {
-	Command  string // starts a server; {port} becomes a free port
-	Clients  int    // honest people who read the chat
+	Command  string      // starts a server; {port} becomes a free port
+	Beside   target.Spec // starts one that nobody attacks, and that a newcomer asks, too
+	Clients  int         // honest people who read the chat
 	Before   time.Duration
 	For      time.Duration
 	After    time.Duration

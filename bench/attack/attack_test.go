@@ -31,9 +31,9 @@ func TestMarks(t *testing.T) {
 	good := Row{Before: 50 * mb, Peak: 200 * mb, After: 70 * mb, Worst: 100 * time.Millisecond, Calm: time.Second, During: 2 * time.Second}
 	require.Empty(t, marks.missed(good))
 
-	bad := Row{Before: 50 * mb, Peak: 201 * mb, After: 71 * mb, Worst: time.Second, Calm: time.Second, During: 3 * time.Second,
+	bad := Row{Before: 50 * mb, Peak: 201 * mb, After: 71 * mb, Worst: time.Second, Beside: 50 * time.Millisecond, Calm: time.Second, During: 3 * time.Second,
 		Lost: 1, Doubled: 2, Gaps: 3, Refused: 4, Broken: 5}
-	require.Equal(t, []string{"memory above 200 MB", "/healthz slower than 100ms", "more than 20 MB kept beside messages", "chat more than 2 times later",
+	require.Equal(t, []string{"memory above 200 MB", "/healthz slower than 100ms, beside it 50ms", "more than 20 MB kept beside messages", "chat more than 2 times later",
 		"1 lost", "2 doubled", "3 false gaps", "4 honest messages refused", "5 answers of 5xx without a reason"}, marks.missed(bad))
 
 	kept := good

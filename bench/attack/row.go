@@ -15,6 +15,7 @@ type Row struct {
 	Before, Peak, After int64         // the server's memory in bytes
 	Messages            int64         // bytes of messages that are kept in After, and were not in Before
 	Median, Worst       time.Duration // of /healthz during the attack
+	Beside              time.Duration // the worst of a server on the same machine that nobody attacks
 
 	Posted, Refused     int // by the honest poster
 	Lost, Doubled, Gaps int // by readers
@@ -58,7 +59,7 @@ func (m Marks) missed(r Row) (all []string) {
 		}
 	}
 	miss(r.Peak > int64(m.Memory)*mb, "memory above %d MB", m.Memory)
-	miss(r.Worst > m.Health, "/healthz slower than %s", m.Health)
+	miss(r.Worst > m.Health, "/healthz slower than %s, beside it %s", m.Health, brief(r.Beside))
 	miss(r.After-r.Before-r.Messages > int64(m.Kept)*mb, "more than %d MB kept beside messages", m.Kept)
 	miss(r.During > 0 && r.ratio() > m.Ratio, "chat more than %g times later", m.Ratio)
 	miss(r.During == 0, "nothing heard during the attack")
@@ -84,6 +85,7 @@ var columns = []struct {
 		return text
 	}},
 	{"/healthz median, worst", func(r Row) string { return brief(r.Median) + ", " + brief(r.Worst) }},
+	{"worst beside it", func(r Row) string { return brief(r.Beside) }},
 	{"chat posted, refused", func(r Row) string { return fmt.Sprintf("%d, %d", r.Posted, r.Refused) }},
 	{"lost, doubled", func(r Row) string { return fmt.Sprintf("%d, %d", r.Lost, r.Doubled) }},
 	{"chat median before, during", func(r Row) string {

@@ -24,7 +24,12 @@ func (a Attack) Run(ctx context.Context, o Options) (row Row, err error) {
 	}); err != nil {
 		return row, err
 	}
+	if s.beside, err = target.Start(ctx, o.Beside.WithCertificate(a.secure)); err != nil {
+		s.target.Stop()
+		return row, err
+	}
 	row, err = a.watched(ctx, s)
+	s.beside.Stop()
 	if !s.target.Alive() {
 		s.miss("the server ended during the attack")
 	}
@@ -105,6 +110,11 @@ func (a Attack) attacked(ctx context.Context, s *scene, row *Row) error {
 		if h.failed > 0 {
 			s.note("%d of %d looks at /healthz had no answer", h.failed, h.times.Count())
 		}
+	})
+	watching.Go(func() {
+		beside := &scene{target: s.beside, secure: s.secure}
+		h := beside.probe(watch)
+		row.Beside = h.times.Max()
 	})
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if !a.counted {

@@ -13,8 +13,9 @@ import (
 type scene struct {
 	Options
 	target  *target.Target
-	secure  bool // the server speaks TLS
-	proxied bool // all come through a proxy
+	beside  *target.Target // nobody attacks this one
+	secure  bool           // the server speaks TLS
+	proxied bool           // all come through a proxy
 	stderr  *stderr
 	answers answers // to the attacker
 

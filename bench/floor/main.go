@@ -162,6 +162,7 @@ func main() {
 	mux.HandleFunc("POST /pub", r.pubForm)
 	mux.HandleFunc("GET /sub/{channel}", r.subSince)
 	mux.HandleFunc("POST /pub/{channel}", r.pubJSON)
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	if *cert != "" {
 		log.Fatal(http.ListenAndServeTLS(*addr, *cert, *key, mux))
 	}

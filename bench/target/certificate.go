@@ -13,6 +13,21 @@ import (
 	"time"
 )
 
+// WithCertificate is the spec of the floor or of this server, speaking TLS if it
+// is to.
+func (s Spec) WithCertificate(secure bool) Spec {
+	if !secure {
+		return s
+	}
+	s.Prepare = Certify
+	if s.Name == "floor" {
+		s.Command += " -queue 16 -cert {dir}/cert.pem -key {dir}/key.pem"
+	} else {
+		s.Command += " -tls-cert {dir}/cert.pem -tls-key {dir}/key.pem"
+	}
+	return s
+}
+
 // Certify is a [Spec.Prepare] that writes a certificate for this machine into the folder,
 // cert.pem and key.pem.
 func Certify(dir string, _ int) error {
