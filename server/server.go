@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -70,19 +71,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.responder.Recovered(w, r)
-	counted, err := s.access.EnterRequest(r)
+	address := s.access.Source.Of(r)
+	counted, err := s.access.EnterRequest(r, address)
 	if !counted {
 		s.responder.Cut(w, r, err)
 		return
 	}
-	defer s.access.LeaveRequest(r)
-	s.conns.CountForClient(r, s.access.Source.Of(r))
+	defer s.access.LeaveRequest(address)
+	s.conns.CountForClient(r, address)
 	defer s.conns.CountForPeer(r)
 	if err != nil {
 		s.responder.Error(w, r, err)
 		return
 	}
-	if answered := s.receive(w, r); answered {
+	if answered := s.receive(w, r, address); answered {
 		return
 	}
 	s.route(w, r)
@@ -102,12 +104,12 @@ var transportSecurity = []string{"max-age=31536000"}
 
 // receive does what all requests have in common. If answered is true, no handler may handle
 // the request.
-func (s *Server) receive(w http.ResponseWriter, r *http.Request) (answered bool) {
+func (s *Server) receive(w http.ResponseWriter, r *http.Request, address netip.Addr) (answered bool) {
 	conns.MarkHandled(r)
 	if r.TLS != nil {
 		w.Header()["Strict-Transport-Security"] = transportSecurity
 	}
-	if err := s.access.Pace(r); err != nil { // may wait, so before the deadline of the body is set
+	if err := s.access.Pace(r, address); err != nil { // may wait, so before the deadline of the body is set
 		s.responder.Error(w, r, err)
 		return true
 	}

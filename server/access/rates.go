@@ -39,29 +39,28 @@ const longestPace = time.Second
 // against a client that never waits, as it would send the next request at once. If the delay
 // would be too long, the error is a [web.Problem]. If the client hangs up meanwhile, Pace
 // panics with http.ErrAbortHandler, and others of its address wait for less.
-func (c *Control) Pace(r *http.Request) error {
+func (c *Control) Pace(r *http.Request, address netip.Addr) error {
 	if c.requests.Rate.PerSecond > 0 && isProbe(r) {
-		if _, ok := c.probes.Take(c.Source.Of(r)); ok {
+		if _, ok := c.probes.Take(address); ok {
 			return nil
 		}
 	}
-	return c.pace(r, 1)
+	return c.pace(r, address, 1)
 }
 
 // PaceFrame is Pace for a WebSocket frame; r tells its sender. A frame counts as a request,
 // and a long one as several, because reading it costs more.
 func (c *Control) PaceFrame(r *http.Request, bytes int) error {
-	return c.pace(r, min(1+float64(bytes/paceBytes), c.requests.Rate.Burst))
+	return c.pace(r, c.Source.Of(r), min(1+float64(bytes/paceBytes), c.requests.Rate.Burst))
 }
 
 // paceBytes is how many bytes of a frame count as one more request.
 const paceBytes = 1 << 10
 
-func (c *Control) pace(r *http.Request, requests float64) error {
+func (c *Control) pace(r *http.Request, address netip.Addr, requests float64) error {
 	if c.requests.Rate.PerSecond == 0 {
 		return nil
 	}
-	address := c.Source.Of(r)
 	wait, ok := c.requests.Promise(address, requests, longestPace)
 	if !ok {
 		return web.TooMany("request-rate", rates.ComeBack(wait), "Your address sends more than %g requests a second, and as many as may wait do. Wait a moment, and send fewer.", c.settings.RequestRate)

@@ -22,12 +22,12 @@ type requests struct {
 	byAddress map[netip.Addr]int
 }
 
-// EnterRequest counts a request as under way until LeaveRequest. An address may have as many
-// requests as connections: with HTTP/2 one connection has hundreds of requests, and behind a
-// proxy connections are not the client's. If the address has more, the error is a
+// EnterRequest counts a request of an address as under way until LeaveRequest. An address may
+// have as many requests as connections: with HTTP/2 one connection has hundreds of requests,
+// and behind a proxy connections are not the client's. If the address has more, the error is a
 // [web.Problem]. If counted is false it has so many that the server must hang up.
-func (c *Control) EnterRequest(r *http.Request) (counted bool, err error) {
-	address, limit := c.Source.Of(r), mostUnderWay(c.settings)
+func (c *Control) EnterRequest(r *http.Request, address netip.Addr) (counted bool, err error) {
+	limit := mostUnderWay(c.settings)
 	if !address.IsValid() { // shared by all clients of a Unix socket, or in memory
 		limit = 0
 	}
@@ -62,8 +62,7 @@ func mostUnderWay(s *settings.Settings) int {
 }
 
 // LeaveRequest ends a request that was counted.
-func (c *Control) LeaveRequest(r *http.Request) {
-	address := c.Source.Of(r)
+func (c *Control) LeaveRequest(address netip.Addr) {
 	c.underWay.mu.Lock()
 	defer c.underWay.mu.Unlock()
 	if c.underWay.byAddress[address]--; c.underWay.byAddress[address] == 0 {

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,14 +21,11 @@ func TestRequestsUnderWay(t *testing.T) {
 	set.MaxConnectionsPerAddress = 20
 	control, err := access.New(&set, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	by := func(address string) *http.Request {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.RemoteAddr = address + ":1234"
-		return r
-	}
+	ann, bob := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	for range 2 {
 		for n := range 30 {
-			counted, err := control.EnterRequest(by("192.0.2.1"))
+			counted, err := control.EnterRequest(r, ann)
 			require.Equal(t, n < 25, counted, n)
 			require.Equal(t, n < 20, err == nil, n)
 			if problem, is := err.(*web.Problem); is {
@@ -35,12 +33,12 @@ func TestRequestsUnderWay(t *testing.T) {
 				require.Positive(t, problem.Wait())
 			}
 		}
-		counted, err := control.EnterRequest(by("192.0.2.2"))
+		counted, err := control.EnterRequest(r, bob)
 		require.True(t, counted)
 		require.NoError(t, err)
-		control.LeaveRequest(by("192.0.2.2"))
+		control.LeaveRequest(bob)
 		for range 25 {
-			control.LeaveRequest(by("192.0.2.1"))
+			control.LeaveRequest(ann)
 		}
 	}
 }
@@ -59,7 +57,7 @@ func TestRequestsOfManyPollsBehindAProxy(t *testing.T) {
 		for ; err == nil && n < 1000; n++ {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			r.Header.Set("X-Forwarded-For", "192.0.2.1")
-			_, err = control.EnterRequest(r)
+			_, err = control.EnterRequest(r, control.Source.Of(r))
 		}
 		if err != nil {
 			n--

@@ -67,9 +67,8 @@ var ErrSeveral = errors.New("for several channels since must have a place for ea
 // for each, with commas between them. A single one that is no cursor is for all channels. The
 // errors are ErrCursor and ErrSeveral.
 func ParseSinces(text string, n int) ([]Since, error) {
-	texts := strings.Split(text, ",")
 	all := make([]Since, 0, n)
-	for _, one := range texts {
+	for one := range strings.SplitSeq(text, ",") {
 		since, err := ParseSince(one)
 		if err != nil {
 			return nil, err

@@ -85,12 +85,12 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 		err = p.plain(w, r, q)
 	case q.timeout == 0:
 		turn.HandOn(r.Context())
-		leave, refused := p.enter(r, q)
+		leave, refused := p.enter(q)
 		if err = refused; err != nil {
 			break
 		}
 		leave() // the client is not present any more
-		room := p.roomFor(r)
+		room := p.roomFor(q)
 		defer room.Leave()
 		page, readErr := p.read(r, q.places, q.limit, room)
 		err = p.answer(w, r, q, page, room, readErr)
@@ -103,7 +103,7 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 			break
 		}
 		defer leave()
-		gone, refused := p.enter(r, q)
+		gone, refused := p.enter(q)
 		if err = refused; err != nil {
 			break
 		}
@@ -114,7 +114,7 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 		}
 		defer next.Close()
 		next.SetTimeout(q.timeout)
-		room := p.roomFor(r)
+		room := p.roomFor(q)
 		defer room.Leave()
 		next.SetBudget(room)
 		page, ended := next.Next(ctx)
@@ -125,8 +125,8 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 	}
 }
 
-func (p *Polls) roomFor(r *http.Request) *access.Budget {
-	return p.access.BudgetFor(p.access.Source.Of(r), access.SmallAnswer)
+func (p *Polls) roomFor(q *Query) *access.Budget {
+	return p.access.BudgetFor(q.by(), access.SmallAnswer)
 }
 
 // read reads the messages that are there, and counts them in room.

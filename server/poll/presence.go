@@ -12,11 +12,11 @@ import (
 
 // enter makes the client of a poll present if the poll has a name. Call leave when the poll
 // ends.
-func (p *Polls) enter(r *http.Request, q *Query) (leave func(), err error) {
+func (p *Polls) enter(q *Query) (leave func(), err error) {
 	if q.name == "" {
 		return func() {}, nil
 	}
-	return p.presence.Enter(p.access.Source.Of(r), q.name, q.channels)
+	return p.presence.Enter(q.by(), q.name, q.channels)
 }
 
 // Who answers GET /presence with how many clients are in a channel, and their names unless

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -75,6 +76,9 @@ func (p *Polls) query(r *http.Request, names string, dialect Dialect) (*Query, e
 	q.timeout = grant.Left(q.timeout)
 	return q, err
 }
+
+// by returns the address of the client.
+func (q *Query) by() netip.Addr { return q.places[0].By }
 
 func newQuery(channels []string) *Query {
 	q := &Query{channels: channels, asked: time.Now()}

@@ -41,7 +41,8 @@ type waiter struct {
 	compressor *web.Compressor // nil if the answer is not compressed
 	address    netip.Addr
 	unnamed    bool   // the path of the request names no channel
-	leave      func() // stops counting the poll, and ends the client's presence
+	forget     func() // stops counting the poll
+	absent     func() // ends the client's presence
 	until      time.Time
 
 	cause atomic.Pointer[error] // why the poll is displaced; nil if it is not
@@ -84,35 +85,28 @@ func (p *Polls) kindOf(f *form) *crowd.Kind {
 // await answers a poll with the messages that are there, or makes it wait in a crowd.
 func (p *Polls) await(w http.ResponseWriter, r *http.Request, q *Query) error {
 	m := &waiter{
-		polls: p, form: q.form, address: p.access.Source.Of(r), unnamed: r.URL.Path == subPath, until: time.Now().Add(q.timeout),
+		polls: p, form: q.form, address: q.by(), unnamed: r.URL.Path == subPath, until: time.Now().Add(q.timeout),
 	}
-	for i, channel := range q.channels { // otherwise they keep the address of the request in memory, which may be long
-		q.channels[i] = strings.Clone(channel)
-	}
-	q.name = strings.Clone(q.name)
-	forget, err := p.access.AdmitStream(r, m.displaced, q.channels)
-	if err != nil {
+	q.name = strings.Clone(q.name) // otherwise the name keeps the whole address of the request in memory
+	var err error
+	if m.forget, err = p.access.AdmitStream(r, m.displaced, q.channels); err != nil {
 		return err
 	}
-	m.leave = forget
 	defer func() { // also after a panic
 		if m.exchange == nil {
 			m.leave()
 		}
 	}()
-	gone, err := p.enter(r, q)
-	if err != nil {
+	if m.absent, err = p.enter(q); err != nil {
 		return err
 	}
-	m.leave = func() { gone(); forget() }
 	if m.crowd, err = p.crowdFor(r, q); err != nil {
 		return err
 	}
-	m.leave = func() { m.crowd.Leave(); gone(); forget() }
 	at, is := q.isAt(m.crowd)
 	if !is {
 		turn.HandOn(r.Context())
-		room := p.roomFor(r)
+		room := p.roomFor(q)
 		defer room.Leave()
 		page, err := p.hub.Gathered(r.Context(), q.places, q.limit, room)
 		if err != nil || page.HasNews() {
@@ -310,6 +304,17 @@ func (m *waiter) over(answer func()) {
 	m.release() // before the answer, after which the client asks again
 	answer()
 	answered = true
+}
+
+// leave gives back what await has taken, in the opposite order.
+func (m *waiter) leave() {
+	if m.crowd != nil {
+		m.crowd.Leave()
+	}
+	if m.absent != nil {
+		m.absent()
+	}
+	m.forget()
 }
 
 // release frees all but the connection. Call it once.

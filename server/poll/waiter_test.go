@@ -84,7 +84,8 @@ func withSeats(t *testing.T, test func(t *testing.T, s *seated)) {
 // waiter is one that has not joined.
 func (s *seated) waiter() (*waiter, *toyExchange) {
 	e := &toyExchange{sent: make(chan string, 2)}
-	return &waiter{polls: s.polls, form: pages, crowd: s.crowd, exchange: e, leave: func() { s.left++ }, until: time.Now().Add(time.Minute)}, e
+	crowd := s.polls.crowds.Find(s.crowd.Channels(), s.polls.kinds[pages])
+	return &waiter{polls: s.polls, form: pages, crowd: crowd, exchange: e, forget: func() { s.left++ }, until: time.Now().Add(time.Minute)}, e
 }
 
 // What may end a wait may come right before the seat is taken. Then it is not missed.
