@@ -35,6 +35,7 @@ source. Leave the machine alone meanwhile.`, stderr)
 	work := f.String("work", defaultWork, "which `scenarios`: fanout:POLLS, flood:RATE, churn:HANGUPS, idle:POLLS, each with plain- before it for polls without a cursor; stream-sse:STREAMS, flood-sse:RATE, deaf-sse:STREAMS and the same with ws; deaf is messages of 4,000 bytes, once with all reading and once with nine of ten; streams: the usual of these; rates: what is lost at which rate, once")
 	duration := f.Duration("duration", scenario.Default("flood").Duration, "how long a flood is measured")
 	quiet := f.Duration("quiet", scenario.Default("stream").Quiet, "how long streams are silent before they are weighed")
+	browser := f.Bool("browser", false, "polls have the headers of a browser, some 640 bytes")
 	page := f.String("html", "compare.html", "`file` for the page of charts; empty for none")
 	var also []target.Spec
 	f.Func("also", "a further target: 'NAME DIALECT URL' or 'NAME DIALECT,DIALECT… COMMAND' with {port} in it; one dialect for polls, one for each way of streams; may be repeated", func(text string) error {
@@ -74,6 +75,11 @@ source. Leave the machine alone meanwhile.`, stderr)
 		return err
 	}
 	specs = append(specs, also...)
+	for i := range specs {
+		if d := &specs[i].Dialect; *browser && *d != nil {
+			*d = dialect.Browser(*d)
+		}
+	}
 	c := report.New(specs, scenarios, *rounds, notes)
 	failed := runAll(ctx, c, specs, scenarios, *rounds, stderr)
 	c.Took = time.Since(c.Began)

@@ -5,6 +5,7 @@
 //	go run . compare                          everything, some 20 minutes
 //	go run . compare -original=DIR            with the Python original, patched for Python 3
 //	go run . compare -rounds 1 -work flood:1000 -targets pubsub,floor
+//	go run . compare -rounds 3 -work fanout:1000 -targets pubsub,nchan -browser
 //	go run . compare -rounds 3 -work streams -targets pubsub,floor,nchan
 //	go run . ways -rounds 3 -svg ways.svg
 //	go run . run -url http://127.0.0.1:8080 -pid 1234 -scenario fanout

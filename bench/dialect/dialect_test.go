@@ -79,6 +79,16 @@ func TestPolls(t *testing.T) {
 	}
 }
 
+func TestBrowser(t *testing.T) {
+	d, err := dialect.Named("nchan")
+	require.NoError(t, err)
+	short, long := d.AppendPoll(nil, "host:1", "room", nil), dialect.Browser(d).AppendPoll(nil, "host:1", "room", nil)
+	require.InDelta(t, 640, len(long)-len(short), 20)
+	r := request(t, long)
+	require.Equal(t, "/sub/room", r.URL.Path)
+	require.Equal(t, "no-cache", r.Header.Get("Pragma"))
+}
+
 func TestPublishing(t *testing.T) {
 	want := map[string][2]string{
 		"original":   {"/pub", "nick=bench&message=hi-1"},
