@@ -462,6 +462,7 @@ func TestBusyServer(t *testing.T) {
 		if before == 0 {
 			refused.Store(time.Now().UnixNano())
 			w.Header().Set("Retry-After", "1")
+			w.Header().Set("Pubsub-Error", "publish-rate")
 			w.WriteHeader(http.StatusTooManyRequests)
 			fmt.Fprintf(w, `{"error": %q}`, busy)
 			return

@@ -327,6 +327,13 @@ func TestServersWithoutPresence(t *testing.T) {
 	}
 }
 
+// refuse answers as the server does when it refuses something.
+func refuse(w http.ResponseWriter, status int) {
+	w.Header().Set("Pubsub-Error", "test")
+	w.WriteHeader(status)
+	fmt.Fprint(w, `{"error":"Not here."}`)
+}
+
 func withoutPresence(t *testing.T, s *server, status int, told *atomic.Int64) (url string) {
 	proxy := httputil.NewSingleHostReverseProxy(s.Site.URL)
 	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {} // polls that the page ends
@@ -336,9 +343,9 @@ func withoutPresence(t *testing.T, s *server, status int, told *atomic.Int64) (u
 			if r.Method == http.MethodPost {
 				told.Add(1)
 			}
-			w.WriteHeader(status)
+			refuse(w, status)
 		case strings.Contains(r.URL.Path, ":presence"):
-			w.WriteHeader(http.StatusBadRequest)
+			refuse(w, http.StatusBadRequest)
 		default:
 			query := r.URL.Query()
 			query.Del("presence")

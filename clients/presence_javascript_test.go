@@ -2,6 +2,7 @@ package clients_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -62,7 +63,11 @@ server.follow("room:presence", {onStatus: ({name, status}) => name === "refused"
 // A server that knows nothing of it refuses, once and for all.
 func TestPresenceOfAnOldServerInJavaScript(t *testing.T) {
 	t.Parallel()
-	old := httptest.NewServer(http.NotFoundHandler())
+	old := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Pubsub-Error", "not-found")
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `{"error":"There is nothing here."}`)
+	}))
 	defer old.Close()
 	require.Equal(t, "404 false\nrefused 404\n", runJavaScript(t, ofAnOldServer, old.URL))
 }

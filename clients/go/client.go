@@ -1,6 +1,7 @@
 package pubsub
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,12 +48,23 @@ func (c *Client) check() error {
 	return err
 }
 
+// client returns the HTTP client, which follows only the redirects that the server sends. Others
+// lead to a page of a proxy, or back to the server with a path that it does not have.
 func (c *Client) client() *http.Client {
-	if c.HTTP == nil {
-		return http.DefaultClient
+	client := *cmp.Or(c.HTTP, http.DefaultClient)
+	if client.CheckRedirect == nil {
+		client.CheckRedirect = func(r *http.Request, via []*http.Request) error {
+			status := r.Response.StatusCode
+			if status != http.StatusTemporaryRedirect && status != http.StatusPermanentRedirect || len(via) > maxRedirects {
+				return http.ErrUseLastResponse
+			}
+			return nil
+		}
 	}
-	return c.HTTP
+	return &client
 }
+
+const maxRedirects = 10
 
 // subURL is where some channels are read.
 func (c *Client) subURL(channels []string, query url.Values) string {
@@ -64,7 +76,7 @@ func (c *Client) subURL(channels []string, query url.Values) string {
 }
 
 // open makes a request and returns an answer with status 200, whose body the caller
-// closes. Every other status is an *Error.
+// closes. Every other answer is an error of refusal.
 func (c *Client) open(r *http.Request) (*http.Response, error) {
 	resp, err := c.authorized(r.Context(), func(header http.Header) (*http.Response, error) {
 		if r.GetBody != nil {
@@ -106,18 +118,29 @@ func (c *Client) ask(r *http.Request, answer any) error {
 	return nil
 }
 
-// refusal reads what a server says that does not do what it was asked for.
-func refusal(resp *http.Response) *Error {
+// isOwn tells whether the server itself has refused a request. A proxy answers for a server
+// that is away with any status, but without this header.
+func isOwn(resp *http.Response) bool { return resp.Header.Get("Pubsub-Error") != "" }
+
+// refusal is an *Error if the server itself refuses what it was asked for. What a proxy or a
+// hotel's network says in its place is a lost connection.
+func refusal(resp *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // what there is of it will do
 	var said struct {
 		Error    string
 		Channels []string
 	}
-	if json.Unmarshal(text, &said) != nil || said.Error == "" {
-		said.Error = fmt.Sprintf("the server answered %s", resp.Status)
-	}
 	seconds, _ := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 31) // a date counts as nothing
-	return &Error{Status: resp.StatusCode, Text: said.Error, Channels: said.Channels, RetryAfter: time.Duration(seconds) * time.Second}
+	after := time.Duration(seconds) * time.Second
+	if !isOwn(resp) || json.Unmarshal(text, &said) != nil || said.Error == "" {
+		return &cut{foreign(resp), after, false}
+	}
+	return &Error{Status: resp.StatusCode, Text: said.Error, Channels: said.Channels, RetryAfter: after}
+}
+
+// foreign is the error of an answer that is not the server's own.
+func foreign(resp *http.Response) error {
+	return fmt.Errorf("something else answers for the server: %q, with status %s", resp.Header.Get("Content-Type"), resp.Status)
 }
 
 // errSilence is the cause of a request's end when nothing was heard for too long.

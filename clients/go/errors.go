@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Error is the answer of a server that does not do what it was asked for.
+// Error is the answer of a server that does not do what it was asked for. What a proxy answers
+// in place of the server is no Error, but a lost connection.
 type Error struct {
 	Status     int           // of HTTP
 	Text       string        // the server's sentence

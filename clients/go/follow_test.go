@@ -126,6 +126,7 @@ func TestRefusals(t *testing.T) {
 							w.WriteHeader(http.StatusTooManyRequests)
 							return
 						}
+						w.Header().Set("Pubsub-Error", "test")
 						w.WriteHeader(status)
 						say(w, `{"error":"You may not."}`)
 					})

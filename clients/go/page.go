@@ -24,6 +24,9 @@ type answer struct {
 
 // page makes a page of an answer to a reader at a position, which it moves behind it.
 func (a *answer) page(at position, channels []string) (*Page, error) {
+	if a.Cursor == "" {
+		return nil, errors.New("something else answers for the server: the page has no cursor")
+	}
 	starts, ends := slices.Clone(at), slices.Clone(at)
 	if err := errors.Join(starts.move(a.Start), ends.move(a.Cursor)); err != nil {
 		return nil, err

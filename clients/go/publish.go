@@ -100,6 +100,9 @@ func (p *post) send(ctx context.Context) (Receipt, error) {
 		MessageID uint64 `json:"message_id"`
 	}
 	err = p.c.ask(r, &said)
+	if err == nil && said.ID == 0 && said.MessageID == 0 {
+		err = errors.New("something else answers for the server: the receipt has no id")
+	}
 	if mayBePublished(err) && p.sent.IsZero() {
 		p.sent = began
 	}

@@ -62,7 +62,11 @@ func TestAPostIsGivenUpBeforeItsKeyIsForgotten(t *testing.T) {
 // A server that says that it did not take the post can be asked for as long as one likes.
 func TestARefusedPostIsTriedUntilTheContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Pubsub-Error", "test")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			say(w, `{"error":"The server is full."}`)
+		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		lasts(t, time.Hour, time.Hour, func() {
@@ -75,6 +79,7 @@ func TestARefusedPostIsTriedUntilTheContextEnds(t *testing.T) {
 
 func TestPostsThatAreNoMessages(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Pubsub-Error", "test")
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		say(w, `{"error":"Too long for `+r.URL.Path+`."}`)
 	})

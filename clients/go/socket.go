@@ -49,7 +49,7 @@ func refusedUpgrade(resp *http.Response, err error) error {
 	case resp == nil || resp.StatusCode == http.StatusSwitchingProtocols:
 		return err
 	case resp.StatusCode < 300:
-		return wrong{fmt.Errorf("the server does not speak WebSocket: %w", err)}
+		return &cut{foreign(resp), 0, false}
 	}
 	return refusal(resp)
 }

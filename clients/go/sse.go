@@ -49,7 +49,7 @@ func (c *Client) openEvents(ctx context.Context, channels []string, query url.Va
 	}
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "text/event-stream" {
 		resp.Body.Close()
-		return nil, wrong{fmt.Errorf("the server answered with %q instead of a stream of events; poll it", kind)}
+		return nil, &cut{foreign(resp), 0, false}
 	}
 	lines := bufio.NewScanner(&watched{resp.Body, watch})
 	lines.Buffer(nil, maxAnswer)

@@ -59,7 +59,7 @@ func (c *Client) authorized(ctx context.Context, send func(header http.Header) (
 			header.Set("Authorization", "Bearer "+token)
 		}
 		resp, err := send(header)
-		if resp == nil || resp.StatusCode != http.StatusUnauthorized || c.Renew == nil || again {
+		if resp == nil || resp.StatusCode != http.StatusUnauthorized || !isOwn(resp) || c.Renew == nil || again {
 			return resp, err
 		}
 		if resp.Body != nil {

@@ -201,7 +201,7 @@ export class Connection {
     if (!begun && (timedOut || error.otherWay)) this.#turn();
     this.#fresh = true;
     const wait = backoff(this.#failures++, error.retryAfter);
-    this.#events.onStatus({name: "reconnecting", reason: error.status ? error.message : undefined, until: Date.now() + wait});
+    this.#events.onStatus({name: "reconnecting", reason: error.status || error.foreign ? error.message : undefined, until: Date.now() + wait});
     if (!error.temporary) this.#refused();
     await this.#alarm.sleep(wait);
   }

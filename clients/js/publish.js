@@ -1,6 +1,6 @@
 // Publishes a message, again and again under one key, until the server has said what became of it.
 
-import {PubSubError, ask} from "./request.js";
+import {PubSubError, ask, somethingElse} from "./request.js";
 import {backoff} from "./wait.js";
 
 /**
@@ -69,5 +69,7 @@ async function post(site, room, message, key, signal) {
     body: JSON.stringify(message),
     signal,
   });
-  return {id: answer.id ?? answer.message_id, cursor: answer.cursor};
+  const id = answer?.id ?? answer?.message_id;
+  if (typeof id !== "number") throw somethingElse();
+  return {id, cursor: answer.cursor};
 }

@@ -23,10 +23,11 @@ const MAX_AFTER = 300_000;
 export class PubSubError extends Error {
   /**
    * @param {string} reason for people; the server's own sentence where it gave one
-   * @param {{status?: number, retryAfter?: number, otherWay?: boolean, field?: string}} [details] of retryAfter in
-   *   milliseconds; otherWay tells that another way to listen may help, field that asking without it may
+   * @param {{status?: number, retryAfter?: number, otherWay?: boolean, field?: string, foreign?: boolean}} [details] of
+   *   retryAfter in milliseconds; otherWay tells that another way to listen may help, field that asking without it may,
+   *   foreign that not the server has answered
    */
-  constructor(reason, {status = 0, retryAfter = 0, otherWay = false, field = ""} = {}) {
+  constructor(reason, {status = 0, retryAfter = 0, otherWay = false, field = "", foreign = false} = {}) {
     super(reason);
     this.name = "PubSubError";
     /** 0 if the server did not answer */
@@ -35,11 +36,12 @@ export class PubSubError extends Error {
     this.retryAfter = Math.min(retryAfter, MAX_AFTER);
     this.otherWay = otherWay;
     this.field = field;
+    this.foreign = foreign;
   }
 
   /** Whether asking again, unchanged, can help. */
   get temporary() {
-    return this.status < 400 || this.status >= 500 || this.status === 408 || this.status === 429;
+    return this.foreign || this.status < 400 || this.status >= 500 || this.status === 408 || this.status === 429;
   }
 }
 
@@ -55,15 +57,24 @@ export class PubSubError extends Error {
 export async function request(site, path, options) {
   const token = await site.token();
   let response = await send(site.base + path, options, token);
-  if (response.status === 401 && (await site.renew(token))) response = await send(site.base + path, options, await site.token());
-  if (response.ok) return response;
-  const answer = await response.json().catch(() => ({})); // a proxy's error page is no JSON
-  throw new PubSubError(answer?.error ?? `The server answered ${response.status}.`, {
-    status: response.status,
-    retryAfter: retryAfter(response.headers.get("Retry-After")),
-    field: answer?.field,
-  });
+  if (response.status === 401 && isOwn(response) && (await site.renew(token))) response = await send(site.base + path, options, await site.token());
+  // The server sends one elsewhere only with the same path.
+  const isElsewhere = response.redirected && !response.url.includes(path);
+  if (response.ok && !isElsewhere) return response;
+  const {status} = response;
+  const after = retryAfter(response.headers.get("Retry-After"));
+  const answer = isOwn(response) && !isElsewhere && (await response.json().catch(() => null));
+  if (typeof answer?.error !== "string") throw somethingElse({status, retryAfter: after, otherWay: false});
+  throw new PubSubError(answer.error, {status, retryAfter: after, field: answer.field});
 }
+
+/**
+ * Whether the server itself refuses a request. A proxy answers for a server that is away with any status, but without
+ * this header.
+ *
+ * @param {Response} response
+ */
+const isOwn = (response) => response.headers.has("Pubsub-Error");
 
 /**
  * @param {string} url
@@ -120,8 +131,8 @@ export async function poll({site, rooms, places, wait, signal, limit}) {
 /** @param {any} page */
 export const isPage = (page) => Array.isArray(page?.messages) && typeof page.cursor === "string";
 
-// Some networks answer for the server until one has signed in to them.
-export const somethingElse = () => new PubSubError("Something else answers for the server.", {otherWay: true});
+// Proxies answer for a server that is away, and some networks until one has signed in to them.
+export const somethingElse = (details = {}) => new PubSubError("Something else answers for the server.", {otherWay: true, foreign: true, ...details});
 
 /**
  * @param {import("./site.js").Site} site

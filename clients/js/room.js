@@ -179,14 +179,14 @@ export class Room {
   /** @param {PubSubError} error */
   async #failed(error) {
     if (this.#site.leavesOut(error)) return;
-    if (error.status === 400 && this.#place !== null) return this.#beginAgain();
+    if (error.status === 400 && !error.temporary && this.#place !== null) return this.#beginAgain();
     if (!error.temporary) {
       this.#refused = true;
       this.#tell({name: "refused", reason: error.message, status: error.status});
       return this.#onReady();
     }
     const wait = backoff(this.#failures++, error.retryAfter);
-    this.#tell({name: "reconnecting", reason: error.status ? error.message : undefined, until: Date.now() + wait});
+    this.#tell({name: "reconnecting", reason: error.status || error.foreign ? error.message : undefined, until: Date.now() + wait});
     await this.#alarm.sleep(wait);
   }
 

@@ -244,6 +244,8 @@ def _is_word(text):
 
 def _read_page(page, at):
     """Return what a page has for a reader, and move its position behind it."""
+    if not isinstance(page.get("cursor"), str) or not isinstance(page.get("messages"), list):
+        raise ValueError("something else answers for the server: the page has no cursor")
     starts, ends = at.split(page["start"]), at.split(page["cursor"])
     at.cursors = [start if _is_word(c) else c for c, start in zip(at.cursors, starts)]
     items = []
@@ -362,7 +364,7 @@ async def _sse(site, at):
     retry = 0.0
     try:
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):
-            raise Refused(406, "the server answered without a stream of events; take way='poll'")
+            raise _foreign(answer)
         while True:
             event = await _event(answer)
             retry = event.get("retry", retry)
@@ -438,6 +440,8 @@ async def _publish(net, url, channel, message, timeout, token):
             limit = max(min(POST_LIMIT, until - began), 0.001)
             answer = await site.ask("POST", f"{site.path}/{where}/{quote(channel, safe='')}", headers, body, limit=limit)
             answer.setdefault("id", answer.get("message_id"))
+            if not isinstance(answer["id"], int):
+                raise ValueError("something else answers for the server: the receipt has no id")
             return answer
         except Refused as error:
             if error.final:
@@ -529,9 +533,18 @@ def _refusal(answer, text):
         said = _object(text)
     except ValueError:
         said = {}
-    sentence = said.get("error", f"the server answered with status {answer.status}")
     after = answer.headers.get("retry-after", "")
-    return Refused(answer.status, sentence, float(after) if after.isdecimal() else 0.0, said.get("channels", ()))
+    after = float(after) if after.isdecimal() else 0.0
+    sentence = said.get("error")
+    # A proxy answers for a server that is away with any status, but without this header.
+    if "pubsub-error" not in answer.headers or not isinstance(sentence, str):
+        return _foreign(answer, after)
+    return Refused(answer.status, sentence, after, said.get("channels", ()))
+
+
+def _foreign(answer, after=0.0):
+    kind = answer.headers.get("content-type", "")
+    return _Cut(f"something else answers for the server: {kind!r}, with status {answer.status}", after)
 
 
 class _Answer:

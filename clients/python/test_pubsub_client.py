@@ -20,6 +20,8 @@ def chunk(text):
 
 def answer(said, status="200 OK", headers=""):
     text = json.dumps(said)
+    if status != "200 OK":
+        headers += "Pubsub-Error: test\r\n"
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(text)}\r\n{headers}\r\n{text}".encode()
 
 
@@ -242,9 +244,10 @@ class Streams(Case):
 
         asyncio.run(cancelled())
 
-    def test_a_server_without_streams_is_told(self):
-        with self.assertRaisesRegex(pubsub.Refused, "way='poll'"):
-            self.follow(self.serve([answer({"messages": []})]), 1)
+    def test_what_is_no_stream_is_a_lost_connection(self):
+        server = self.serve([answer({"messages": []})], [STREAM, event(HI, id="e-8"), None])
+        self.assertEqual(self.follow(server, 1), [HI])
+        self.assertRegex(str(self.lost[0][0]), "something else answers for the server")
 
 
 class Polls(Case):

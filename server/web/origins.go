@@ -54,7 +54,7 @@ func (o *origins) check(w http.ResponseWriter, r *http.Request) (answered bool, 
 	allowed := o.any || slices.Contains(o.allowed, origin)
 	if origin != "" && allowed {
 		w.Header().Set("Access-Control-Allow-Origin", origin)
-		w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
+		w.Header().Set("Access-Control-Expose-Headers", "Retry-After, "+errorHeader)
 	}
 	if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
 		if !allowed {

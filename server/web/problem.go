@@ -21,6 +21,10 @@ type Problem struct {
 	Field    string   // the field of the request that caused the error, if one did
 }
 
+// errorHeader is in every answer with a [Problem], and has its reason. A proxy that answers in
+// place of the server does not send it, so a client can tell the two apart.
+const errorHeader = "Pubsub-Error"
+
 // Soon is a random RetryAfter of 1 to 5 seconds, so that not all clients come back at the
 // same time.
 const Soon = -1
@@ -119,6 +123,6 @@ func (p *Problem) Response() []byte {
 	if retryAfter != "" {
 		retryAfter = "Retry-After: " + retryAfter + "\r\n"
 	}
-	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-		p.Status, http.StatusText(p.Status), retryAfter, len(body), body)
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n%s: %s\r\nX-Content-Type-Options: nosniff\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		p.Status, http.StatusText(p.Status), errorHeader, p.reason(), retryAfter, len(body), body)
 }

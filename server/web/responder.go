@@ -88,6 +88,7 @@ func (p *Responder) Answer(w http.ResponseWriter, r *http.Request, problem *Prob
 	if problem.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
+	w.Header().Set(errorHeader, problem.reason())
 	if wait := problem.retryAfter(); wait != "" {
 		w.Header().Set("Retry-After", wait)
 	}
