@@ -75,14 +75,13 @@ func (p *polls) displace(among *fairshare.Shares[netip.Addr], address netip.Addr
 	return false
 }
 
-// supersede counts a client's newest poll. If the client has as many as it may, its oldest
-// one ends. mu is held.
-func (p *polls) supersede(newest *pendingPoll) {
-	client := newest.Value.client
+// supersede ends the oldest poll of a client that has as many as it may. mu is held.
+func (p *polls) supersede(client clientID) {
 	pending := p.byClient[client]
-	if len(pending) >= p.settings.MaxPollsPerClient {
-		pending[0].Value.end(errSuperseded)
-		pending = pending[1:]
+	if len(pending) < p.settings.MaxPollsPerClient {
+		return
 	}
-	p.byClient[client] = append(pending, newest)
+	p.remove(pending[0])
+	pending[0].Value.end(errSuperseded)
+	p.byClient[client] = pending[1:]
 }

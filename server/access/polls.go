@@ -78,14 +78,18 @@ func (p *polls) AdmitStream(r *http.Request, end context.CancelCauseFunc, channe
 		return nil, web.Refuse(http.StatusBadRequest, "An X-Client-ID has at most 128 bytes.")
 	}
 	poll := poll{client: clientID{p.source.Of(r), name}, end: end}
+	known := name != "" && p.settings.MaxPollsPerClient > 0
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if known {
+		p.supersede(poll.client) // first, as the place of that poll is room for this one
+	}
 	pending, err := p.enter(poll, channels)
 	if err != nil {
 		return nil, err
 	}
-	if name != "" && p.settings.MaxPollsPerClient > 0 {
-		p.supersede(pending)
+	if known {
+		p.byClient[poll.client] = append(p.byClient[poll.client], pending)
 	}
 	return func() { p.leave(pending) }, nil
 }

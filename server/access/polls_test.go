@@ -99,6 +99,30 @@ func TestWhoMakesRoom(t *testing.T) {
 	}
 }
 
+// A client that comes back takes the place of its own poll, also where its address has no other place left.
+func TestClientThatComesBackAtTheLimitOfItsAddress(t *testing.T) {
+	set := settings.Default()
+	set.MaxPollsPerAddress, set.MaxPollsPerClient = 1, 1
+	s := newStreams(t, set)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.RemoteAddr = x + ":1234"
+	r.Header.Set("X-Client-ID", "ann")
+	var ended []int
+	var leaves []func()
+	for n := range 3 {
+		leave, err := s.AdmitStream(r, func(error) { ended = append(ended, n) }, []string{"room"})
+		require.NoError(t, err)
+		leaves = append(leaves, leave)
+	}
+	require.Equal(t, []int{0, 1}, ended)
+	_, refused := s.open("another", x, "room")
+	require.Equal(t, "polls-per-address", refused)
+	for _, leave := range leaves {
+		leave()
+	}
+	require.Zero(t, s.WaitedChannels())
+}
+
 // A channel whose only poll has just made room for another one there is waited on still.
 func TestRoomMadeOnTheSameChannel(t *testing.T) {
 	set := settings.Default()

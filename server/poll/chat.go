@@ -47,9 +47,10 @@ func (p *Polls) Chat(w http.ResponseWriter, r *http.Request) error {
 	return p.followText(ctx, w, r, channel, length, timeout)
 }
 
-// follow waits until the text has another length, and answers with it.
+// followText waits until the text has another length, and answers with it.
 func (p *Polls) followText(ctx context.Context, w http.ResponseWriter, r *http.Request, channel string, length int, timeout time.Duration) error {
 	// Only the first turn can be refused by the limit, so that a request counts once.
+	until := time.Now().Add(timeout)
 	for admit := func() error { return p.access.AdmitRead(r) }; ; admit = func() error { return nil } {
 		now, err := p.transcripts.now(r.Context(), channel, admit)
 		if err != nil {
@@ -58,11 +59,12 @@ func (p *Polls) followText(ctx context.Context, w http.ResponseWriter, r *http.R
 		if now.length != length {
 			return p.writeText(w, r, now)
 		}
-		if timeout == 0 {
+		left := time.Until(until)
+		if left <= 0 {
 			return p.notModified(w)
 		}
 		since := history.After(now.cursor) // not now.text, so that a waiting poll holds no text
-		page, err := p.nextOf(ctx, hub.Place{Channel: channel, Since: since}, timeout)
+		page, err := p.nextOf(ctx, hub.Place{Channel: channel, Since: since}, left)
 		switch {
 		case endedInTime(err):
 			return p.notModified(w)
@@ -73,7 +75,7 @@ func (p *Polls) followText(ctx context.Context, w http.ResponseWriter, r *http.R
 	}
 }
 
-// next waits for the first message after a place.
+// nextOf waits for the first message after a place.
 func (p *Polls) nextOf(ctx context.Context, place hub.Place, timeout time.Duration) (*hub.Page, error) {
 	next, err := p.hub.Follow([]hub.Place{place}, 1)
 	if err != nil {

@@ -197,12 +197,15 @@ func (m *waiter) readOn(at []history.Cursor) {
 	defer m.contain()
 	for !m.gone.Load() {
 		page, err := m.read(at)
-		switch {
+		switch cause := m.cause.Load(); {
 		case err != nil:
 			m.refuse(err)
 			return
 		case page.HasNews() || !time.Now().Before(m.until):
 			m.answer(page)
+			return
+		case cause != nil:
+			m.refuse(*cause)
 			return
 		case m.joined(m.crowd.Join, page.Cursors):
 			return

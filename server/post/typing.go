@@ -38,7 +38,10 @@ func (b *Body) typingForm() (name string, err error) {
 	if typing := fields.Last("typing"); typing == nil || *typing != "true" {
 		return "", errTyping
 	}
-	return fields.First("name"), nil
+	if last := fields.Last("name"); last != nil { // the form's, if the query has one, too
+		name = *last
+	}
+	return name, nil
 }
 
 func (b *Body) typingObject() (name string, err error) {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"net/http"
+	"strings"
 
 	"github.com/gobwas/ws"
 
@@ -74,7 +75,7 @@ func (webSocket) last(why *farewell, _ []history.Cursor) []byte {
 	if why.text != "" {
 		text += ": " + why.text
 	}
-	return closeFrame(why.code, text[:min(len(text), most)])
+	return closeFrame(why.code, strings.ToValidUTF8(text[:min(len(text), most)], ""))
 }
 
 func closeFrame(code ws.StatusCode, reason string) []byte {
