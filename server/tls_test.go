@@ -248,6 +248,14 @@ func TestRedirect(t *testing.T) {
 		resp.Body.Close()
 		require.Equal(t, location, resp.Header.Get("Location"))
 	}
+	old, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer old.Close()
+	_, err = io.WriteString(old, "GET / HTTP/1.0\r\n\r\n")
+	require.NoError(t, err)
+	said, err := io.ReadAll(old)
+	require.NoError(t, err)
+	require.Contains(t, string(said), "The request has no Host")
 	cancel()
 	<-done
 	client.CloseIdleConnections()

@@ -271,7 +271,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 
 func (c *Conn) writeWaiting(b []byte) (int, error) {
 	c.setDeadline()
-	if !c.handled.Load() {
+	if c.end != nil && !c.handled.Load() { // end is nil where no handler is marked, see [Conns.Limit]
 		if problem := netHTTPError(b); problem != nil {
 			_, err := c.wire.Write(c.conns.responder.ProblemForConn(problem, c.RemoteAddr()).Response())
 			return len(b), err
