@@ -1,7 +1,7 @@
 // Listens over a WebSocket.
 
 import {piecesOf} from "./pieces.js";
-import {PubSubError, address, ask, isPage, poll} from "./request.js";
+import {PubSubError, address, ask, isPage, poll, somethingElse} from "./request.js";
 import {SILENCE} from "./wait.js";
 
 // For so long one that is not wanted any more may still open.
@@ -50,7 +50,8 @@ export async function webSocket({site, rooms, places, patience, signal, expect, 
  */
 async function ticketFor(site, signal) {
   if (!(await site.token())) return "";
-  const {ticket} = await ask(site, "/ticket", {method: "POST", signal});
+  const {ticket} = (await ask(site, "/ticket", {method: "POST", signal})) ?? {};
+  if (typeof ticket !== "string") throw somethingElse({otherWay: false});
   return `&ticket=${encodeURIComponent(ticket)}`;
 }
 
