@@ -1,6 +1,7 @@
 package pubsubtest_test
 
 import (
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -26,6 +27,10 @@ func TestServerIsItselfAfterARestart(t *testing.T) {
 	require.NoError(t, s.Stop(syscall.SIGTERM))
 	require.NoError(t, s.Stop(syscall.SIGKILL), "only the first stop counts")
 	require.Contains(t, s.Log(), "draining")
+	port, err := net.ResolveTCPAddr("tcp", at)
+	require.NoError(t, err)
+	_, err = (&net.Dialer{LocalAddr: port}).Dial("tcp", "127.0.0.1:1")
+	require.ErrorIs(t, err, syscall.EADDRINUSE, "nobody else has its port meanwhile")
 
 	s.Restart(t)
 	require.Equal(t, at, s.Addr())

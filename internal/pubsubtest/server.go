@@ -16,8 +16,8 @@ import (
 // Command says how to start the program. The zero Command starts it with its default
 // settings on a free port.
 type Command struct {
-	// Settings are NAME=value, put into the environment. PUBSUB_ADDR is
-	// 127.0.0.1:0 unless PUBSUB_ADDR or PORT is among them. Nothing of the tests' own
+	// Settings are NAME=value, put into the environment. PUBSUB_ADDR is a free port
+	// of 127.0.0.1 unless PUBSUB_ADDR or PORT is among them. Nothing of the tests' own
 	// environment sets anything.
 	Settings []string
 
@@ -53,6 +53,9 @@ func Start(t testing.TB, settings ...string) *Server {
 func (c Command) Start(t testing.TB) *Server {
 	t.Helper()
 	lookAtSource()
+	if !c.hasAddr() {
+		c.Settings = append(slices.Clone(c.Settings), "PUBSUB_ADDR="+Reserve(t, "127.0.0.1")) // else another may have it before Restart
+	}
 	s, err := c.Launch()
 	require.NoError(t, err)
 	s.endWith(t)
@@ -74,6 +77,12 @@ func (s *Server) Restart(t testing.TB) {
 	s.endWith(t)
 }
 
+func (c Command) hasAddr() bool {
+	return slices.ContainsFunc(c.Settings, func(setting string) bool {
+		return strings.HasPrefix(setting, "PUBSUB_ADDR=") || strings.HasPrefix(setting, "PORT=")
+	})
+}
+
 var listening = regexp.MustCompile(`^The chat is at (?:unix:(\S+)|http://(\S+:)(\d+)( \(on all interfaces\))?)$`)
 
 func (s *Server) launch() error {
@@ -87,9 +96,7 @@ func (s *Server) launch() error {
 	}
 	cmd.Dir = dir // nothing may be read from the source folder
 	cmd.Env = append(environment(), "PATH="+dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	if !slices.ContainsFunc(s.command.Settings, func(setting string) bool {
-		return strings.HasPrefix(setting, "PUBSUB_ADDR=") || strings.HasPrefix(setting, "PORT=")
-	}) {
+	if !s.command.hasAddr() {
 		cmd.Env = append(cmd.Env, "PUBSUB_ADDR=127.0.0.1:0")
 	}
 	cmd.Env = append(cmd.Env, s.command.Settings...)
