@@ -465,9 +465,8 @@ func connectionsThatAreIdleForLong(t *testing.T, transport func(*looping, *setti
 	e := <-s.waits
 	s.conns.loop.closeIdleSince(start)
 	require.Equal(t, 3, s.open())
-	s.conns.loop.closeIdleSince(time.Now())
+	s.closeIdle(t, 2)
 	require.Empty(t, idleOne.ends())
-	require.Equal(t, 2, s.open())
 	close(b.release)
 	serves.answer()
 	require.True(t, e.Take())
@@ -627,7 +626,7 @@ func TestTheLoopUnderTLS(t *testing.T) {
 		require.Equal(t, io.EOF, err, "without the end that TLS has")
 	}
 	c := s.joined(t)
-	s.conns.loop.closeIdleSince(time.Now())
+	s.closeIdle(t, 0)
 	ends(c)
 
 	c = s.joined(t)

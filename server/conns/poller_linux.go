@@ -1,6 +1,7 @@
 package conns
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -190,11 +191,11 @@ func (h *poller) onlyHangUps(c *Conn) error {
 
 func (h *poller) control(s *socket, op int, events uint32, id uint64) error {
 	event := syscall.EpollEvent{Events: events, Fd: int32(uint32(id)), Pad: int32(uint32(id >> 32))}
-	var err error
-	if closed := s.raw.Control(func(fd uintptr) {
-		err = syscall.EpollCtl(int(h.epoll.Fd()), op, int(fd), &event)
-	}); closed != nil {
-		return closed
-	}
-	return os.NewSyscallError("epoll_ctl", err)
+	var noEpoll, noSocket, err error // Control keeps Close from giving the descriptor to another file meanwhile
+	noEpoll = h.events.Control(func(epoll uintptr) {
+		noSocket = s.raw.Control(func(fd uintptr) {
+			err = os.NewSyscallError("epoll_ctl", syscall.EpollCtl(int(epoll), op, int(fd), &event))
+		})
+	})
+	return cmp.Or(noEpoll, noSocket, err)
 }
