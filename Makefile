@@ -30,9 +30,9 @@ test: deps vet tools
 
 # All of it: the race detector, the long sizes, each way over each transport, both ways of waiting, the fuzzers.
 check: deps lint tools
-	$(SUITE) browser -- -vet=off -count=1 -timeout 30m
-	$(SUITE) .:./server,./clients,.,./deploy,./... bench .ci/tools -- -race -count=1 -vet=off -timeout 30m
-	PUBSUB_CROWD=off $(SUITE) .:./server,./conformance,./deploy,. -- -short -count=1 -vet=off -timeout 30m
+	$(SUITE) browser -- -vet=off -count=1 -timeout 15m
+	$(SUITE) .:./server,./clients,.,./deploy,./... bench .ci/tools -- -race -count=1 -vet=off -timeout 15m
+	PUBSUB_CROWD=off $(SUITE) .:./server,./conformance,./deploy,. -- -short -count=1 -vet=off -timeout 15m
 	$(MAKE) fuzz
 
 # Some tests again and again on a machine that is busy, such as

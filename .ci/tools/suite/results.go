@@ -104,8 +104,27 @@ func (r *results) fails(at name, e event) {
 	if at.test != "" || !r.anyFailed(at.pkg) { // a package has no failure of its own where a test has
 		r.failed[at]++
 	}
+	if at.test == "" {
+		r.printUnended(at.pkg)
+	}
 	fmt.Fprint(r.out, strings.Join(r.output[at], ""))
 	r.note(at, e)
+}
+
+// printUnended prints what the tests of a package wrote that have not ended: go test writes the
+// stacks of a panic, or of a time limit, into one of them. mu is held.
+func (r *results) printUnended(pkg string) {
+	var tests []name
+	for at := range r.output {
+		if at.pkg == pkg && at.test != "" {
+			tests = append(tests, at)
+		}
+	}
+	slices.SortFunc(tests, func(a, b name) int { return cmp.Compare(a.test, b.test) })
+	for _, at := range tests {
+		fmt.Fprint(r.out, strings.Join(r.output[at], ""))
+		delete(r.output, at)
+	}
 }
 
 // note takes in how long a test took, and forgets what it wrote. mu is held.

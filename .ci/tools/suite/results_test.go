@@ -45,6 +45,19 @@ func TestFailureIsTold(t *testing.T) {
 	}
 }
 
+// The stacks of a package that took too long are told.
+func TestTestThatNeverEnds(t *testing.T) {
+	text := said(t, `{"Action":"output","Package":"pubsub/a","Test":"TestX","Output":"panic: test timed out\n"}
+{"Action":"output","Package":"pubsub/c","Test":"TestZ","Output":"another package\n"}
+{"Action":"output","Package":"pubsub/a","Output":"FAIL\tpubsub/a\t600s\n"}
+{"Action":"fail","Package":"pubsub/a","Elapsed":600}
+`, 1)
+	has(t, text, "panic: test timed out\nFAIL\tpubsub/a")
+	if strings.Contains(text, "another package") {
+		t.Error("the output of a test that still runs is told")
+	}
+}
+
 func TestPackageThatDoesNotBuild(t *testing.T) {
 	text := said(t, `{"ImportPath":"pubsub/b [pubsub/b.test]","Action":"build-output","Output":"b.go:1: undefined: x\n"}
 {"ImportPath":"pubsub/b [pubsub/b.test]","Action":"build-fail"}
