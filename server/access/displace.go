@@ -37,42 +37,61 @@ func Displaced(r *http.Request) bool {
 	return cause == errDisplaced || cause == errDisplacedOnChannel
 }
 
-// makeRoom displaces a poll if that is needed to admit another, or returns the error that
-// refuses the new one. mu is held.
-func (p *polls) makeRoom(poll *poll) error {
-	address, all, here := poll.client.address, &p.byAddress.Weights, poll.onChannel
-	if fairshare.Reached(all.Of(address), p.settings.MaxPollsPerAddress) {
-		return web.TooMany("polls-per-address", web.Soon, "%d polls are pending from your address, as many as one may have. Let some end.", p.settings.MaxPollsPerAddress)
+// refusal returns the error that refuses a poll with n channels because of its address, or of a
+// channel that is full. It is nil where another poll can be displaced. mu is held.
+func (p *polls) refusal(address netip.Addr, n int, channel string) error {
+	if most := p.settings.MaxPollsPerAddress; most > 0 && p.byAddress.Weights.Of(address)+n > most {
+		return web.TooMany("polls-per-address", web.Soon, "%d polls are pending from your address, and one may have %d. Each channel counts. Let some end.",
+			p.byAddress.Weights.Of(address), most)
 	}
-	if here != nil && fairshare.Reached(here.Total(), p.settings.MaxPollsPerChannel) && !p.displace(here, address, poll.channel) {
+	if here := p.byChannel[channel]; p.fullOn(here) && !hasMoreToLose(here, address) {
 		return web.Full("polls-per-channel", "This channel has %d pending polls, as many as one may. Ask again in a moment.", p.settings.MaxPollsPerChannel)
-	}
-	if fairshare.Reached(all.Total(), p.settings.MaxPolls) && !p.displace(all, address, "") {
-		return web.Full("polls", "The server holds %d polls, as many as it may. Ask again in a moment.", p.settings.MaxPolls)
 	}
 	return nil
 }
 
-// displace ends the oldest poll of the address that has most of the shares. It returns false
-// if the given address would have as many with one more. If a channel is named, only polls on
-// it are displaced. mu is held.
-func (p *polls) displace(among *fairshare.Shares[netip.Addr], address netip.Addr, channel string) bool {
-	victim, most := among.Largest()
-	if among.Of(address)+1 >= most {
-		return false
+// fullOn tells whether the channel with these shares has as many polls as it may. mu is held.
+func (p *polls) fullOn(here *fairshare.Shares[netip.Addr]) bool {
+	return here != nil && fairshare.Reached(here.Total(), p.settings.MaxPollsPerChannel)
+}
+
+// hasMoreToLose tells whether the address that has most of the shares would still have more than
+// the given one, if that had one more.
+func hasMoreToLose(among *fairshare.Shares[netip.Addr], address netip.Addr) bool {
+	_, most := among.Largest()
+	return among.Of(address)+1 < most
+}
+
+// makeRoom displaces a poll if that is needed to admit another that refusal does not refuse. Its
+// error tells that the server is full. mu is held.
+func (p *polls) makeRoom(poll *poll) error {
+	if p.fullOn(poll.onChannel) {
+		p.displace(poll.onChannel, poll.channel)
 	}
+	if all := &p.byAddress.Weights; fairshare.Reached(all.Total(), p.settings.MaxPolls) {
+		if !hasMoreToLose(all, poll.client.address) {
+			return web.Full("polls", "The server holds %d polls, as many as it may. Ask again in a moment.", p.settings.MaxPolls)
+		}
+		p.displace(all, "")
+	}
+	return nil
+}
+
+// displace ends the oldest poll of the address that has most of the shares. If a channel is
+// named, only polls on it are displaced. mu is held.
+func (p *polls) displace(among *fairshare.Shares[netip.Addr], channel string) {
 	cause := errDisplaced
 	if channel != "" {
 		cause = errDisplacedOnChannel
 	}
+	victim, _ := among.Largest()
 	for pending := range p.byAddress.Of(victim) {
 		if poll := &pending.Value; channel == "" || poll.channel == channel {
 			p.remove(pending)
 			poll.end(cause)
-			return true
+			return
 		}
 	}
-	return false
 }
 
 // supersede ends the oldest poll of a client that has as many as it may. mu is held.

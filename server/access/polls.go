@@ -96,6 +96,11 @@ func (p *polls) AdmitStream(r *http.Request, end context.CancelCauseFunc, channe
 
 // enter counts a request on all of its channels, or on none if there is no room. mu is held.
 func (p *polls) enter(poll poll, channels []string) (*pendingPoll, error) {
+	for _, channel := range channels { // before any poll is displaced for this one
+		if err := p.refusal(poll.client.address, len(channels), channel); err != nil {
+			return nil, err
+		}
+	}
 	var all []*pendingPoll
 	for _, channel := range channels {
 		poll.channel, poll.onChannel = channel, p.byChannel[channel]

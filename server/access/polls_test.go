@@ -69,6 +69,25 @@ func TestRefusedOnOneOfSeveralChannels(t *testing.T) {
 	require.Empty(t, s.ended)
 }
 
+// A poll that is refused on its last channel has pushed nobody out on the others.
+func TestRefusedPollDisplacesNone(t *testing.T) {
+	set := settings.Default()
+	set.MaxPollsPerChannel, set.MaxPollsPerAddress = 2, 4
+	s := newStreams(t, set)
+	for name, address := range map[string]string{"1": x, "2": x, "3": y, "4": x} {
+		_, refused := s.open(name, address, map[string]string{"1": "greedy", "2": "greedy", "3": "fair", "4": "fair"}[name])
+		require.Empty(t, refused)
+	}
+	_, refused := s.open("5", z, "greedy", "fair")
+	require.Equal(t, "polls-per-channel", refused)
+	_, refused = s.open("6", z, "greedy", "a", "b", "c", "d")
+	require.Equal(t, "polls-per-address", refused)
+	require.Empty(t, s.ended)
+	_, refused = s.open("7", z, "greedy", "a")
+	require.Empty(t, refused)
+	require.Len(t, s.ended, 1)
+}
+
 // Whoever has more than a newcomer would have makes room, and nobody else: else two of them
 // would push each other out for ever.
 func TestWhoMakesRoom(t *testing.T) {
