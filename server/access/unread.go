@@ -59,7 +59,7 @@ func (c *Control) BudgetFor(address netip.Addr, small int) *Budget {
 	return &Budget{unread: &c.unread, address: address, small: small}
 }
 
-// Take counts bytes, instead of those that the room has. It returns them, or [SmallAnswer] if
+// Take counts bytes, instead of those that the budget has. It returns them, or [SmallAnswer] if
 // there is no room.
 func (r *Budget) Take(bytes int) (granted int) {
 	if r.Keep(bytes) {
@@ -69,7 +69,7 @@ func (r *Budget) Take(bytes int) (granted int) {
 	return SmallAnswer
 }
 
-// Keep counts bytes, instead of those that the room has. If ok is false there is no room for
+// Keep counts bytes, instead of those that the budget has. If ok is false there is no room for
 // them, and nothing changes.
 func (r *Budget) Keep(bytes int) (ok bool) {
 	if bytes <= r.small {

@@ -34,7 +34,7 @@ type reader struct {
 	places []Place
 	limit  int
 	gather time.Duration // see Follower.Next
-	room   Budget        // nil if a page may always have PageBytes
+	budget Budget        // nil if a page may always have PageBytes
 }
 
 // Budget counts the bytes of a reader's pages. They are counted before they are read, so that
@@ -87,7 +87,7 @@ func (f *Follower) SetTimeout(timeout time.Duration) { f.rings[0].SetTimeout(tim
 
 // SetBudget sets the budget that counts the pages of Read and Next. Nothing is counted while the
 // follower waits.
-func (f *Follower) SetBudget(room Budget) { f.room = room }
+func (f *Follower) SetBudget(budget Budget) { f.budget = budget }
 
 // Ready returns a channel that receives when Read may have news. It may also receive when
 // there is none. It does not receive for messages published before the follower was opened,
@@ -123,19 +123,19 @@ func (f *Follower) look(ctx context.Context) (*Page, error) {
 	return page, ErrNothing
 }
 
-// peek reads a page that fits in the room.
+// peek reads a page that fits in the budget.
 func (r *reader) peek(ctx context.Context) (*Page, error) {
-	if r.room == nil {
+	if r.budget == nil {
 		return r.hub.Peek(ctx, r.places, r.limit, PageBytes)
 	}
-	bytes := r.room.Take(PageBytes)
+	bytes := r.budget.Take(PageBytes)
 	page, err := r.hub.Peek(ctx, r.places, r.limit, bytes)
 	if err != nil {
-		r.room.Keep(0)
+		r.budget.Keep(0)
 		return nil, err
 	}
 	page.Cut(bytes)
-	r.room.Keep(page.Size())
+	r.budget.Keep(page.Size())
 	return page, nil
 }
 

@@ -22,10 +22,10 @@ func (r *reader) gatherFor(page *Page) time.Duration {
 	return wait
 }
 
-// rest waits, and gives back its room meanwhile.
+// rest waits, and gives back its budget meanwhile.
 func (r *reader) rest(ctx context.Context, wait time.Duration) {
-	if r.room != nil {
-		r.room.Keep(0)
+	if r.budget != nil {
+		r.budget.Keep(0)
 	}
 	select {
 	case <-time.After(wait):
@@ -36,8 +36,8 @@ func (r *reader) rest(ctx context.Context, wait time.Duration) {
 // Gathered returns the messages after the places. If they are very new it waits for more
 // first, as [Follower.Next] does, at most for [Gather] or until ctx ends. A page without news
 // has only cursors.
-func (h *Hub) Gathered(ctx context.Context, places []Place, limit int, room Budget) (*Page, error) {
-	r := reader{hub: h, places: places, limit: limit, gather: Gather, room: room}
+func (h *Hub) Gathered(ctx context.Context, places []Place, limit int, budget Budget) (*Page, error) {
+	r := reader{hub: h, places: places, limit: limit, gather: Gather, budget: budget}
 	page, err := r.peek(ctx)
 	if err == nil {
 		page, err = r.gathered(ctx, page, r.peek)

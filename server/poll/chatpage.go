@@ -45,15 +45,15 @@ func (p *Polls) lines(r *http.Request, channel string) ([]web.Line, error) {
 		return nil, err
 	}
 	by := p.access.Source.Of(r)
-	room := p.access.BudgetFor(by, access.SmallAnswer)
-	defer room.Leave()
-	bytes := room.Take(maxBytes)
+	budget := p.access.BudgetFor(by, access.SmallAnswer)
+	defer budget.Leave()
+	bytes := budget.Take(maxBytes)
 	page, err := p.hub.ReadUpTo(r.Context(), []hub.Place{{Channel: channel, Since: history.Back(), By: by}}, plainMessages, bytes)
 	if err != nil {
 		return nil, err
 	}
 	page.CutOldest(bytes)
-	room.Keep(page.Size())
+	budget.Keep(page.Size())
 	var lines []web.Line
 	for _, m := range page.Messages {
 		var said struct{ Nick, Message any }

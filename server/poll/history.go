@@ -21,15 +21,15 @@ func (p *Polls) Back(w http.ResponseWriter, r *http.Request, channel string) err
 		return err
 	}
 	by := p.access.Source.Of(r)
-	room := p.access.BudgetFor(by, access.SmallAnswer)
-	defer room.Leave()
-	bytes := room.Take(maxBytes)
+	budget := p.access.BudgetFor(by, access.SmallAnswer)
+	defer budget.Leave()
+	bytes := budget.Take(maxBytes)
 	page, err := p.hub.ReadUpTo(r.Context(), []hub.Place{{Channel: channel, Since: since, By: by}}, limit, bytes)
 	if err != nil {
 		return err
 	}
 	page.CutOldest(bytes)
-	room.Keep(page.Size())
+	budget.Keep(page.Size())
 	p.responder.Closing(w.Header())
 	return answerPage(w, nil, page)
 }

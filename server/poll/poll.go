@@ -90,10 +90,10 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 			break
 		}
 		leave() // the client is not present any more
-		room := p.roomFor(q)
-		defer room.Leave()
-		page, readErr := p.read(r, q.places, q.limit, room)
-		err = p.answer(w, r, q, page, room, readErr)
+		budget := p.budgetFor(q)
+		defer budget.Leave()
+		page, readErr := p.read(r, q.places, q.limit, budget)
+		err = p.answer(w, r, q, page, budget, readErr)
 	case q.form != nil && conns.CanWait(r) && !p.responder.Draining() && !web.WantsPage(r): // a page would get its error as JSON
 		err = p.await(w, r, q)
 	default:
@@ -114,40 +114,40 @@ func (p *Polls) Poll(w http.ResponseWriter, r *http.Request, names string, diale
 		}
 		defer next.Close()
 		next.SetTimeout(q.timeout)
-		room := p.roomFor(q)
-		defer room.Leave()
-		next.SetBudget(room)
+		budget := p.budgetFor(q)
+		defer budget.Leave()
+		next.SetBudget(budget)
 		page, ended := next.Next(ctx)
-		err = p.answer(w, r, q, page, room, ended)
+		err = p.answer(w, r, q, page, budget, ended)
 	}
 	if err != nil {
 		p.responder.Error(w, r, err)
 	}
 }
 
-func (p *Polls) roomFor(q *Query) *access.Budget {
+func (p *Polls) budgetFor(q *Query) *access.Budget {
 	return p.access.BudgetFor(q.by(), access.SmallAnswer)
 }
 
-// read reads the messages that are there, and counts them in room.
-func (p *Polls) read(r *http.Request, places []hub.Place, limit int, room *access.Budget) (*hub.Page, error) {
-	bytes := room.Take(maxBytes)
+// read reads the messages that are there, and counts them in the budget.
+func (p *Polls) read(r *http.Request, places []hub.Place, limit int, budget *access.Budget) (*hub.Page, error) {
+	bytes := budget.Take(maxBytes)
 	page, err := p.hub.ReadUpTo(r.Context(), places, limit, bytes)
 	if err != nil {
 		return nil, err
 	}
 	page.Cut(bytes)
-	room.Keep(page.Size()) // a single large message may take more than the room has
+	budget.Keep(page.Size()) // a single large message may take more than the budget has
 	return page, nil
 }
 
-// answer answers a poll whose wait returned page and err. The page is counted in room.
-func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *hub.Page, room *access.Budget, err error) error {
+// answer answers a poll whose wait returned page and err. The page is counted in the budget.
+func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *hub.Page, budget *access.Budget, err error) error {
 	if err != nil && !endedInTime(err) {
 		return err
 	}
 	if page.Gap != nil && page.Gap.Reason == history.Restarted {
-		page = p.slowRestart(r, q, page, room)
+		page = p.slowRestart(r, q, page, budget)
 	}
 	p.responder.Closing(w.Header())
 	closeIfDisplaced(w, r)
@@ -160,16 +160,16 @@ func (p *Polls) answer(w http.ResponseWriter, r *http.Request, q *Query, page *h
 
 // slowRestart delays the client of a restarted log. If it waited, it returns what is read
 // after that instead of the page.
-func (p *Polls) slowRestart(r *http.Request, q *Query, page *hub.Page, room *access.Budget) *hub.Page {
-	if !p.access.SlowRestart(r, p.responder.Log, func() { page.Empty(); room.Leave() }) {
+func (p *Polls) slowRestart(r *http.Request, q *Query, page *hub.Page, budget *access.Budget) *hub.Page {
+	if !p.access.SlowRestart(r, p.responder.Log, func() { page.Empty(); budget.Leave() }) {
 		return page
 	}
 	for i := range q.places {
 		q.places[i].Since = history.After(page.Cursors[i])
 	}
-	rest, err := p.read(r, q.places, q.limit, room)
+	rest, err := p.read(r, q.places, q.limit, budget)
 	if err != nil || rest.Gap != nil { // the client asks for that next
-		room.Leave()
+		budget.Leave()
 		return page
 	}
 	rest.Gap = page.Gap

@@ -106,11 +106,11 @@ func (p *Polls) await(w http.ResponseWriter, r *http.Request, q *Query) error {
 	at, is := q.isAt(m.crowd)
 	if !is {
 		turn.HandOn(r.Context())
-		room := p.roomFor(q)
-		defer room.Leave()
-		page, err := p.hub.Gathered(r.Context(), q.places, q.limit, room)
+		budget := p.budgetFor(q)
+		defer budget.Leave()
+		page, err := p.hub.Gathered(r.Context(), q.places, q.limit, budget)
 		if err != nil || page.HasNews() {
-			return p.answer(w, r, q, page, room, err)
+			return p.answer(w, r, q, page, budget, err)
 		}
 		at = page.Cursors
 	}
@@ -221,9 +221,9 @@ func (m *waiter) read(at []history.Cursor) (*hub.Page, error) {
 	for i, channel := range m.crowd.Channels() {
 		places[i] = hub.Place{Channel: channel, Since: history.After(at[i]), By: m.address}
 	}
-	room := m.polls.access.BudgetFor(m.address, access.SmallAnswer)
-	defer room.Leave()
-	return m.polls.hub.Gathered(context.Background(), places, m.form.limit, room)
+	budget := m.polls.access.BudgetFor(m.address, access.SmallAnswer)
+	defer budget.Leave()
+	return m.polls.hub.Gathered(context.Background(), places, m.form.limit, budget)
 }
 
 // contain makes a panic end the poll and not the process.

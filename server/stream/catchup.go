@@ -33,20 +33,20 @@ type writer []byte
 
 func (w *writer) Write(b []byte) (int, error) { *w = append(*w, b...); return len(b), nil }
 
-// read reads the first page of a stream, and counts it in room.
-func (s *Streams) read(r *http.Request, places []hub.Place, room *access.Budget) (*hub.Page, error) {
-	bytes := room.Take(maxBytes)
+// read reads the first page of a stream, and counts it in the budget.
+func (s *Streams) read(r *http.Request, places []hub.Place, budget *access.Budget) (*hub.Page, error) {
+	bytes := budget.Take(maxBytes)
 	page, err := s.hub.Peek(r.Context(), places, maxPage, bytes)
 	if err != nil {
 		return nil, err
 	}
 	page.Cut(bytes)
 	if page.Gap != nil && page.Gap.Reason == history.Restarted { // the next page has what Empty drops
-		s.access.SlowRestart(r, s.responder.Log, func() { page.Empty(); room.Leave() })
+		s.access.SlowRestart(r, s.responder.Log, func() { page.Empty(); budget.Leave() })
 	}
-	if !room.Keep(page.Size()) { // it is read again when there is room
+	if !budget.Keep(page.Size()) { // it is read again when there is room
 		page.Empty()
-		room.Leave()
+		budget.Leave()
 	}
 	return page, nil
 }
@@ -64,7 +64,7 @@ func (m *member) start(head []byte, page *hub.Page) {
 	defer m.contain()
 	head = append(head, m.way.first(page)...)
 	at := slices.Clone(page.Cursors)
-	m.goOn(m.writePage(head, page, m.room.Leave), at)
+	m.goOn(m.writePage(head, page, m.budget.Leave), at)
 }
 
 // catchUp writes a page of the crowd from its nth byte on, and then goes on from the cursors
@@ -120,24 +120,24 @@ const roomWithin = 30 * time.Second
 // no room, the page is dropped and read again, so that a waiting stream holds nothing. The
 // error is ErrUnread if there is no room in time.
 func (m *member) next(at []history.Cursor) (page *hub.Page, giveBack func(), err error) {
-	room := m.streams.roomFor(m.address)
+	budget := m.streams.budgetFor(m.address)
 	defer func() {
 		if page == nil { // also if reading panics
-			room.Leave()
+			budget.Leave()
 		}
 	}()
-	for bytes := room.Take(maxBytes); ; {
+	for bytes := budget.Take(maxBytes); ; {
 		page, err = m.streams.hub.Peek(context.Background(), m.places(at), maxPage, bytes)
 		if err != nil {
 			return nil, nil, err
 		}
 		page.Cut(bytes)
 		size := page.Size()
-		if room.Keep(size) {
-			return page, room.Leave, nil
+		if budget.Keep(size) {
+			return page, budget.Leave, nil
 		}
 		page = nil
-		if bytes = size; !m.awaitRoom(room, size) {
+		if bytes = size; !m.awaitRoom(budget, size) {
 			return nil, nil, access.ErrUnread
 		}
 	}
@@ -145,11 +145,11 @@ func (m *member) next(at []history.Cursor) (page *hub.Page, giveBack func(), err
 
 // awaitRoom waits until there is room. ok is false if there is none in time, or if the stream
 // is to end.
-func (m *member) awaitRoom(room *access.Budget, bytes int) (ok bool) {
-	room.Leave()
+func (m *member) awaitRoom(budget *access.Budget, bytes int) (ok bool) {
+	budget.Leave()
 	until := time.Now().Add(roomWithin)
 	for ; !m.over.Load() && m.why.Load() == nil && time.Now().Before(until); <-time.After(lookAgain) {
-		if room.Keep(bytes) {
+		if budget.Keep(bytes) {
 			return true
 		}
 	}
@@ -164,8 +164,8 @@ func (m *member) contain() {
 	}
 }
 
-// roomFor returns the room in which the pages of a stream count. A small page counts nothing.
-func (s *Streams) roomFor(address netip.Addr) *access.Budget {
+// budgetFor returns the budget in which the pages of a stream count. A small page counts nothing.
+func (s *Streams) budgetFor(address netip.Addr) *access.Budget {
 	return s.access.BudgetFor(address, 2*access.SmallAnswer)
 }
 

@@ -32,7 +32,7 @@ type member struct {
 	sink    sink
 
 	expiry  atomic.Pointer[time.Timer] // dismisses the stream when its token expires; nil if it does not
-	room    *access.Budget             // for the first page
+	budget  *access.Budget             // for the first page
 	hasSink atomic.Bool                // sink is set
 	why     atomic.Pointer[farewell]   // the reason to end; nil if there is none, or if the client is not told
 	over    atomic.Bool                // the stream must not be in its crowd any more
@@ -55,14 +55,14 @@ func (s *Streams) join(w http.ResponseWriter, r *http.Request, a *request, way W
 	}
 	m.leave = func() { leave(); m.crowd.Leave(); s.closed(m) }
 	s.opened(m)
-	m.room = s.roomFor(m.address)
+	m.budget = s.budgetFor(m.address)
 	defer func() {
 		if !m.hasSink.Load() { // otherwise close does it; a panic comes here, too
-			m.room.Leave()
+			m.budget.Leave()
 			m.leave()
 		}
 	}()
-	page, err := s.read(r, a.places, m.room)
+	page, err := s.read(r, a.places, m.budget)
 	switch {
 	case err != nil:
 		return err
