@@ -81,7 +81,7 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 				_, err := io.WriteString(client, head("GET", "/chat", "X-Forwarded-For: "+address(0)))
 				require.NoError(t, err)
 				resp, body := answerOf(t, client)
-				requireRefused(t, resp, body, 429, "wait to be taken in")
+				requireRefused(t, resp, body, 429, "bytes of unread answers")
 			} else {
 				require.Greater(t, readAll(), inPeace, "in smaller parts")
 			}

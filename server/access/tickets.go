@@ -55,8 +55,9 @@ func (c *Control) Ticket(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, map[string]any{"ticket": ticket, "expires_in": int(TicketFor.Seconds())})
 }
 
-// Redeem returns the request with the rights of a ticket, which cannot be used again. If
-// ticket is "", r is returned.
+// Redeem returns the request with the rights of a ticket, which cannot be used again. Without
+// tokens, or if ticket is "", Redeem returns r. The errors are a [web.Problem] for a ticket that
+// is not known, and those of the [TicketStore].
 func (c *Control) Redeem(r *http.Request, ticket string) (*http.Request, error) {
 	if c.tokens == nil || ticket == "" {
 		return r, nil

@@ -20,7 +20,7 @@ const (
 )
 
 // ErrUnread refuses an answer that cannot be made small when there is no room for it.
-var ErrUnread = web.TooMany("unread-answers", 5, "Answers for your address wait to be taken in, as many bytes as may. Read them first.")
+var ErrUnread = web.TooMany("unread-answers", 5, "Your address has as many bytes of unread answers as it may have. Read those first.")
 
 // unread counts the bytes of larger answers while they are written. The zero value is empty.
 type unread struct {

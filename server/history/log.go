@@ -121,6 +121,8 @@ type Log interface {
 	// from between those of others. Their readers get a gap with the reason [Expired]. If
 	// there is no room for a channel, that owner loses the oldest of its channels on which no
 	// client waits.
+	//
+	// An error is one of the Err variables above, that of ctx, or one of the disk or network.
 	Append(ctx context.Context, post Post) (Receipt, error)
 
 	// Read returns the messages of a query, oldest first: at most its limit, and none if that

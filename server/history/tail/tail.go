@@ -247,10 +247,10 @@ func (t *tail) asked() int {
 	return t.fetches
 }
 
-// served tells whether a reader need not ask the log behind, because others have asked after
-// the first before fetches. failed is the error of those. If is is false, next is closed when
-// the next fetch ends.
-func (t *tail) served(before int, ask bool) (next <-chan struct{}, is bool, failed error) {
+// served tells whether a reader need not ask the log behind. With ask set, that is so only if
+// other readers have asked since asked returned before. failed is the error of their fetch. If
+// enough is false, next is closed when the next fetch ends.
+func (t *tail) served(before int, ask bool) (next <-chan struct{}, enough bool, failed error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
@@ -265,7 +265,7 @@ func (t *tail) served(before int, ask bool) (next <-chan struct{}, is bool, fail
 }
 
 // refresh asks the log behind for what is missing, once for all readers that come at the same
-// time. With ask set, a fetch counts only if it began after the first before fetches.
+// time. With ask set, a fetch counts only if it began since asked returned before.
 func (t *tail) refresh(ctx context.Context, l *Log, before int, ask bool) error {
 	t.fetching.Lock()
 	defer t.fetching.Unlock()
