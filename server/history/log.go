@@ -103,7 +103,7 @@ type Left struct {
 }
 
 // Log keeps messages. Its methods are safe for concurrent use. They may wait for a disk or a
-// network, so hold no lock that others need soon. The tests in historytest check an
+// network, so hold no lock that others need soon. The tests in internal/historytest check an
 // implementation against this contract.
 //
 // When a context ends, a method may return early with an error. A post may be appended all

@@ -3,8 +3,8 @@ package roster_test
 import (
 	"testing"
 
+	"pubsub/internal/rostertest"
 	"pubsub/server/roster"
-	"pubsub/server/roster/rostertest"
 )
 
 func TestMemory(t *testing.T) {

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"pubsub/internal/historytest"
 	"pubsub/server/history"
 	"pubsub/server/history/disk"
-	"pubsub/server/history/historytest"
 	"pubsub/server/history/memory"
 )
 

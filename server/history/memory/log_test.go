@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"pubsub/internal/historytest"
 	"pubsub/server/history"
-	"pubsub/server/history/historytest"
 	"pubsub/server/history/memory"
 )
 

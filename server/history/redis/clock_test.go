@@ -10,9 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pubsub/internal/historytest"
 	"pubsub/internal/pubsubtest"
 	"pubsub/server/history"
-	"pubsub/server/history/historytest"
 	"pubsub/server/history/memory"
 	"pubsub/server/history/redis"
 )

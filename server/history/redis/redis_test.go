@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"pubsub/internal/historytest"
 	"pubsub/internal/pubsubtest"
 	"pubsub/server/history"
-	"pubsub/server/history/historytest"
 	"pubsub/server/history/redis"
 	"pubsub/server/history/tail"
 )

@@ -8,10 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pubsub/internal/pubsubtest"
+	"pubsub/internal/rostertest"
 	"pubsub/server/history"
 	"pubsub/server/history/redis"
 	"pubsub/server/roster"
-	"pubsub/server/roster/rostertest"
 )
 
 func TestRoster(t *testing.T) {

@@ -6,9 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pubsub/internal/historytest"
 	"pubsub/server/history"
 	"pubsub/server/history/disk"
-	"pubsub/server/history/historytest"
 	"pubsub/server/history/memory"
 	"pubsub/server/history/tail"
 )
