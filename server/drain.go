@@ -22,6 +22,22 @@ const maxLinger = 10 * time.Second
 // stops accepting.
 const newcomersGrace = 500 * time.Millisecond
 
+// delayDrain makes /readyz answer 503, and serves on for the drain delay. It returns early with
+// the error of a listener that fails.
+func (p *parts) delayDrain(served <-chan error) error {
+	p.leaving.Store(true)
+	if p.settings.DrainDelay == 0 {
+		return nil
+	}
+	p.log.Info("asked to stop; serving as before for the drain delay", "delay", p.settings.DrainDelay)
+	select {
+	case err := <-served:
+		return err
+	case <-time.After(p.settings.DrainDelay):
+		return nil
+	}
+}
+
 // drain stops the server so that every client that waits gets every acknowledged message:
 //
 //  1. New posts are refused, and those in flight finish.

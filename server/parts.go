@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"sync/atomic"
 
 	"pubsub/server/access"
 	"pubsub/server/asynclog"
@@ -42,6 +43,8 @@ type parts struct {
 	posts      *post.Publisher
 	polls      *poll.Polls
 	streams    *stream.Streams
+
+	leaving atomic.Bool // the server is asked to stop, which /readyz says
 }
 
 func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) (*parts, error) {

@@ -55,7 +55,7 @@ func (p *parts) routes() router {
 
 	// For operators.
 	routes.both("/healthz", observe.Healthy)
-	routes.both("/readyz", observe.Ready(p.posts.Gate.Draining, p.store.awayLong))
+	routes.both("/readyz", observe.Ready(p.leaving.Load, p.store.awayLong))
 	if p.settings.AdminAddr == "" {
 		routes.both("/metrics", p.operators(p.openMetrics))
 	}

@@ -122,8 +122,8 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, address netip.A
 	return s.guard.Receive(w, r)
 }
 
-// Serve answers on l, and on admin for operators, until ctx ends. admin may be nil. Then the
-// server drains, see drain.go, and Serve returns nil. It returns an error only if l fails.
+// Serve answers on l, and on admin for operators, until ctx ends and the drain delay is over.
+// admin may be nil. Then the server drains, see drain.go, and Serve returns nil. It returns an error only if l fails.
 // Serve closes the listeners. Call it once.
 func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	requests, endPolls := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -154,6 +154,9 @@ func (s *Server) Serve(ctx context.Context, l, admin net.Listener) error {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
+	}
+	if err := s.delayDrain(served); err != nil {
+		return err
 	}
 	s.drain(front, endPolls)
 	<-served

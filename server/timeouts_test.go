@@ -299,3 +299,35 @@ func TestDrainWithoutATimeoutEnds(t *testing.T) {
 		require.Less(t, time.Since(began), 15*time.Second)
 	})
 }
+
+// In the drain delay /readyz says that the server leaves, and all else goes on, also for those
+// who come then.
+func TestDrainDelay(t *testing.T) {
+	config := open()
+	config.DrainDelay = 5 * time.Second
+	bubble(t, config, func(t *testing.T, p *pipes, stop func()) {
+		ask := func(what string) (int, string) {
+			c := p.dial()
+			defer c.Close()
+			fmt.Fprintf(c, "%s HTTP/1.1\r\nHost: chat\r\n\r\n", what)
+			return answer(t, c)
+		}
+		status, _ := ask("GET /readyz")
+		require.Equal(t, http.StatusOK, status)
+		stop()
+		for said := range 4 {
+			time.Sleep(time.Second)
+			status, _ := ask("GET /readyz")
+			require.Equal(t, http.StatusServiceUnavailable, status)
+			time.AfterFunc(100*time.Millisecond, func() { ask(fmt.Sprint("POST /pub?message=", said)) })
+			status, body := ask("GET /sub?since=now")
+			require.Equal(t, http.StatusOK, status)
+			require.Contains(t, body, fmt.Sprintf(`"message":"%d"`, said), "polls wait as before")
+		}
+		began := time.Now()
+		status, body := ask("GET /sub?since=now")
+		require.Equal(t, http.StatusOK, status)
+		require.Contains(t, body, `"messages":[]`)
+		require.Less(t, time.Since(began), time.Second, "then the server drains")
+	})
+}

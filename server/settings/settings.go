@@ -30,6 +30,10 @@ type Settings struct {
 	// within 20 %: 1 s to 24 h, 0 is never. So after a deploy no client stays for days with an
 	// overloaded instance.
 	StreamLifetime time.Duration
+	// DrainDelay is how long the server serves as before when it is asked to stop, while
+	// /readyz says so: up to 1 h. A router that looks at /readyz now and then sends requests
+	// meanwhile.
+	DrainDelay time.Duration
 	// DrainTimeout is how long a stop waits for requests to end: 10 ms to 1 h. PaaSes kill a
 	// process 5 to 30 s after asking it to stop.
 	DrainTimeout time.Duration

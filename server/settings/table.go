@@ -33,6 +33,7 @@ func (s *Settings) table() []setting {
 		{"poll-timeout", duration(&s.PollTimeout, time.Second, MaxTimeout, "to wait as long as a poll may"), "", "how long a poll waits that names no timeout, within 10 %. Routers cut what is silent for 30s"},
 		{"heartbeat", duration(&s.Heartbeat, 10*time.Millisecond, time.Minute, "for none"), "", "how often a silent stream, or a silent /sub without a cursor, is written to, for the same routers"},
 		{"stream-lifetime", duration(&s.StreamLifetime, time.Second, 24*time.Hour, "for no end"), "", "after how long a stream ends, within 20 %; its client comes again where it was"},
+		{"drain-delay", duration(&s.DrainDelay, 10*time.Millisecond, hour, "for none"), "", "how long a stop only tells /readyz, and serves as before, for routers that learn late. It comes before the drain timeout"},
 		{"drain-timeout", duration(&s.DrainTimeout, 10*time.Millisecond, hour, noLimit), "", "how long a stop waits for requests to end. PaaSes kill after 5s to 30s"},
 
 		{"history", text(&s.History), "", "where messages are kept: memory, a folder such as ./data, or a Redis that many instances share, such as redis://host:6379, rediss://… or redis-sentinel://host:26379/mymaster; env:NAME is what that variable says"},
