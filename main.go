@@ -59,9 +59,8 @@ func exitStatus(err error) int {
 	return 1
 }
 
-// run does what the first word of args says: serve, version, help, torture, tail, post or
-// token.
-// Flags follow the word; those of the last four are their own.
+// run does what the first word of args says: serve, version, help, torture, tail, post, health
+// or token. Flags follow the word; those of the last five are their own.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	word, args, err := settings.SplitWord(args)
 	if err != nil {
@@ -74,6 +73,11 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return torture.Main(ctx, args, stdout, stderr)
 	case "tail":
 		return cli.Tail(ctx, args, stdout, stderr)
+	case "health":
+		return cli.Health(ctx, args, func() (cli.Here, error) {
+			set, err := settings.Load(nil, environ)
+			return cli.Here{Addr: set.Addr, TLS: set.HasTLS()}, err
+		}, stdout)
 	case "post":
 		return cli.Post(ctx, args, os.Stdin, stdout)
 	}

@@ -147,6 +147,17 @@ func TestTortureIsAWord(t *testing.T) {
 	require.Equal(t, 1, exitStatus(run(t.Context(), []string{"-no-such"}, nil, &out, io.Discard)))
 }
 
+// The word health asks the server of the environment.
+func TestHealthIsAWord(t *testing.T) {
+	s := startWeb(t)
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"health"}, []string{"PUBSUB_ADDR=" + s.Addr()}, &out, io.Discard))
+	require.Equal(t, "healthy\n", out.String())
+	err := run(t.Context(), []string{"health"}, []string{"PUBSUB_ADDR=nowhere"}, &out, io.Discard)
+	require.ErrorContains(t, err, `addr "nowhere"`)
+	require.Equal(t, 1, exitStatus(err))
+}
+
 // The words tail and post, too.
 func TestTailAndPostAreWords(t *testing.T) {
 	for _, word := range []string{"tail", "post"} {

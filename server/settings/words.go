@@ -18,6 +18,7 @@ var Words = []Word{
 	{"torture", "Find out whether a server loses messages; see torture -help."},
 	{"tail", "Print the messages of channels as they come; see tail -help."},
 	{"token", "Make a token for a server that asks for one; see token -help."},
+	{"health", "Ask a server how it is; see health -help."},
 	{"post", "Post each line of standard input to a channel; see post -help."},
 }
 
