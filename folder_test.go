@@ -143,7 +143,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		require.Less(t, i, 5000)
 	}
-	require.Contains(t, s.Log(), "history-full")
+	require.Regexp(t, `level=WARN msg=refused status=503 reason=history-full`, s.Log())
 	book.check(t, base)
 	require.NoError(t, exec.Command("mount", "-o", "remount,size=30m", disk).Run())
 	require.Equal(t, http.StatusOK, book.post(http.DefaultClient, base, "again"))

@@ -95,6 +95,15 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	return serve(ctx, set, stdout, stderr)
 }
 
+// announce prints a sentence to stdout, as JSON if the log is JSON: platforms collect both.
+func announce(stdout io.Writer, format, sentence string) {
+	if format == "json" {
+		slog.New(slog.NewJSONHandler(stdout, nil)).Info(sentence)
+		return
+	}
+	fmt.Fprintln(stdout, sentence)
+}
+
 // lookUp returns a function that finds a variable of an environment.
 func lookUp(environ []string) func(name string) string {
 	return func(name string) string {
@@ -142,7 +151,7 @@ func serve(ctx context.Context, set settings.Settings, stdout, stderr io.Writer)
 		defer ended.Wait()
 		defer end()
 	}
-	fmt.Fprintf(stdout, "The chat is at %s\n", browsable(l.Addr(), &set))
+	announce(stdout, set.LogFormat, "The chat is at "+browsable(l.Addr(), &set))
 	return s.Serve(ctx, l, admin)
 }
 

@@ -1,6 +1,7 @@
 package pubsubtest
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -107,7 +108,9 @@ func (s *Server) launch() error {
 		return err
 	}
 	s.Line, _, _ = strings.Cut(s.stdout.String(), "\n")
-	where := listening.FindStringSubmatch(s.Line)
+	sentence := struct{ Msg string }{s.Line}
+	_ = json.Unmarshal([]byte(s.Line), &sentence) // with PUBSUB_LOG_FORMAT=json
+	where := listening.FindStringSubmatch(sentence.Msg)
 	switch {
 	case where == nil:
 		_ = s.cmd.Process.Kill()

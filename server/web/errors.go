@@ -12,6 +12,9 @@ import (
 // ErrAnswered: the answer has begun, so the client cannot be told of the error.
 var ErrAnswered = errors.New("the answer had begun")
 
+// historyFull is the reason of [history.ErrFull].
+const historyFull = "history-full"
+
 // ErrDraining: the server drains. It ends pending polls and refuses posts.
 var ErrDraining = &Problem{Status: http.StatusServiceUnavailable, Reason: "draining", RetryAfter: 1, Text: "The server is restarting. Ask again in a moment."}
 
@@ -25,7 +28,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, hub.ErrClosed):
 		return ErrDraining
 	case errors.Is(err, history.ErrFull):
-		return &Problem{Status: http.StatusServiceUnavailable, Reason: "history-full", RetryAfter: Soon, Text: "There is no room for messages now, so this one was not stored. Come back in a while."}
+		return &Problem{Status: http.StatusServiceUnavailable, Reason: historyFull, RetryAfter: Soon, Text: "There is no room for messages now, so this one was not stored. Come back in a while."}
 	case errors.Is(err, history.ErrAway):
 		return &Problem{Status: http.StatusServiceUnavailable, Reason: "history-away", RetryAfter: Soon, Text: "The log of messages cannot be reached now. Ask again in a moment. A post may have been stored: repeat it with the same Idempotency-Key."}
 	case errors.Is(err, history.ErrTooManyOfOwner):

@@ -104,6 +104,8 @@ func (p *Responder) count(r *http.Request, problem *Problem, err error) {
 	switch {
 	case problem.Status == http.StatusInternalServerError:
 		level = slog.LevelError
+	case problem.Reason == historyFull:
+		level = slog.LevelWarn // whoever runs the server has to make room
 	case problem == ErrDraining:
 		level = slog.LevelDebug // a drain ends every pending poll with it
 	}
