@@ -60,7 +60,7 @@ func newParts(set settings.Settings, static, templates fs.FS, log *slog.Logger) 
 	if p.access, err = access.New(&p.settings, p.log); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
-	if p.store, err = openStore(set.History, p.bounds(), b, log); err != nil {
+	if p.store, err = openStore(&p.settings, p.bounds(), b, log); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	if p.store.redis != nil {

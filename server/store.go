@@ -15,6 +15,7 @@ import (
 	"pubsub/server/history/tail"
 	"pubsub/server/presence"
 	"pubsub/server/roster"
+	"pubsub/server/settings"
 )
 
 // store is the log of messages of the settings, with what it needs while the server runs.
@@ -38,16 +39,16 @@ type store struct {
 // memoryWord is the setting of a log that ends with the process.
 const memoryWord = "memory"
 
-// openStore opens the log that the setting names, see [settings.Settings].
-func openStore(where string, bounds history.Options, b *bus.Bus, logger *slog.Logger) (*store, error) {
+// openStore opens the log that the settings name.
+func openStore(set *settings.Settings, bounds history.Options, b *bus.Bus, logger *slog.Logger) (*store, error) {
 	s := &store{logger: logger}
 	var err error
-	switch {
+	switch where := set.History; {
 	case where == memoryWord:
 		m := memory.New(bounds)
 		s.keepIn(m, m, m.Bytes)
 	case redis.IsAddress(where):
-		err = s.openRedis(where, bounds, b)
+		err = s.openRedis(set, bounds, b)
 	default:
 		err = s.openDisk(where, bounds)
 	}
@@ -74,8 +75,8 @@ func (s *store) keepIn(log history.Log, closer io.Closer, bytes func() int) {
 	s.Log, s.Closer, s.bytes = apart{log, companions}, both{closer, companions}, bytes
 }
 
-func (s *store) openRedis(address string, bounds history.Options, b *bus.Bus) error {
-	r, err := redis.Open(address, bounds)
+func (s *store) openRedis(set *settings.Settings, bounds history.Options, b *bus.Bus) error {
+	r, err := redis.OpenAs(set.RedisPrefix, set.History, bounds)
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,10 @@ type Settings struct {
 	// redis://, rediss:// or redis-sentinel://. env:NAME is the value of that variable,
 	// because a Procfile cannot expand variables.
 	History string
+	// RedisPrefix begins the names of all keys and of the Pub/Sub channel in Redis: 1 to 64
+	// characters. Several deployments may share a Redis under prefixes of which none begins
+	// with another.
+	RedisPrefix string
 	// HistoryMessages is how many messages of a channel are kept: 1 to 10,000,000.
 	HistoryMessages int
 	// HistoryAge is how long a message is kept: 10 ms to a year. A client that is offline for
@@ -172,6 +176,7 @@ func Default() Settings {
 		DrainTimeout:   5 * time.Second,
 
 		History:         "memory",
+		RedisPrefix:     "pubsub:",
 		HistoryMessages: 1000,
 		HistoryAge:      5 * time.Minute,
 		HistoryBytes:    historyBytes(),

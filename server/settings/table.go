@@ -37,6 +37,7 @@ func (s *Settings) table() []setting {
 		{"drain-timeout", duration(&s.DrainTimeout, 10*time.Millisecond, hour, noLimit), "", "how long a stop waits for requests to end. PaaSes kill after 5s to 30s"},
 
 		{"history", text(&s.History), "", "where messages are kept: memory, a folder such as ./data, or a Redis that many instances share, such as redis://host:6379, rediss://… or redis-sentinel://host:26379/mymaster; env:NAME is what that variable says"},
+		{"redis-prefix", prefix(&s.RedisPrefix), "", "how the names of all keys in Redis begin, for several deployments on one Redis. None may begin with another's"},
 		{"history-messages", limit(&s.HistoryMessages, 1, most), "", "how many messages of a channel are kept"},
 		{"history-age", duration(&s.HistoryAge, 10*time.Millisecond, year, noLimit), "", "how long a message is kept"},
 		{"history-bytes", limit(&s.HistoryBytes, leastLog, mostLog), "", "how many bytes of messages are kept over all channels, a quarter of the memory if not set. What leaves first is the oldest of the address that has most"},

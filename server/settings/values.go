@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,19 @@ type value struct {
 
 func text(p *string) value {
 	return value{get: func() string { return *p }, set: func(s string) error { *p = s; return nil }}
+}
+
+var prefixes = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
+
+// prefix is the beginning of names, without a character that means something in a pattern.
+func prefix(p *string) value {
+	return value{get: func() string { return *p }, set: func(s string) error {
+		if !prefixes.MatchString(s) {
+			return errors.New("1 to 64 of the characters A-Z a-z 0-9 . _ : -, such as myapp:")
+		}
+		*p = s
+		return nil
+	}}
 }
 
 // limit is an integer within bounds, or 0 for no limit.

@@ -74,14 +74,14 @@ func commandRefused(text string) string {
 }
 
 // explain adds to an error at the start what a person can do about it.
-func explain(t *target, err error) error {
+func explain(t *target, n names, err error) error {
 	text := err.Error()
 	command := commandRefused(text)
 	switch {
 	case command != "":
 		return fmt.Errorf("its user may not run the command %s: allow it with ACL SETUSER … +%s", command, command)
 	case strings.HasPrefix(text, "NOPERM "):
-		return fmt.Errorf("its user lacks a right: %s. All keys begin with %s, and all of Pub/Sub with %sbell", firstLine(text), prefix, prefix)
+		return fmt.Errorf("its user lacks a right: %s. All keys begin with %s, and all of Pub/Sub with %sbell", firstLine(text), n, n)
 	case t.tls && (errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(tls.RecordHeaderError))):
 		return fmt.Errorf("%w. If it does not speak TLS, write redis:// in place of rediss://", err)
 	case !t.tls && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):

@@ -8,7 +8,6 @@ package redis
 import (
 	"context"
 	_ "embed"
-	"encoding/hex"
 	"fmt"
 	"math"
 	"slices"
@@ -16,8 +15,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"crypto/sha256"
 
 	"github.com/redis/rueidis"
 
@@ -48,26 +45,6 @@ var (
 	setBackScript = rueidis.NewLuaScript(setBackSource)
 )
 
-// Names in Redis. The names of a single channel's keys have it in braces.
-const (
-	prefix = "pubsub:"
-	epochs = prefix + "epochs"
-)
-
-func streamOf(channel string) string { return prefix + "{" + channel + "}:log" }
-func metaOf(channel string) string   { return prefix + "{" + channel + "}:meta" }
-
-func keyOf(post history.Post) string {
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%q ", post.Key)
-	sum.Write(post.Object)
-	return prefix + "{" + post.Channel + "}:key:" + hex.EncodeToString(sum.Sum(nil)[:16])
-}
-
-// bell returns the Pub/Sub channel of a database, as all databases of a Redis share their
-// Pub/Sub.
-func (t *target) bell() string { return prefix + "bell:" + strconv.Itoa(t.database) }
-
 // nobody is the name of an invalid owner.
 const nobody = "nobody"
 
@@ -88,6 +65,7 @@ type Log struct {
 	reads   chan struct{} // has a token for each reading call under way
 	renewed *atomic.Int64 // when the connection was last closed by heed, in Unix nanoseconds
 
+	names names
 	lists string        // prefix of the keys that belong to no single channel
 	share int           // messages may take this part of the memory of Redis: 2 is a half
 	most  *atomic.Int64 // bytes that Redis may take; 0 if they are not bounded
@@ -109,23 +87,31 @@ const (
 	shareOfCompanions = 8
 )
 
-// Open connects to the Redis at an address. The errors are for people to read.
+// Open connects to the Redis at an address, where all names begin with [Prefix]. The errors are
+// for people to read.
 func Open(address string, options history.Options) (*Log, error) {
+	return OpenAs(Prefix, address, options)
+}
+
+// OpenAs is Open with another prefix. Logs share nothing but the memory of Redis if neither of
+// their prefixes begins with the other.
+func OpenAs(prefix, address string, options history.Options) (*Log, error) {
 	t, err := parse(address)
 	if err != nil {
 		return nil, err
 	}
+	n := names(prefix)
 	client, err := rueidis.NewClient(t.option())
 	if err != nil {
-		return nil, fmt.Errorf("the Redis at %s cannot be reached: %w", t.name, explain(t, err))
+		return nil, fmt.Errorf("the Redis at %s cannot be reached: %w", t.name, explain(t, n, err))
 	}
 	l := &Log{target: t, client: client, options: options, calls: make(chan struct{}, manyCalls), reads: make(chan struct{}, manyReads),
-		renewed: new(atomic.Int64), lists: prefix, share: shareOfMessages, most: new(atomic.Int64)}
+		renewed: new(atomic.Int64), names: n, lists: prefix, share: shareOfMessages, most: new(atomic.Int64)}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	if err := l.tryOut(ctx); err != nil {
 		client.Close()
-		return nil, fmt.Errorf("the Redis at %s cannot be used: %w", t.name, explain(t, err))
+		return nil, fmt.Errorf("the Redis at %s cannot be used: %w", t.name, explain(t, n, err))
 	}
 	return l, nil
 }
@@ -146,7 +132,7 @@ func (l *Log) tryOut(ctx context.Context) error {
 // bounds. It ends with l: do not close it.
 func (l *Log) Companions(options history.Options) *Log {
 	own := *l
-	own.options, own.lists, own.share = options, prefix+"companions:", shareOfCompanions
+	own.options, own.lists, own.share = options, string(l.names)+"companions:", shareOfCompanions
 	return &own
 }
 
@@ -231,9 +217,9 @@ func (l *Log) unwaited(channels []string) string {
 }
 
 func (l *Log) append(ctx context.Context, post history.Post, displaced string) ([]rueidis.RedisMessage, error) {
-	keep, keyName := "0", streamOf(post.Channel) // without a key, any name of the channel will do
+	keep, keyName := "0", l.names.log(post.Channel) // without a key, any name of the channel will do
 	if post.Key != "" {
-		keep, keyName = seconds(history.KeyFor), keyOf(post)
+		keep, keyName = seconds(history.KeyFor), l.names.receipt(post)
 	}
 	stays := forEver
 	if l.options.Age > 0 {
@@ -241,11 +227,11 @@ func (l *Log) append(ctx context.Context, post history.Post, displaced string) (
 	}
 	o := l.options
 	return l.call(ctx, appendScript,
-		[]string{streamOf(post.Channel), metaOf(post.Channel), keyName},
+		[]string{l.names.log(post.Channel), l.names.meta(post.Channel), keyName},
 		[]string{post.Channel, string(post.Object), nameOf(post.By), strconv.Itoa(o.Messages), micros(o.Age), strconv.Itoa(l.mostBytes()), strconv.Itoa(o.BytesPerOwner),
 			strconv.Itoa(o.Channels), strconv.Itoa(o.ChannelsPerOwner), o.Home,
-			l.target.bell(), history.NewEpoch(), keep, seconds(stays + metaStays), seconds(stays),
-			strconv.Itoa(history.Weight("", 0)), prefix, l.lists, displaced})
+			l.bell(), history.NewEpoch(), keep, seconds(stays + metaStays), seconds(stays),
+			strconv.Itoa(history.Weight("", 0)), string(l.names), l.lists, displaced})
 }
 
 // mostBytes returns the bound on the bytes of all messages, from the settings and the memory

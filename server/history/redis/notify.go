@@ -70,7 +70,7 @@ func (l *Log) listenOnce(ctx context.Context, to Listener, b *beats) error {
 	err = client.Receive(rueidis.WithOnSubscriptionHook(ctx, func(rueidis.PubSubSubscription) {
 		to.Doubt() // rings before this may have been missed
 		b.now()
-	}), client.B().Subscribe().Channel(l.target.bell()).Build(), heard.hear)
+	}), client.B().Subscribe().Channel(l.bell()).Build(), heard.hear)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
@@ -188,7 +188,7 @@ const renewAfter = metaStays / 2
 func (l *Log) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	said, err := beatScript.Exec(ctx, l.client, []string{epochs}, []string{l.target.bell(), history.NewEpoch(), micros(renewAfter)}).ToArray()
+	said, err := beatScript.Exec(ctx, l.client, []string{l.names.epochs()}, []string{l.bell(), history.NewEpoch(), micros(renewAfter)}).ToArray()
 	l.heed(err)
 	if err == nil {
 		l.most.Store(int64(numberOf(&said[1])))

@@ -27,7 +27,7 @@ const maxNumber uint64 = 1 << 53
 // Read implements [history.Log]. It is always fresh.
 func (l *Log) Read(ctx context.Context, q history.Query) (*history.Page, error) {
 	said, err := l.ask(ctx, readScript,
-		[]string{streamOf(q.Channel), metaOf(q.Channel), epochs},
+		[]string{l.names.log(q.Channel), l.names.meta(q.Channel), l.names.epochs()},
 		[]string{kinds[q.Since.Kind], q.Since.Epoch, strconv.FormatUint(min(q.Since.N, maxNumber), 10), strconv.FormatUint(uint64(q.Since.Check), 10), strconv.FormatUint(min(uint64(q.Limit), maxNumber), 10),
 			strconv.Itoa(l.options.Messages), micros(l.options.Age), history.NewEpoch(), strconv.Itoa(q.Bytes), seconds(metaStays)})
 	if err != nil {
@@ -85,6 +85,6 @@ func gapOf(said []rueidis.RedisMessage) *history.Gap {
 // SetBack gives a channel a new epoch, if the channel still has the given one. Readers are
 // then told that the channel was restarted.
 func (l *Log) SetBack(ctx context.Context, channel, epoch string) error {
-	_, err := l.call(ctx, setBackScript, []string{metaOf(channel)}, []string{epoch, history.NewEpoch()})
+	_, err := l.call(ctx, setBackScript, []string{l.names.meta(channel)}, []string{epoch, history.NewEpoch()})
 	return err
 }

@@ -30,12 +30,7 @@ var (
 	typedScript  = rueidis.NewLuaScript(typedSource)
 )
 
-const (
-	leases     = prefix + "leases"
-	sweepAtMax = 300 // leases in one call
-)
-
-func hereIn(channel string) string { return prefix + "{" + channel + "}:here" }
+const sweepAtMax = 300 // leases in one call
 
 // Roster is a [roster.Shared] in the Redis of a log. Its errors are [history.ErrAway]. Its
 // methods are safe for concurrent use.
@@ -81,11 +76,11 @@ func (r *Roster) Sweep(ctx context.Context) (changes []roster.Change, more bool,
 
 // act runs roster.lua.
 func (r *Roster) act(ctx context.Context, what, number string, people []roster.Person) (looked int, changes []roster.Change, err error) {
-	args := append(make([]string, 0, 4+2*len(people)), what, prefix, r.instance, number)
+	args := append(make([]string, 0, 4+2*len(people)), what, string(r.log.names), r.instance, number)
 	for _, p := range people {
 		args = append(args, p.Channel, p.Name)
 	}
-	said, err := r.log.call(ctx, rosterScript, []string{leases}, args)
+	said, err := r.log.call(ctx, rosterScript, []string{r.log.names.leases()}, args)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -132,7 +127,7 @@ func (r *Roster) Count(ctx context.Context, channel string) (count int, tell boo
 const countEvery = 950 * time.Millisecond
 
 func (r *Roster) who(ctx context.Context, channel string, mark time.Duration) (count int, tell bool, names []string, err error) {
-	said, err := r.log.ask(ctx, whoScript, []string{hereIn(channel), prefix + "{" + channel + "}:counted"},
+	said, err := r.log.ask(ctx, whoScript, []string{r.log.names.here(channel), r.log.names.counted(channel)},
 		[]string{strconv.Itoa(roster.MaxNames), strconv.FormatInt(mark.Milliseconds(), 10)})
 	if err != nil {
 		return 0, false, nil, err
@@ -145,7 +140,7 @@ func (r *Roster) who(ctx context.Context, channel string, mark time.Duration) (c
 
 // Typed implements [roster.Roster].
 func (r *Roster) Typed(ctx context.Context, p roster.Person) (tell bool, err error) {
-	of := prefix + "{" + p.Channel + "}:typing"
+	of := r.log.names.typing(p.Channel)
 	said, err := r.log.call(ctx, typedScript, []string{of + ":" + p.Name, of},
 		[]string{strconv.FormatInt(roster.TypingEvery.Milliseconds(), 10), strconv.Itoa(roster.MaxNamed)})
 	if err != nil {

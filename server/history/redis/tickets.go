@@ -19,14 +19,12 @@ type Tickets struct {
 // Tickets returns tickets that are kept for the given time.
 func (l *Log) Tickets(stay time.Duration) *Tickets { return &Tickets{l, stay} }
 
-func ticketOf(ticket string) string { return prefix + "ticket:" + ticket }
-
 // KeepTicket keeps a value. The error is [history.ErrAway].
 func (t *Tickets) KeepTicket(ctx context.Context, ticket string, value []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	c := t.log.client
-	err := c.Do(ctx, c.B().Set().Key(ticketOf(ticket)).Value(rueidis.BinaryString(value)).Ex(t.stay).Build()).Error()
+	err := c.Do(ctx, c.B().Set().Key(t.log.names.ticket(ticket)).Value(rueidis.BinaryString(value)).Ex(t.stay).Build()).Error()
 	t.log.heed(err)
 	if err != nil {
 		return fmt.Errorf("%w: %w", history.ErrAway, err)
@@ -40,7 +38,7 @@ func (t *Tickets) TakeTicket(ctx context.Context, ticket string) ([]byte, error)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	c := t.log.client
-	value, err := c.Do(ctx, c.B().Getdel().Key(ticketOf(ticket)).Build()).AsBytes()
+	value, err := c.Do(ctx, c.B().Getdel().Key(t.log.names.ticket(ticket)).Build()).AsBytes()
 	t.log.heed(err)
 	switch {
 	case rueidis.IsRedisNil(err):
