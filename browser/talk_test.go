@@ -266,3 +266,60 @@ func TestTryNow(t *testing.T) {
 	p.cutNetwork(line, false)
 	p.isConnected()
 }
+
+// An address ends where its sentence, its brackets or its script do.
+func TestWhereALinkEnds(t *testing.T) {
+	s := startServer(t)
+	var want []string
+	for _, c := range [][2]string{
+		{"https://example.com/北京", "https://example.com/北京"},
+		{"看 https://example.com/北京。然后", "https://example.com/北京"},
+		{"（见 https://example.com/a）然后", "https://example.com/a"},
+		{"「https://example.com/a」と", "https://example.com/a"},
+		{"HTTPS://EXAMPLE.COM/A!", "HTTPS://EXAMPLE.COM/A"},
+		{"(https://example.com/a_(b)) c", "https://example.com/a_(b)"},
+		{"[https://example.com/?a[]=1]", "https://example.com/?a[]=1"},
+		{"“https://example.com/a”, »https://example.com/b/«…", "https://example.com/a https://example.com/b/"},
+		{"https://example.com/a؟ https://example.com/b।", "https://example.com/a https://example.com/b"},
+		{"https://… and https://)", ""},
+	} {
+		s.publish("chat", "bo", c[0])
+		want = append(want, c[1])
+	}
+	p := startBrowser(t).open(s.URL)
+	has(p, want, `Array.from(document.querySelectorAll("#lines .text"), (e) => Array.from(e.querySelectorAll("a"), (a) => a.textContent).join(" "))`)
+}
+
+// A message of thousands of parts stops nobody's page: most of it is plain text.
+func TestMessageOfManyParts(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL)
+	p.takeNick("ann")
+	for _, part := range []string{"`a`", "ann ", "https://a.test/ "} {
+		s.publish("chat", "bo", strings.Repeat(part, 900))
+	}
+	has(p, 3, `document.querySelectorAll("#lines .line").length`)
+	assert.Less(t, eval[int](p, `document.querySelectorAll("#lines .text *").length`), 1500)
+	assert.Equal(t, []int{900, 900 * 4, 900 * 16}, eval[[]int](p, texts+`.map((text) => text.replaceAll("`+"`"+`", "").length)`), "nothing is left out")
+}
+
+// Enter that ends a word of an input method sends nothing, also as Safari tells of it: after the composition.
+func TestInputMethodSendsNothing(t *testing.T) {
+	s := startServer(t)
+	p := startBrowser(t).open(s.URL)
+	p.takeNick("ann")
+	const press = `((id, how) => {
+		const field = document.getElementById(id);
+		field.focus();
+		field.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true, ...how}));
+		return document.activeElement.id;
+	})`
+	eval[string](p, `message.value = "にほん"`)
+	for _, how := range []string{"{keyCode: 229}", "{isComposing: true}"} {
+		eval[string](p, press+`("message", `+how+`)`)
+		assert.Equal(t, "nick", eval[string](p, press+`("nick", `+how+`)`), "the nick is not finished")
+	}
+	assert.Equal(t, "にほん", eval[string](p, "message.value"))
+	eval[string](p, press+`("message", {keyCode: 13})`)
+	p.shows("ann: にほん")
+}

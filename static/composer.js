@@ -1,6 +1,7 @@
 // The field in which one writes: as high as what is in it. Enter sends, Shift+Enter is a new line. Keeps a draft per
 // room.
 
+import {composes} from "./dom.js";
 import {recall, remember} from "./memory.js";
 
 export class Composer {
@@ -20,7 +21,7 @@ export class Composer {
       if (text.trim()) this.#set("");
       if (text.trim()) onSend(text);
     });
-    const isSend = (event) => event.key === "Enter" && !event.shiftKey && !event.isComposing;
+    const isSend = (event) => event.key === "Enter" && !event.shiftKey && !composes(event);
     field.addEventListener("keydown", (event) => {
       if (!isSend(event)) return;
       event.preventDefault();

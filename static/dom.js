@@ -14,6 +14,13 @@ export function button(words, act, className = "small") {
   return made;
 }
 
+/**
+ * Whether a key belongs to an input method, with which one composes a word. Safari says so after the composition has
+ * ended, by the code 229 alone.
+ * @param {KeyboardEvent} event
+ */
+export const composes = (event) => event.isComposing || event.keyCode === 229;
+
 /** Loads a stylesheet of this folder. Waits until it is there, or cannot be had: else what it is for is seen without it. */
 export function stylesheet(name) {
   const link = element("link");

@@ -1,6 +1,6 @@
 // Shows beside the room how many are here, and their names when one opens it.
 
-import {element} from "./dom.js";
+import {composes, element} from "./dom.js";
 import {look} from "./line.js";
 
 // Of more people a server tells no names.
@@ -19,7 +19,7 @@ export class Here {
     this.#box.append(this.#summary, this.#menu);
     this.#box.addEventListener("toggle", () => this.isOpen && onOpen());
     this.#box.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
+      if (event.key !== "Escape" || composes(event)) return;
       this.#box.open = false;
       this.#summary.focus();
     });

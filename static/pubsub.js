@@ -3,6 +3,7 @@
 import {connect} from "./js/pubsub.js";
 import {Chat} from "./chat.js";
 import {Composer} from "./composer.js";
+import {composes} from "./dom.js";
 import {onRemembered, recall} from "./memory.js";
 import {keepNick} from "./nick.js";
 import {keepPage} from "./offline.js";
@@ -46,7 +47,7 @@ go(first);
 // Entering a nick answers who says what waits for that.
 byID("nick").addEventListener("change", () => nick.value && chat.decide(nick.value));
 byID("nick").addEventListener("keydown", (event) => {
-  if (event.key !== "Enter") return;
+  if (event.key !== "Enter" || composes(event)) return;
   event.preventDefault();
   if (nick.value) chat.decide(nick.value);
   byID("message").focus();

@@ -1,6 +1,7 @@
 // The menu of rooms: goes to another room in one step. What it lists is loaded when somebody opens it, or was in other
 // rooms, too.
 
+import {composes} from "./dom.js";
 import {onRemembered, recallJSON, remember} from "./memory.js";
 
 const MAX = 10;
@@ -24,7 +25,7 @@ export class Rooms {
     this.#onGo = onGo;
     const form = menu.querySelector("form");
     menu.addEventListener("toggle", () => menu.open && this.#opened(form));
-    menu.addEventListener("keydown", (event) => event.key === "Escape" && this.#close());
+    menu.addEventListener("keydown", (event) => event.key === "Escape" && !composes(event) && this.#close());
     addEventListener("pointerdown", (event) => menu.contains(event.target) || (menu.open = false));
     form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -2,7 +2,18 @@
 
 import {element} from "./dom.js";
 
-const PARTS = /```(?:[a-z+#-]*\n)?([\s\S]+?)\n?```|`([^`\n]+)`|(https?:\/\/[^\s<>"`]+)/g;
+const PARTS = /```(?:[a-z+#-]*\n)?([\s\S]+?)\n?```|`([^`\n]+)`|(https?:\/\/[^\s<>"`]+)/gi;
+
+// Of a message, with its links, code and mentions. A message may have thousands, which would stop the page for seconds.
+const MAX_NODES = 400;
+
+// Where an address ends, in all scripts. Chinese and Japanese have no space between an address and what follows.
+const PAIRS = {")": "(", "]": "[", "}": "{", "）": "（", "］": "［", "｝": "｛", "」": "「", "』": "『", "】": "【", "》": "《", "〉": "〈", "”": "“", "»": "«"};
+const OPENERS = new Set(Object.values(PAIRS));
+const STOPS = /[。，、！？；：…]/u;
+const HAS_HOST = /^https?:\/\/[^/?#]/i;
+// What ends a sentence, and may stand within an address.
+const TRAILING = /(?![/#%&@*\\])[\p{Po}\p{Ps}\p{Pi}\p{Pf}]/u;
 
 /**
  * @param {string} words
@@ -14,13 +25,15 @@ export function rich(words, me) {
   let at = 0;
   for (const found of words.matchAll(PARTS)) {
     const [whole, block, code, address] = found;
-    const link = address && trimmed(address);
-    nodes.push(...named(words.slice(at, found.index), me));
+    const link = address && linkIn(address);
+    if (address && !link) continue;
+    nodes.push(...named(words.slice(at, found.index), me, MAX_NODES - nodes.length));
+    if (nodes.length >= MAX_NODES) return [...nodes, words.slice(found.index)];
     if (link) nodes.push(anchor(link));
     else nodes.push(element("code", block === undefined ? "" : "block", block ?? code));
     at = found.index + (link ? link.length : whole.length);
   }
-  nodes.push(...named(words.slice(at), me));
+  nodes.push(...named(words.slice(at), me, MAX_NODES - nodes.length));
   return nodes;
 }
 
@@ -38,19 +51,34 @@ function pattern(nick) {
   return patterns.get(nick);
 }
 
-function named(words, nick) {
+/** The words, with the nick marked as long as there are fewer nodes than most. */
+function named(words, nick, most) {
   const nodes = [];
-  for (let found; nick && (found = pattern(nick).exec(words)); ) {
+  for (let found; nick && nodes.length < most && (found = pattern(nick).exec(words)); ) {
     nodes.push(words.slice(0, found.index), element("mark", "", found[0]));
     words = words.slice(found.index + found[0].length);
   }
   return words ? [...nodes, words] : nodes;
 }
 
-/** What ends a sentence does not belong to an address, nor a bracket that was opened before it. */
-function trimmed(address) {
-  const end = address.includes("(") ? /[.,;:!?'"]+$/ : /[.,;:!?'")\]}]+$/;
-  return address.replace(end, "");
+/**
+ * The address at the beginning of a text, "" if there is none. What ends a sentence does not belong to it, nor a
+ * bracket that was opened before it.
+ */
+function linkIn(text) {
+  const open = [];
+  let at = 0;
+  let end = 0;
+  for (const letter of text) {
+    if (STOPS.test(letter)) break;
+    const opener = PAIRS[letter];
+    if (opener && open.pop() !== opener) break;
+    if (OPENERS.has(letter)) open.push(letter);
+    at += letter.length;
+    if (opener || !TRAILING.test(letter)) end = at;
+  }
+  const link = text.slice(0, end);
+  return HAS_HOST.test(link) ? link : "";
 }
 
 function anchor(address) {
