@@ -229,3 +229,36 @@ func TestSendsWithoutStorage(t *testing.T) {
 	p.pends()
 	has(p, 2, `document.querySelectorAll("#lines .mine").length`)
 }
+
+// What one sends is in view, also what waits for a nick while one reads far above. A nick that is emptied is asked for
+// again, and what waits for a person is read out.
+func TestSendingShowsWhatWaits(t *testing.T) {
+	s := startServer(t)
+	for i := range 60 {
+		s.publish("chat", "bo", fmt.Sprint(i))
+	}
+	p := startBrowser(t).open(s.URL)
+	has(p, 50, "lines.childElementCount")
+	const inView = `(({top, bottom} = {}) => top >= 0 && bottom <= conversation.getBoundingClientRect().bottom)
+		([...document.querySelectorAll("#outbox .pending, #lines .mine")].at(-1)?.getBoundingClientRect())`
+	away := func() { has(p, true, `(conversation.scrollTop = 500, !(`+inView+`))`) }
+	eval[int](p, "conversation.scrollTop = 500")
+	p.tryToSay("hello")
+	p.pends("hello")
+	has(p, true, inView)
+	has(p, true, `document.querySelector("#outbox [role=alert]").textContent.startsWith("Who says this?")`)
+	away()
+	p.takeNick("ann\n")
+	p.pends()
+	assert.Equal(t, "hello", s.said("chat")[60])
+	away()
+	p.tryToSay("again")
+	has(p, "again", texts+".at(-1)")
+	has(p, true, inView)
+
+	eval[any](p, "void nick.select()")
+	p.types("#nick", "\b")
+	p.tryToSay("nobody")
+	p.pends("nobody")
+	has(p, true, `document.querySelector("#outbox [role=alert]").textContent.startsWith("Who says this?")`)
+}

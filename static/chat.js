@@ -99,6 +99,7 @@ export class Chat {
   send(text) {
     const asked = recall("asked") !== null;
     this.#outbox.add(text, this.#nick.value || (asked ? null : undefined));
+    this.#conversation.toEnd(); // where the message waits, maybe for a nick
   }
 
   /** Tells who says what waits for that. @param {string | null} nick */

@@ -18,8 +18,9 @@ export class Composer {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = field.value;
-      if (text.trim()) this.#set("");
-      if (text.trim()) onSend(text);
+      if (!text.trim()) return;
+      this.#set("");
+      onSend(text);
     });
     const isSend = (event) => event.key === "Enter" && !event.shiftKey && !composes(event);
     field.addEventListener("keydown", (event) => {

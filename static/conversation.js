@@ -63,6 +63,11 @@ export class Conversation {
     else this.#scroller.toEnd();
   }
 
+  /** Goes to the end, as the reader does something there. */
+  toEnd() {
+    this.#scroller.toEnd();
+  }
+
   /** Shows a line that is no message. Nothing counts it. @param {HTMLElement} line */
   aside(line) {
     const stay = !this.#scroller.atEnd;

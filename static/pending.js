@@ -76,6 +76,7 @@ export class Pending {
     const text = element("p", "text", entry.message);
     text.dir = "auto";
     const actions = element("div", "do");
+    if (state !== "waiting") actions.setAttribute("role", "alert"); // the person has to do something
     actions.append(element("span", "", entry.failed ? `Not sent: ${entry.failed}` : WORDS[state]), " ");
     if (state === "undecided") actions.append(button("send without one", this.#acts.unnamed));
     if (state === "failed" || state === "doubt") actions.append(button("Send again", () => this.#acts.again(entry)), " ");

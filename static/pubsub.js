@@ -4,7 +4,7 @@ import {connect} from "./js/pubsub.js";
 import {Chat} from "./chat.js";
 import {Composer} from "./composer.js";
 import {composes} from "./dom.js";
-import {onRemembered, recall} from "./memory.js";
+import {onRemembered, recall, remember} from "./memory.js";
 import {keepNick} from "./nick.js";
 import {keepPage} from "./offline.js";
 import {Rooms} from "./rooms.js";
@@ -44,8 +44,8 @@ history.replaceState({room: first}, "");
 addEventListener("popstate", ({state}) => state?.room && go(state.room));
 go(first);
 
-// Entering a nick answers who says what waits for that.
-byID("nick").addEventListener("change", () => nick.value && chat.decide(nick.value));
+// Entering a nick answers who says what waits for that. One that is emptied is asked for again.
+byID("nick").addEventListener("change", () => nick.value ? chat.decide(nick.value) : remember("asked", null));
 byID("nick").addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || composes(event)) return;
   event.preventDefault();

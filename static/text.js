@@ -2,18 +2,14 @@
 
 import {element} from "./dom.js";
 
-const PARTS = /```(?:[a-z+#-]*\n)?([\s\S]+?)\n?```|`([^`\n]+)`|(https?:\/\/[^\s<>"`]+)/gi;
+// Chinese and Japanese have no space between an address and the sign that follows.
+const PARTS = /```(?:[a-z+#-]*\n)?([\s\S]+?)\n?```|`([^`\n]+)`|(https?:\/\/[^\s<>"`。，、！？；：…”]+)/gi;
 
 // Of a message, with its links, code and mentions. A message may have thousands, which would stop the page for seconds.
 const MAX_NODES = 400;
 
-// Where an address ends, in all scripts. Chinese and Japanese have no space between an address and what follows.
-const PAIRS = {")": "(", "]": "[", "}": "{", "）": "（", "］": "［", "｝": "｛", "」": "「", "』": "『", "】": "【", "》": "《", "〉": "〈", "”": "“", "»": "«"};
-const OPENERS = new Set(Object.values(PAIRS));
-const STOPS = /[。，、！？；：…]/u;
-const HAS_HOST = /^https?:\/\/[^/?#]/i;
 // What ends a sentence, and may stand within an address.
-const TRAILING = /(?![/#%&@*\\])[\p{Po}\p{Ps}\p{Pi}\p{Pf}]/u;
+const TRAILING = /(?![/#%&@*\\_-])\p{P}/u;
 
 /**
  * @param {string} words
@@ -24,11 +20,11 @@ export function rich(words, me) {
   const nodes = [];
   let at = 0;
   for (const found of words.matchAll(PARTS)) {
+    if (nodes.length > MAX_NODES) break;
     const [whole, block, code, address] = found;
     const link = address && linkIn(address);
     if (address && !link) continue;
     nodes.push(...named(words.slice(at, found.index), me, MAX_NODES - nodes.length));
-    if (nodes.length >= MAX_NODES) return [...nodes, words.slice(found.index)];
     if (link) nodes.push(anchor(link));
     else nodes.push(element("code", block === undefined ? "" : "block", block ?? code));
     at = found.index + (link ? link.length : whole.length);
@@ -66,19 +62,17 @@ function named(words, nick, most) {
  * bracket that was opened before it.
  */
 function linkIn(text) {
-  const open = [];
+  let open = 0;
   let at = 0;
   let end = 0;
   for (const letter of text) {
-    if (STOPS.test(letter)) break;
-    const opener = PAIRS[letter];
-    if (opener && open.pop() !== opener) break;
-    if (OPENERS.has(letter)) open.push(letter);
+    const closes = /\p{Pe}/u.test(letter);
+    if (closes && !open--) break;
+    if (/\p{Ps}/u.test(letter)) open++;
     at += letter.length;
-    if (opener || !TRAILING.test(letter)) end = at;
+    if (closes || !TRAILING.test(letter)) end = at;
   }
-  const link = text.slice(0, end);
-  return HAS_HOST.test(link) ? link : "";
+  return end > "https://".length ? text.slice(0, end) : "";
 }
 
 function anchor(address) {
