@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log"
 	"net/http"
 	"net/url"
 	"slices"
@@ -58,7 +59,8 @@ type From struct {
 	Presence string
 	// Lost, if set, is told why a connection was lost or refused, and how long the reader
 	// waits before it tries again. Nothing is missing then. A stream that the server ends,
-	// as it does with each some time, is not lost.
+	// as it does with each some time, is not lost. If Lost is not set, the first of several
+	// failures in a row is told to package log.
 	Lost func(err error, wait time.Duration)
 	// Dropped, if set, is told of channels that the reader may not, or no longer, read, and
 	// the reader goes on with the others. If it is not set, or there are no others, the
@@ -140,9 +142,14 @@ func (f *follower) run(ctx context.Context) error {
 		case isFinal(err):
 			return err
 		}
+		first := f.backoff.failures == 0
 		wait := f.backoff.wait(err)
-		if f.from.Lost != nil && !isPlanned(err) {
+		switch {
+		case isPlanned(err):
+		case f.from.Lost != nil:
 			f.from.Lost(err, wait)
+		case first:
+			log.Printf("pubsub: the connection is lost, and is made again until it holds: %v", err)
 		}
 		if err := pause(ctx, wait); err != nil {
 			return err

@@ -18,8 +18,8 @@ import (
 
 const hi = `{"id":8,"timestamp":1795285979.339111,"channel":"room","nick":"ann","message":"hi","mood":"good"}`
 
-// silentAt answers the first request with nothing that ends, and the second with a message.
-var silentAt = map[pubsub.Way]http.HandlerFunc{
+// silentAt makes a server that answers the first request with nothing that ends, and the second with a message.
+var silentAt = map[pubsub.Way]func() http.HandlerFunc{
 	pubsub.SSE: func() http.HandlerFunc {
 		var asked atomic.Int64
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -34,7 +34,7 @@ var silentAt = map[pubsub.Way]http.HandlerFunc{
 				events(w, "id: e-8\ndata: "+hi+"\n\n")
 			}
 		}
-	}(),
+	},
 	pubsub.WebSocket: func() http.HandlerFunc {
 		var asked atomic.Int64
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +52,7 @@ var silentAt = map[pubsub.Way]http.HandlerFunc{
 				_ = conn.Write(r.Context(), websocket.MessageText, []byte(`{"messages":[`+hi+`],"cursor":"e-8","start":"e-7"}`))
 			}
 		}
-	}(),
+	},
 	pubsub.Poll: func() http.HandlerFunc {
 		var asked atomic.Int64
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -70,7 +70,7 @@ var silentAt = map[pubsub.Way]http.HandlerFunc{
 				}
 			}
 		}
-	}(),
+	},
 }
 
 // A connection on which nothing comes is given up, and a heartbeat is something.
@@ -82,7 +82,7 @@ func TestSilence(t *testing.T) {
 	} {
 		t.Run(way.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := serve(t, silentAt[way])
+				c := serve(t, silentAt[way]())
 				var lost []error
 				from := pubsub.From{Way: way, Lost: func(err error, _ time.Duration) { lost = append(lost, err) }}
 				lasts(t, limits[0], limits[1], func() {

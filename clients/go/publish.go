@@ -7,9 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,8 +35,8 @@ var ErrUnknown = errors.New("nobody knows whether the message was published")
 // Publish posts a message, any value that is a JSON object, such as
 // map[string]any{"nick": "ann", "message": "hi"}. It makes up a key, and repeats the post
 // with it until ctx ends if connections fail or the server is too busy, so that the message
-// is published once. It gives up with [ErrUnknown] when the server forgets keys. What the
-// server refuses for good is an [*Error].
+// is published once. The first failure is told to package log. Publish gives up with
+// [ErrUnknown] when the server forgets keys. What the server refuses for good is an [*Error].
 func (c *Client) Publish(ctx context.Context, channel string, message any) (Receipt, error) {
 	if err := c.check(); err != nil {
 		return Receipt{}, err
@@ -43,7 +46,7 @@ func (c *Client) Publish(ctx context.Context, channel string, message any) (Rece
 		return Receipt{}, err
 	}
 	var b backoff
-	for {
+	for first := true; ; first = false {
 		receipt, err := p.send(ctx)
 		if err == nil || isFinal(err) {
 			return receipt, err
@@ -52,8 +55,11 @@ func (c *Client) Publish(ctx context.Context, channel string, message any) (Rece
 		if !p.sent.IsZero() && time.Since(p.sent)+wait > keyLife {
 			return Receipt{}, fmt.Errorf("%w: %w", ErrUnknown, err)
 		}
-		if err := pause(ctx, wait); err != nil {
-			return Receipt{}, p.given(err)
+		if first && ctx.Err() == nil {
+			log.Printf("pubsub: a message is not published yet, and is sent again until it is: %v", err)
+		}
+		if ended := pause(ctx, wait); ended != nil {
+			return Receipt{}, p.given(ended, err)
 		}
 	}
 }
@@ -88,6 +94,8 @@ func (p *post) send(ctx context.Context) (Receipt, error) {
 	began := time.Now()
 	ctx, cancel := within(ctx, postLimit)
 	defer cancel()
+	var reached atomic.Bool // the server, or what stands before it
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { reached.Store(true) }})
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(p.body))
 	if err != nil {
 		return Receipt{}, wrong{err}
@@ -103,7 +111,7 @@ func (p *post) send(ctx context.Context) (Receipt, error) {
 	if err == nil && said.ID == 0 && said.MessageID == 0 {
 		err = errors.New("something else answers for the server: the receipt has no id")
 	}
-	if mayBePublished(err) && p.sent.IsZero() {
+	if reached.Load() && mayBePublished(err) && p.sent.IsZero() {
 		p.sent = began
 	}
 	return Receipt{ID: max(said.ID, said.MessageID), Cursor: said.Cursor}, causeOf(ctx, err)
@@ -116,10 +124,13 @@ func mayBePublished(err error) bool {
 	return err != nil && !ok || ok && refused.Status >= 500 && refused.Status != http.StatusServiceUnavailable
 }
 
-// given is the error of a post that is given up because ctx ended.
-func (p *post) given(err error) error {
-	if p.sent.IsZero() {
-		return err
+// given is the error of a post that is given up because ctx ended, after a last failure.
+func (p *post) given(ended, failure error) error {
+	if !errors.Is(failure, ended) {
+		ended = fmt.Errorf("%w: %w", ended, failure)
 	}
-	return fmt.Errorf("%w: %w", ErrUnknown, err)
+	if p.sent.IsZero() {
+		return ended
+	}
+	return fmt.Errorf("%w: %w", ErrUnknown, ended)
 }

@@ -1,9 +1,15 @@
 package pubsub_test
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"log"
+	"net"
 	"net/http"
+	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,6 +80,38 @@ func TestARefusedPostIsTriedUntilTheContextEnds(t *testing.T) {
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.NotErrorIs(t, err, pubsub.ErrUnknown)
 		})
+	})
+}
+
+// Where nobody listens nothing was sent, for as long as it is tried. That is told once, and why.
+func TestWhereNobodyListensNothingIsSent(t *testing.T) {
+	var told bytes.Buffer
+	log.SetOutput(&told)
+	defer log.SetOutput(os.Stderr)
+	synctest.Test(t, func(t *testing.T) {
+		nobody := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }}
+		c := &pubsub.Client{URL: "http://chat", HTTP: &http.Client{Transport: nobody}}
+		for _, act := range map[string]func(context.Context) error{
+			"publish": func(ctx context.Context) error {
+				_, err := c.Publish(ctx, "room", map[string]any{"message": "hi"})
+				require.ErrorIs(t, err, syscall.ECONNREFUSED)
+				return err
+			},
+			"follow": func(ctx context.Context) error {
+				for _, err := range c.Follow(ctx, pubsub.From{}, "room") {
+					return err
+				}
+				return nil
+			},
+		} {
+			told.Reset()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			err := act(ctx)
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.NotErrorIs(t, err, pubsub.ErrUnknown)
+			require.Equal(t, 1, strings.Count(told.String(), "connection refused"), told.String())
+		}
 	})
 }
 

@@ -326,9 +326,12 @@ async def _follow(net, url, channels, since, way, token, presence, on_gap, on_lo
                         yield item
         finally:
             await pages.aclose()
-        wait = backoff.wait(failure)
+        first, wait = not backoff.failures, backoff.wait(failure)
         if not getattr(failure, "planned", False):
-            (on_lost or _log_lost)(failure, wait)
+            if on_lost:
+                on_lost(failure, wait)
+            else:
+                _log_lost(failure, wait, first)
         await net.sleep(wait)
 
 
@@ -336,8 +339,13 @@ def _log_gap(gap):
     log.warning("%s", gap)
 
 
-def _log_lost(error, wait):
-    log.info("connection lost, next try in %.1f s: %s", wait, error)
+def _log_lost(error, wait, first):
+    level = logging.WARNING if first else logging.INFO  # warnings are seen where nobody set logging up
+    log.log(level, "the connection is lost, next try in %.1f s: %s", wait, _why(error))
+
+
+def _why(error):
+    return str(error) or type(error).__name__
 
 
 # --- The ways: each yields what came, and the position behind it ------------------------------
@@ -448,9 +456,11 @@ async def _publish(net, url, channel, message, timeout, token):
                 raise
             failure, reached = error, error.status != 503 and error.status >= 500
         except _FAILURES as error:
-            failure, reached = error, True
+            failure, reached = error, site.reached
         if reached:
             sent = min(sent, began)
+        if not backoff.failures:
+            log.warning("a message is not published yet, and is sent again until it is: %s", _why(failure))
         wait = backoff.wait(failure)
         if time.monotonic() + wait > min(until, sent + KEY_LIFE):
             if sent == math.inf:
@@ -468,6 +478,7 @@ class _Site:
     def __init__(self, net, url, token=None, presence=None):
         self._renew = token if callable(token) else None
         self._token = None if self._renew else token
+        self.reached = False
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is not the URL of a server, such as http://127.0.0.1:8080")
@@ -494,7 +505,9 @@ class _Site:
         return await self._request(method, target, headers, body, limit)
 
     async def _request(self, method, target, headers, body, limit):
+        self.reached = False  # the server, or what stands before it
         conn = await self.net.open(self.host, self.port, ssl.create_default_context() if self.tls else None, limit)
+        self.reached = True
         answer = _Answer(conn)
         try:
             lines = [f"{method} {target} HTTP/1.1", f"Host: {self.name}", "Connection: close"]

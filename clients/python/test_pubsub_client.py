@@ -312,6 +312,15 @@ class Posts(Case):
         with self.assertRaises(pubsub.Unknown):
             self.publish(self.serve([]), {"message": "hi"})
 
+    def test_nothing_is_sent_where_nobody_listens(self):
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+            for publish in (pubsub.publish, lambda *args, **more: asyncio.run(pubsub.apublish(*args, **more))):
+                with self.assertLogs("pubsub", "WARNING") as told, self.assertRaises(ConnectionRefusedError):
+                    publish(url, "room", {"message": "hi"}, timeout=0.5)
+                self.assertEqual(len(told.output), 1)
+
     def test_a_refusal_is_known(self):
         busy = answer({"error": "Full."}, "503 Service Unavailable", "Retry-After: 9\r\n")
         with self.assertRaisesRegex(pubsub.Refused, "Full."):

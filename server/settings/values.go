@@ -30,7 +30,7 @@ var prefixes = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
 func prefix(p *string) value {
 	return value{get: func() string { return *p }, set: func(s string) error {
 		if !prefixes.MatchString(s) {
-			return errors.New("1 to 64 of the characters A-Z a-z 0-9 . _ : -, such as myapp:")
+			return errors.New("1 to 64 of the characters A-Z a-z 0-9 . _ : -")
 		}
 		*p = s
 		return nil
