@@ -46,7 +46,7 @@ func main() {
 	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr); err != nil {
 		status := exitStatus(err)
 		time.AfterFunc(time.Second, func() { os.Exit(status) }) // if nobody reads stderr
-		fmt.Fprintln(os.Stderr, "pubsub:", err)
+		fmt.Fprintln(os.Stderr, "pubsub:", cli.Printable(err.Error()))
 		os.Exit(status)
 	}
 }
@@ -79,7 +79,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 			return cli.Here{Addr: set.Addr, TLS: set.HasTLS()}, err
 		}, stdout)
 	case "post":
-		return cli.Post(ctx, args, os.Stdin, stdout)
+		return cli.Post(ctx, args, os.Stdin, stdout, stderr)
 	}
 	set, err := settings.Load(args, environ)
 	switch {

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 
 // post runs the word post with these lines.
 func post(t *testing.T, lines string, args ...string) error {
-	return cli.Post(t.Context(), args, strings.NewReader(lines), io.Discard)
+	return cli.Post(t.Context(), args, strings.NewReader(lines), io.Discard, io.Discard)
 }
 
 // tailed is what a tail prints, line by line, until its test ends.
@@ -68,6 +68,9 @@ func TestWhatIsPostedIsPrinted(t *testing.T) {
 	require.NoError(t, post(t, "by nobody\n", url, "room"))
 	s.Post(t, "/pub/room", pubsubtest.JSON(`{"nick":"eve","message":"\u001b[2J\u202e bye\tbye\nann: hi"}`))
 	s.Post(t, "/api/publish/room", pubsubtest.JSON(`{"temperature":21.5}`))
+	s.Post(t, "/pub/acts", pubsubtest.JSON(`{"message":"\u009b2J\u007f é"}`))
+	require.Contains(t, line(t, tail(t, "-since=all", "-json", url, "acts").stdout), `"message":"\u009b2J\u007f é"`)
+	require.Equal(t, "a\n\\u009b2J", cli.Printable("a\n\u009b2J"))
 
 	at := regexp.MustCompile(`^\d\d:\d\d:\d\d |^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d `)
 	printed := tail(t, url, "room").stdout
@@ -105,7 +108,13 @@ func TestRefusals(t *testing.T) {
 	s := pubsubtest.Start(t)
 	url := s.URL.String()
 	require.ErrorContains(t, post(t, "hi\n", url, "a b"), "A channel's name")
-	require.ErrorContains(t, post(t, strings.Repeat("long", 10_000), url, "room"), "status 413")
+	var told bytes.Buffer
+	lines := "first\n" + strings.Repeat("long", 10_000) + "\nlast\n"
+	require.EqualError(t, cli.Post(t.Context(), []string{url, "room"}, strings.NewReader(lines), io.Discard, &told), "1 of 3 lines are not published")
+	require.Regexp(t, `^Line 2 is not published: .*\(status 413\)\n$`, told.String())
+	printed := tail(t, "-since=all", url, "room").stdout
+	require.Regexp(t, `first$`, line(t, printed))
+	require.Regexp(t, `last$`, line(t, printed), "a line that is too long keeps no other back")
 	require.ErrorContains(t, cli.Tail(t.Context(), []string{"-way=poll", url, "a b"}, io.Discard, io.Discard), "A channel's name")
 	require.Regexp(t, `refused; trying again in \d`, line(t, tail(t, "http://"+pubsubtest.Reserve(t, "127.0.0.1"), "room").stderr))
 }
@@ -124,7 +133,7 @@ func TestWrongUsage(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var tail, post bytes.Buffer
 	require.NoError(t, cli.Tail(t.Context(), []string{"-help"}, &tail, io.Discard))
-	require.NoError(t, cli.Post(t.Context(), []string{"-help"}, nil, &post))
+	require.NoError(t, cli.Post(t.Context(), []string{"-help"}, nil, &post, io.Discard))
 	for _, each := range []string{"pubsub tail [flags] URL CHANNEL...", "-since where", "-json", "-way way"} {
 		require.Contains(t, tail.String(), each)
 	}
@@ -199,9 +208,9 @@ func TestTokenOfTheEnvironment(t *testing.T) {
 	s := pubsubtest.Start(t, "PUBSUB_TOKEN_KEY="+key)
 	token, err := tokens.Sign(key, tokens.Claims{Expires: time.Now().Add(time.Hour), Rights: tokens.Rights{Publish: []string{"room"}}}, "", "")
 	require.NoError(t, err)
-	require.Error(t, cli.Post(t.Context(), []string{s.URL.String(), "room"}, strings.NewReader("hi\n"), io.Discard))
+	require.Error(t, cli.Post(t.Context(), []string{s.URL.String(), "room"}, strings.NewReader("hi\n"), io.Discard, io.Discard))
 	t.Setenv("PUBSUB_TOKEN", token)
-	require.NoError(t, cli.Post(t.Context(), []string{s.URL.String(), "room"}, strings.NewReader("hi\n"), io.Discard))
+	require.NoError(t, cli.Post(t.Context(), []string{s.URL.String(), "room"}, strings.NewReader("hi\n"), io.Discard, io.Discard))
 }
 
 // Who is interrupted while a line is on its way is told that nobody knows what became of
@@ -216,7 +225,9 @@ func TestInterruptedPosts(t *testing.T) {
 	defer server.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- cli.Post(ctx, []string{server.URL, "room"}, strings.NewReader("hi\n"), io.Discard) }()
+	go func() {
+		ended <- cli.Post(ctx, []string{server.URL, "room"}, strings.NewReader("hi\n"), io.Discard, io.Discard)
+	}()
 	<-asked
 	cancel()
 	require.ErrorIs(t, <-ended, pubsub.ErrUnknown)
@@ -224,7 +235,7 @@ func TestInterruptedPosts(t *testing.T) {
 	ctx, cancel = context.WithCancel(t.Context())
 	stdin, typed := io.Pipe()
 	defer typed.Close() // else its reader is left behind
-	go func() { ended <- cli.Post(ctx, []string{server.URL, "room"}, stdin, io.Discard) }()
+	go func() { ended <- cli.Post(ctx, []string{server.URL, "room"}, stdin, io.Discard, io.Discard) }()
 	_, err := typed.Write([]byte("a line that has no end"))
 	require.NoError(t, err)
 	cancel()

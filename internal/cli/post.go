@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	pubsub "pubsub/clients/go"
@@ -13,7 +15,8 @@ import (
 
 const postHelp = `pubsub post sends each line of its standard input to a channel, in order and
 once each, and ends when all are published. Lost connections and busy servers
-make it wait and try again. Empty lines are left out.
+make it wait and try again. Empty lines are left out. A line that is too long
+for the server is told, and the next ones are sent.
 
 Usage: pubsub post [flags] URL CHANNEL
 
@@ -23,10 +26,11 @@ Where the server asks for a token, it is taken from PUBSUB_TOKEN.
 
 `
 
-// Post does what the arguments after the word post say: it publishes the lines of stdin. It
-// returns when there are no more, when one is refused, or when ctx ends, which is an error
-// only if nobody knows whether the last line was published.
-func Post(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
+// Post does what the arguments after the word post say: it publishes the lines of stdin, and
+// tells stderr of lines that are too long. It returns when there are no more, when the server refuses
+// one for another reason, or when ctx ends, which is an error only if nobody knows whether the last line was
+// published.
+func Post(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	set := flag.NewFlagSet("post", flag.ContinueOnError)
 	nick := set.String("nick", "", "the `name` of who posts")
 	server, channels, err := parse(set, args, postHelp, stdout)
@@ -36,14 +40,16 @@ func Post(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer)
 	case len(channels) > 1:
 		return usage(set, errors.New("post to one channel (flags stand before the URL)"))
 	}
-	return post(ctx, clientOf(server), channels[0], *nick, stdin)
+	return post(ctx, clientOf(server), channels[0], *nick, stdin, stderr)
 }
 
-func post(ctx context.Context, c *pubsub.Client, channel, nick string, stdin io.Reader) error {
+func post(ctx context.Context, c *pubsub.Client, channel, nick string, stdin io.Reader, stderr io.Writer) error {
+	n, refused := 0, 0
 	for line := range linesOf(ctx, stdin) {
 		if line.err != nil {
 			return line.err
 		}
+		n++
 		message := map[string]string{"message": line.text}
 		if nick != "" {
 			message["nick"] = nick
@@ -51,11 +57,26 @@ func post(ctx context.Context, c *pubsub.Client, channel, nick string, stdin io.
 		if line.text == "" {
 			continue
 		}
-		if _, err := c.Publish(ctx, channel, message); err != nil {
+		_, err := c.Publish(ctx, channel, message)
+		switch {
+		case err == nil:
+		case isTooLong(err):
+			refused++
+			fmt.Fprintf(stderr, "Line %d is not published: %s\n", n, clean(err.Error()))
+		default:
 			return unlessStopped(ctx, err)
 		}
 	}
+	if refused > 0 {
+		return fmt.Errorf("%d of %d lines are not published", refused, n)
+	}
 	return nil
+}
+
+// isTooLong tells whether the server refuses a message for its size. It may take the next one.
+func isTooLong(err error) bool {
+	refused, ok := errors.AsType[*pubsub.Error](err)
+	return ok && refused.Status == http.StatusRequestEntityTooLarge
 }
 
 // unlessStopped lets an interrupted post be an error only if it may be published.

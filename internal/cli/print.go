@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	pubsub "pubsub/clients/go"
 )
@@ -23,7 +25,7 @@ type printer interface {
 type lines struct{ w io.Writer }
 
 func (l lines) message(m *pubsub.Message) error {
-	_, err := fmt.Fprintf(l.w, "%s\n", m.JSON)
+	_, err := fmt.Fprintf(l.w, "%s\n", escaped(m.JSON))
 	return err
 }
 
@@ -69,6 +71,34 @@ func when(at time.Time) string {
 		return at.Format(time.TimeOnly)
 	}
 	return at.Format(time.DateTime)
+}
+
+// escaped writes the control characters that JSON allows in strings as JSON can: the output may
+// be a terminal's.
+func escaped(text []byte) []byte {
+	acts := func(r rune) bool { return 0x7f <= r && r <= 0x9f }
+	if !bytes.ContainsFunc(text, acts) {
+		return text
+	}
+	var b []byte
+	for _, r := range string(text) {
+		if acts(r) {
+			b = fmt.Appendf(b, `\u%04x`, r)
+		} else {
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return b
+}
+
+// Printable returns a text of several lines, such as an error with what a server said, without
+// characters that would do something to a terminal.
+func Printable(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = clean(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // clean shows characters that would do something to a terminal, or make one message look
