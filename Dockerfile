@@ -10,7 +10,7 @@ FROM scratch
 # For rediss://, whose certificate is verified.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /pubsub /pubsub
-# For PUBSUB_HISTORY=/data: a volume that is mounted here belongs to the user below.
+# For PUBSUB_HISTORY=/data: a named volume that is mounted here belongs to the user below.
 COPY --from=build --chown=65534:65534 /data /data
 USER 65534:65534
 ENV PUBSUB_ADDR=:8080

@@ -7,9 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -94,12 +94,12 @@ func (p *post) send(ctx context.Context) (Receipt, error) {
 	began := time.Now()
 	ctx, cancel := within(ctx, postLimit)
 	defer cancel()
-	var reached atomic.Bool // the server, or what stands before it
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { reached.Store(true) }})
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(p.body))
 	if err != nil {
 		return Receipt{}, wrong{err}
 	}
+	var sent atomic.Bool
+	r.GetBody = func() (io.ReadCloser, error) { return &body{bytes.NewReader(p.body), &sent}, nil }
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Idempotency-Key", p.key)
 	var said struct {
@@ -111,11 +111,32 @@ func (p *post) send(ctx context.Context) (Receipt, error) {
 	if err == nil && said.ID == 0 && said.MessageID == 0 {
 		err = errors.New("something else answers for the server: the receipt has no id")
 	}
-	if reached.Load() && mayBePublished(err) && p.sent.IsZero() {
+	if sent.Load() && mayBePublished(err) && p.sent.IsZero() {
 		p.sent = began
 	}
 	return Receipt{ID: max(said.ID, said.MessageID), Cursor: said.Cursor}, causeOf(ctx, err)
 }
+
+// body is the body of a post. It is read when there is a connection to write it to.
+type body struct {
+	*bytes.Reader
+	sent *atomic.Bool // set when the body is read
+}
+
+// Read implements [io.Reader].
+func (b *body) Read(p []byte) (int, error) {
+	b.sent.Store(true)
+	return b.Reader.Read(p)
+}
+
+// WriteTo implements [io.WriterTo].
+func (b *body) WriteTo(w io.Writer) (int64, error) {
+	b.sent.Store(true)
+	return b.Reader.WriteTo(w)
+}
+
+// Close implements [io.Closer].
+func (b *body) Close() error { return nil }
 
 // mayBePublished tells whether a post that failed may have reached the server: it was not
 // answered, or by a proxy.

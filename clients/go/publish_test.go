@@ -91,6 +91,14 @@ func TestWhereNobodyListensNothingIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nobody := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }}
 		c := &pubsub.Client{URL: "http://chat", HTTP: &http.Client{Transport: nobody}}
+		tokens := serve(t, func(w http.ResponseWriter, _ *http.Request) { say(w, "token") })
+		c.Renew = func(ctx context.Context) (string, error) { // a token that is fetched is no message that is sent
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, tokens.URL, nil)
+			require.NoError(t, err)
+			resp, err := tokens.HTTP.Do(r)
+			require.NoError(t, err)
+			return "token", resp.Body.Close()
+		}
 		for _, act := range map[string]func(context.Context) error{
 			"publish": func(ctx context.Context) error {
 				_, err := c.Publish(ctx, "room", map[string]any{"message": "hi"})

@@ -60,7 +60,7 @@ func Health(ctx context.Context, args []string, here func() (Here, error), stdou
 		return usage(set, notServer(server))
 	}
 	defer transport.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(ctx, *timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, *timeout, fmt.Errorf("it does not answer within %v", *timeout))
 	defer cancel()
 	path, want := "/healthz", "healthy"
 	if *ready {
@@ -106,7 +106,7 @@ func ask(ctx context.Context, client *http.Client, at, want string) error {
 	}
 	resp, err := client.Do(r)
 	if err != nil {
-		return plainly(err)
+		return cmp.Or(context.Cause(ctx), plainly(err))
 	}
 	defer resp.Body.Close()
 	var said struct{ Status, Error string }

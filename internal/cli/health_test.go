@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -56,6 +57,15 @@ func TestHealth(t *testing.T) {
 }
 
 func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
+
+func TestHealthOfASilentServer(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0") // and accepts nobody
+	require.NoError(t, err)
+	defer l.Close()
+	_, err = health(t, cli.Here{Addr: l.Addr().String()}, "-timeout=10ms")
+	require.ErrorContains(t, err, "it does not answer within 10ms")
+}
 
 // What stands between may answer with 200, too.
 func TestHealthOfAnother(t *testing.T) {
